@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See clock.h. */
+#include "base/clock.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NS INT64_C(1000000000)
+
+static int64_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return ts.tv_sec * NS + ts.tv_nsec;
+}
+
+int64_t clock_wall_ns(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+int64_t clock_mono_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+static void format(int64_t ns, char out[CLOCK_TEXT], bool fixed)
+{
+	time_t sec = (time_t)(ns / NS);
+	long frac = (long)(ns % NS);
+	struct tm tm;
+	size_t n;
+
+	if (ns == CLOCK_ZERO) {
+		snprintf(out, CLOCK_TEXT, "0001-01-01T00:00:00Z");
+		return;
+	}
+	if (frac < 0) {
+		frac += NS;
+		sec--;
+	}
+	gmtime_r(&sec, &tm);
+	n = strftime(out, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (frac || fixed) {
+		n += (size_t)snprintf(out + n, CLOCK_TEXT - n, ".%09ld", frac);
+		while (!fixed && out[n - 1] == '0')
+			n--;
+	}
+	out[n++] = 'Z';
+	out[n] = '\0';
+}
+
+void clock_format(int64_t ns, char out[CLOCK_TEXT])
+{
+	format(ns, out, false);
+}
+
+void clock_format_fixed(int64_t ns, char out[CLOCK_TEXT])
+{
+	format(ns, out, true);
+}
+
+/* Fraction digits behind a point, as nanoseconds; advances *p. */
+static int64_t fraction(const char **p)
+{
+	int64_t v = 0, unit = NS / 10;
+
+	for (; isdigit((unsigned char)**p); (*p)++, unit /= 10)
+		v += (**p - '0') * unit;
+	return v;
+}
+
+/* Date, optionally time, optionally zone. */
+static bool parse_date(const char *s, bool lax, int64_t *ns)
+{
+	struct tm tm = {0};
+	int64_t frac = 0, offset = 0;
+	int used = 0;
+
+	if (sscanf(s, "%4d-%2d-%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &used) != 3 || used != 10)
+		return false;
+	s += used;
+	if (*s == 'T' || *s == 't' || (lax && *s == ' ')) {
+		used = 0;
+		if (sscanf(s + 1, "%2d:%2d%n", &tm.tm_hour, &tm.tm_min, &used) != 2 || used != 5)
+			return false;
+		s += 1 + used;
+		if (*s == ':') {
+			used = 0;
+			if (sscanf(s + 1, "%2d%n", &tm.tm_sec, &used) != 1 || used != 2)
+				return false;
+			s += 1 + used;
+		} else if (!lax) {
+			return false;
+		}
+		if (*s == '.') {
+			s++;
+			if (!isdigit((unsigned char)*s))
+				return false;
+			frac = fraction(&s);
+		}
+	} else if (!lax) {
+		return false;
+	}
+	if (*s == 'Z' || *s == 'z') {
+		s++;
+	} else if (*s == '+' || *s == '-') {
+		int h, m;
+
+		used = 0;
+		if (sscanf(s + 1, "%2d:%2d%n", &h, &m, &used) != 2 || used != 5)
+			return false;
+		offset = (h * 3600 + m * 60) * (*s == '-' ? -1 : 1);
+		s += 1 + used;
+	} else if (!lax) {
+		return false;
+	}
+	if (*s || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
+	    tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+		return false;
+	if (tm.tm_year <= 1 && tm.tm_mon == 1 && tm.tm_mday == 1) {
+		*ns = CLOCK_ZERO;
+		return true;
+	}
+	if (tm.tm_year < 1680 || tm.tm_year > 2260) /* beyond what 64 bits of nanoseconds hold */
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	*ns = ((int64_t)timegm(&tm) - offset) * NS + frac;
+	return true;
+}
+
+bool clock_parse(const char *text, int64_t *ns)
+{
+	return parse_date(text, false, ns);
+}
+
+bool clock_parse_duration(const char *s, int64_t *ns)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = {{"ns", 1},		    {"us", 1e3},	 {"\xc2\xb5s", 1e3}, {"ms", 1e6},
+		     {"s", 1e9},	    {"m", 60e9},	 {"h", 3600e9}};
+	bool negative = *s == '-';
+	double total = 0;
+
+	if (*s == '-' || *s == '+')
+		s++;
+	if (!strcmp(s, "0")) {
+		*ns = 0;
+		return true;
+	}
+	if (!*s)
+		return false;
+	while (*s) {
+		char *end;
+		double v, unit = 0;
+		size_t n = 0;
+
+		if (!isdigit((unsigned char)*s) && *s != '.')
+			return false;
+		v = strtod(s, &end);
+		if (end == s)
+			return false;
+		s = end;
+		while (s[n] && !isdigit((unsigned char)s[n]) && s[n] != '.')
+			n++;
+		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+			if (strlen(units[i].name) == n && !memcmp(units[i].name, s, n))
+				unit = units[i].ns;
+		if (unit == 0)
+			return false;
+		total += v * unit;
+		s += n;
+	}
+	if (total > 9.2e18)
+		return false;
+	*ns = (int64_t)(negative ? -total : total);
+	return true;
+}
+
+bool clock_parse_param(const char *text, int64_t now_ns, int64_t *ns)
+{
+	const char *p = text;
+	int64_t sec, d;
+
+	if (clock_parse_duration(text, &d) && strcmp(text, "0")) {
+		*ns = now_ns - d;
+		return true;
+	}
+	if (parse_date(text, true, ns))
+		return true;
+	if (*p == '-')
+		p++;
+	if (!isdigit((unsigned char)*p))
+		return false;
+	for (sec = 0; isdigit((unsigned char)*p); p++) {
+		if (sec > INT64_MAX / NS / 10)
+			return false;
+		sec = sec * 10 + (*p - '0');
+	}
+	d = 0;
+	if (*p == '.') {
+		p++;
+		d = fraction(&p);
+	}
+	if (*p || sec > INT64_MAX / NS - 1)
+		return false;
+	*ns = sec * NS + d;
+	if (*text == '-')
+		*ns = -*ns;
+	return true;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Parsing half of json.h. cJSON 1.7 accepts more than JSON and loses 64-bit integers; a linear pass over the text
+ * rejects what Go's decoder rejects and turns long integers into strings that start with a mark no JSON text can yield.
+ */
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <cjson/cJSON.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* 0x01 can't stand raw in a valid JSON string, and the pass writes it only here (an escaped \u0001 is told apart by the
+ * digits that follow it: a client can't gain anything by imitating a number). */
+#define BIG_MARK "\x01#"
+
+struct scan {
+	const char *p, *end, *start;
+	struct str out;
+	struct error *err;
+	int depth;
+};
+
+static int bad(struct scan *s, const char *what)
+{
+	if (s->p >= s->end)
+		return error_set(s->err, ERR_INVALID, "unexpected end of JSON input");
+	return error_set(s->err, ERR_INVALID, "invalid JSON at offset %zu: %s",
+			 (size_t)(s->p - s->start), what);
+}
+
+static int scan_escape(struct scan *s)
+{
+	const char *at = s->p;
+	unsigned int code = 0;
+
+	s->p++;
+	if (s->p >= s->end)
+		return bad(s, "cut escape");
+	if (*s->p != 'u') {
+		if (!strchr("\"\\/bfnrt", *s->p) || !*s->p)
+			return bad(s, "unknown escape");
+		s->p++;
+		str_add(&s->out, at, 2);
+		return 0;
+	}
+	s->p++;
+	for (int i = 0; i < 4; i++, s->p++) {
+		if (s->p >= s->end || !isxdigit((unsigned char)*s->p))
+			return bad(s, "\\u needs four hexadecimal digits");
+		code = code << 4 | (unsigned int)(isdigit((unsigned char)*s->p)
+						      ? *s->p - '0'
+						      : (*s->p | 32) - 'a' + 10);
+	}
+	if (code == 0)
+		return bad(s, "\\u0000 is not allowed in a string");
+	if (code >= 0xd800 && code <= 0xdfff) {
+		unsigned int low = 0;
+
+		if (code <= 0xdbff && s->end - s->p >= 6 && s->p[0] == '\\' && s->p[1] == 'u' &&
+		    sscanf(s->p + 2, "%4x", &low) == 1 && low >= 0xdc00 && low <= 0xdfff) {
+			str_add(&s->out, at, 12);
+			s->p += 6;
+		} else {
+			str_puts(&s->out, "\\ufffd"); /* lone surrogate, as Go */
+		}
+		return 0;
+	}
+	str_add(&s->out, at, 6);
+	return 0;
+}
+
+static int scan_string(struct scan *s)
+{
+	str_putc(&s->out, '"');
+	s->p++;
+	for (;;) {
+		const char *run = s->p;
+
+		while (s->p < s->end && *s->p != '"' && *s->p != '\\' && (unsigned char)*s->p >= 0x20)
+			s->p++;
+		str_add(&s->out, run, (size_t)(s->p - run));
+		if (s->p >= s->end)
+			return bad(s, "");
+		if (*s->p == '"') {
+			s->p++;
+			str_putc(&s->out, '"');
+			return 0;
+		}
+		if (*s->p != '\\')
+			return bad(s, "control character in string");
+		if (scan_escape(s) < 0)
+			return -1;
+	}
+}
+
+static int scan_number(struct scan *s)
+{
+	const char *at = s->p;
+	bool integer = true;
+	size_t digits = 0;
+
+	if (*s->p == '-')
+		s->p++;
+	if (s->p < s->end && *s->p == '0' && s->p + 1 < s->end && isdigit((unsigned char)s->p[1]))
+		return bad(s, "leading zero");
+	for (; s->p < s->end && isdigit((unsigned char)*s->p); s->p++)
+		digits++;
+	if (!digits)
+		return bad(s, "number without digits");
+	if (s->p < s->end && *s->p == '.') {
+		integer = false;
+		s->p++;
+		if (s->p >= s->end || !isdigit((unsigned char)*s->p))
+			return bad(s, "digits must follow the point");
+		while (s->p < s->end && isdigit((unsigned char)*s->p))
+			s->p++;
+	}
+	if (s->p < s->end && (*s->p | 32) == 'e') {
+		integer = false;
+		s->p++;
+		if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
+			s->p++;
+		if (s->p >= s->end || !isdigit((unsigned char)*s->p))
+			return bad(s, "exponent without digits");
+		while (s->p < s->end && isdigit((unsigned char)*s->p))
+			s->p++;
+	}
+	if (integer && digits >= 16) {
+		str_puts(&s->out, "\"" BIG_MARK);
+		str_add(&s->out, at, (size_t)(s->p - at));
+		str_putc(&s->out, '"');
+	} else {
+		str_add(&s->out, at, (size_t)(s->p - at));
+	}
+	return 0;
+}
+
+/* Copies tokens, checking each; cJSON checks the grammar between them. */
+static int scan_text(struct scan *s)
+{
+	while (s->p < s->end) {
+		char c = *s->p;
+		int r = 0;
+
+		if (c == '"')
+			r = scan_string(s);
+		else if (c == '-' || isdigit((unsigned char)c))
+			r = scan_number(s);
+		else if (strchr("{}[]:, \t\r\ntrufalsen", c) && c) {
+			str_putc(&s->out, c);
+			s->p++;
+		} else {
+			r = bad(s, "unexpected character");
+		}
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
+json *json_parse(const char *text, size_t len, struct error *err)
+{
+	struct scan s = {.p = text, .end = text + len, .start = text, .err = err};
+	const char *end = NULL;
+	json *j = NULL;
+
+	str_reserve(&s.out, len + len / 8);
+	if (scan_text(&s) == 0) {
+		/* +1: require_null_terminated reads the NUL behind the text */
+		j = cJSON_ParseWithLengthOpts(str_cstr(&s.out), s.out.len + 1, &end, 1);
+		if (!j) {
+			size_t off = end ? (size_t)(end - str_cstr(&s.out)) : 0;
+
+			if (off >= s.out.len)
+				error_set(err, ERR_INVALID, "unexpected end of JSON input");
+			else
+				error_set(err, ERR_INVALID, "invalid JSON near offset %zu: unexpected '%c'",
+					  off, str_cstr(&s.out)[off]);
+		}
+	}
+	str_free(&s.out);
+	return j;
+}
+
+void json_free(json *j)
+{
+	cJSON_Delete(j);
+}
+
+static const char *big_digits(const json *j)
+{
+	return cJSON_IsString(j) ? str_after(j->valuestring, BIG_MARK) : NULL;
+}
+
+enum json_type json_type(const json *j)
+{
+	if (!j)
+		return JSON_MISSING;
+	if (cJSON_IsNull(j))
+		return JSON_NULL;
+	if (cJSON_IsBool(j))
+		return JSON_BOOL;
+	if (cJSON_IsNumber(j) || big_digits(j))
+		return JSON_NUMBER;
+	if (cJSON_IsString(j))
+		return JSON_STRING;
+	if (cJSON_IsArray(j))
+		return JSON_ARRAY;
+	return JSON_OBJECT;
+}
+
+json *json_get(const json *j, const char *name)
+{
+	json *exact = NULL, *folded = NULL;
+
+	if (!cJSON_IsObject(j))
+		return NULL;
+	for (json *c = j->child; c; c = c->next) {
+		if (streq(c->string, name))
+			exact = c;
+		else if (strcasecmp(c->string, name) == 0)
+			folded = c;
+	}
+	return exact ? exact : folded;
+}
+
+json *json_first(const json *j)
+{
+	return cJSON_IsArray(j) || cJSON_IsObject(j) ? j->child : NULL;
+}
+
+json *json_next(const json *j)
+{
+	return j->next;
+}
+
+const char *json_name(const json *j)
+{
+	return j->string ? j->string : "";
+}
+
+size_t json_count(const json *j)
+{
+	size_t n = 0;
+
+	for (json *c = json_first(j); c; c = c->next)
+		n++;
+	return n;
+}
+
+const char *json_str(const json *j, const char *fallback)
+{
+	return json_type(j) == JSON_STRING ? j->valuestring : fallback;
+}
+
+bool json_bool(const json *j, bool fallback)
+{
+	return cJSON_IsBool(j) ? cJSON_IsTrue(j) : fallback;
+}
+
+int64_t json_i64(const json *j, int64_t fallback)
+{
+	const char *big = j ? big_digits(j) : NULL;
+	int64_t v;
+
+	if (big) {
+		errno = 0;
+		v = strtoll(big, NULL, 10);
+		return errno ? fallback : v;
+	}
+	if (!cJSON_IsNumber(j) || j->valuedouble >= 0x1p63 || j->valuedouble < -0x1p63)
+		return fallback;
+	return (int64_t)j->valuedouble;
+}
+
+uint64_t json_u64(const json *j, uint64_t fallback)
+{
+	const char *big = j ? big_digits(j) : NULL;
+	uint64_t v;
+
+	if (big) {
+		errno = 0;
+		v = strtoull(big, NULL, 10);
+		return errno || *big == '-' ? fallback : v;
+	}
+	if (!cJSON_IsNumber(j) || j->valuedouble < 0 || j->valuedouble >= 0x1p64)
+		return fallback;
+	return (uint64_t)j->valuedouble;
+}
+
+double json_double(const json *j, double fallback)
+{
+	const char *big = j ? big_digits(j) : NULL;
+
+	if (big)
+		return strtod(big, NULL);
+	return cJSON_IsNumber(j) ? j->valuedouble : fallback;
+}
+
+int json_strlist(const json *j, struct strlist *out)
+{
+	for (json *c = json_first(j); c; c = json_next(c)) {
+		const char *s = json_str(c, NULL);
+
+		if (!s)
+			return -1;
+		strlist_add(out, s);
+	}
+	return 0;
+}
+
+int json_pairs(const json *j, struct pairs *out)
+{
+	for (json *c = json_first(j); c; c = json_next(c)) {
+		const char *s = json_str(c, NULL);
+
+		if (!s)
+			return -1;
+		pairs_set(out, json_name(c), s);
+	}
+	return 0;
+}
+
+static void print_node(struct jw *w, const json *j)
+{
+	const char *big;
+
+	switch (json_type(j)) {
+	case JSON_BOOL:
+		jw_bool(w, cJSON_IsTrue(j));
+		break;
+	case JSON_NUMBER:
+		big = big_digits(j);
+		if (big)
+			jw_raw(w, big, strlen(big));
+		else if (j->valuedouble == (double)(int64_t)j->valuedouble)
+			jw_i64(w, (int64_t)j->valuedouble);
+		else
+			jw_double(w, j->valuedouble);
+		break;
+	case JSON_STRING:
+		jw_str(w, j->valuestring);
+		break;
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		if (w->depth >= 62) {
+			jw_null(w);
+			break;
+		}
+		if (json_type(j) == JSON_ARRAY)
+			jw_arr(w);
+		else
+			jw_obj(w);
+		for (json *c = j->child; c; c = c->next) {
+			if (json_type(j) == JSON_OBJECT)
+				jw_key(w, c->string);
+			print_node(w, c);
+		}
+		jw_end(w);
+		break;
+	case JSON_MISSING:
+	case JSON_NULL:
+		jw_null(w);
+		break;
+	}
+}
+
+void json_print(const json *j, struct str *out)
+{
+	struct jw w = jw_to(out);
+
+	print_node(&w, j);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See spawn.h. */
+#include "base/spawn.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_FDS 32
+
+/*
+ * The targets 0..n-1 may collide with the sources, so the sources are first duplicated above the range;
+ * the duplicates are close-on-exec and vanish by themselves.
+ */
+pid_t spawn_program(const struct spawn *s, struct error *err)
+{
+	static const char *empty_env[] = {NULL, NULL};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	int high[MAX_FDS];
+	auto_close null = -1;
+	sigset_t set;
+	pid_t pid = -1;
+	int r = 0;
+	size_t made = 0;
+
+	if (s->n_fds > MAX_FDS)
+		return error_set(err, ERR_SYSTEM, "spawn %s: too many descriptors", s->path);
+#ifdef ENABLE_FAULTS
+	if (!s->envp && getenv("DOCKERD_FAULT"))
+		empty_env[0] = getenv("DOCKERD_FAULT") - strlen("DOCKERD_FAULT=");
+#endif
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return error_sys(err, errno, "open /dev/null");
+	for (; made < s->n_fds; made++) {
+		high[made] = fcntl(s->fds[made] < 0 ? null : s->fds[made], F_DUPFD_CLOEXEC, MAX_FDS);
+		if (high[made] < 0) {
+			r = errno;
+			goto close_high;
+		}
+	}
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attr);
+	for (size_t i = 0; i < s->n_fds && !r; i++)
+		r = posix_spawn_file_actions_adddup2(&actions, high[i], (int)i);
+	sigemptyset(&set);
+	posix_spawnattr_setsigmask(&attr, &set);
+	sigfillset(&set);
+	sigdelset(&set, SIGKILL);
+	sigdelset(&set, SIGSTOP);
+	posix_spawnattr_setsigdefault(&attr, &set);
+	posix_spawnattr_setflags(&attr, (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+						(s->new_session ? POSIX_SPAWN_SETSID : 0)));
+	if (!r)
+		r = posix_spawn(&pid, s->path, &actions, &attr, (char *const *)(uintptr_t)s->argv,
+				(char *const *)(uintptr_t)(s->envp ? s->envp : empty_env));
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&actions);
+close_high:
+	while (made)
+		close(high[--made]);
+	if (r)
+		return error_sys(err, r, "start %s", s->path);
+	return pid;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starting our own helper programs with posix_spawn(3): no fork of a threaded process, no inherited descriptor but those named,
+ * default signal dispositions, empty signal mask.
+ */
+#ifndef BASE_SPAWN_H
+#define BASE_SPAWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+struct spawn {
+	const char *path;	  /* program, absolute */
+	const char *const *argv;  /* NULL-terminated */
+	const char *const *envp;  /* NULL: empty environment plus DOCKERD_FAULT in fault builds */
+	const int *fds;		  /* fds[i] becomes descriptor i in the child; -1: /dev/null */
+	size_t n_fds;		  /* at least 3 */
+	bool new_session;	  /* setsid(2) */
+};
+
+/* pid, or -1 with err. The caller reaps it (waitpid or pidfd). */
+pid_t spawn_program(const struct spawn *s, struct error *err);
+
+#endif

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# One program per room; pure code, no root needed.
+if HAVE_CMOCKA
+UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+unit_tests = tests/unit/test_base
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+
+tests_unit_test_base_SOURCES = tests/unit/test_base.c
+tests_unit_test_base_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_base_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
+endif
