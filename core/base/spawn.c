@@ -2,6 +2,7 @@
 /* See spawn.h. */
 #include "base/spawn.h"
 #include "base/cleanup.h"
+#include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +14,31 @@
 
 #define MAX_FDS 32
 
+/* What our programs may need of the environment: where the build tree is, and the faults of a test. */
+static const char *const kept_names[] = {"DOCKERD_LIBEXECDIR", "DOCKERD_DRIVER_PATH", "DOCKERD_FAULT"};
+
+static const char *const *keep_env(const char *out[])
+{
+	size_t n = 0;
+
+	for (char **e = environ; e && *e; e++)
+		for (size_t i = 0; i < ARRAY_LEN(kept_names) && n < ARRAY_LEN(kept_names); i++) {
+			size_t len = strlen(kept_names[i]);
+
+			if (!strncmp(*e, kept_names[i], len) && (*e)[len] == '=')
+				out[n++] = *e;
+		}
+	out[n] = NULL;
+	return out;
+}
+
 /*
  * The targets 0..n-1 may collide with the sources, so the sources are first duplicated above the range;
  * the duplicates are close-on-exec and vanish by themselves.
  */
 pid_t spawn_program(const struct spawn *s, struct error *err)
 {
-	static const char *empty_env[] = {NULL, NULL};
+	const char *kept_env[ARRAY_LEN(kept_names) + 1];
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	int high[MAX_FDS];
@@ -31,10 +50,6 @@ pid_t spawn_program(const struct spawn *s, struct error *err)
 
 	if (s->n_fds > MAX_FDS)
 		return error_set(err, ERR_SYSTEM, "spawn %s: too many descriptors", s->path);
-#ifdef ENABLE_FAULTS
-	if (!s->envp && getenv("DOCKERD_FAULT"))
-		empty_env[0] = getenv("DOCKERD_FAULT") - strlen("DOCKERD_FAULT=");
-#endif
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null < 0)
 		return error_sys(err, errno, "open /dev/null");
@@ -59,7 +74,7 @@ pid_t spawn_program(const struct spawn *s, struct error *err)
 						(s->new_session ? POSIX_SPAWN_SETSID : 0)));
 	if (!r)
 		r = posix_spawn(&pid, s->path, &actions, &attr, (char *const *)(uintptr_t)s->argv,
-				(char *const *)(uintptr_t)(s->envp ? s->envp : empty_env));
+				(char *const *)(uintptr_t)(s->envp ? s->envp : keep_env(kept_env)));
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 close_high:
