@@ -58,11 +58,11 @@ static inline int steal_fd(int *fd)
 #define auto_free __attribute__((cleanup(cleanup_freep)))
 #define auto_dir __attribute__((cleanup(cleanup_dirp)))
 #define auto_file __attribute__((cleanup(cleanup_filep)))
-#define steal_ptr(p)                                                                               \
-	({                                                                                         \
-		__typeof__(*(p)) stolen_ = *(p);                                                   \
-		*(p) = NULL;                                                                       \
-		stolen_;                                                                           \
+#define steal_ptr(p)                             \
+	({                                       \
+		__typeof__(*(p)) stolen_ = *(p); \
+		*(p) = NULL;                     \
+		stolen_;                         \
 	})
 
 #endif

@@ -82,7 +82,8 @@ static bool parse_date(const char *s, bool lax, int64_t *ns)
 	int64_t frac = 0, offset = 0;
 	int used = 0;
 
-	if (sscanf(s, "%4d-%2d-%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &used) != 3 || used != 10)
+	if (sscanf(s, "%4d-%2d-%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &used) != 3 ||
+	    used != 10)
 		return false;
 	s += used;
 	if (*s == 'T' || *s == 't' || (lax && *s == ' ')) {
@@ -145,8 +146,8 @@ bool clock_parse_duration(const char *s, int64_t *ns)
 	static const struct {
 		const char *name;
 		double ns;
-	} units[] = {{"ns", 1},		    {"us", 1e3},	 {"\xc2\xb5s", 1e3}, {"ms", 1e6},
-		     {"s", 1e9},	    {"m", 60e9},	 {"h", 3600e9}};
+	} units[] = {{"ns", 1},  {"us", 1e3}, {"\xc2\xb5s", 1e3}, {"ms", 1e6},
+		     {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
 	bool negative = *s == '-';
 	double total = 0;
 

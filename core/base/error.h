@@ -38,7 +38,10 @@ struct error {
 	char text[1016];
 };
 
-#define ERROR_INIT {.kind = ERR_NONE, .sys = 0, .text = {0}}
+#define ERROR_INIT                                        \
+	{                                                 \
+		.kind = ERR_NONE, .sys = 0, .text = { 0 } \
+	}
 
 /* Set kind and text; always returns -1, so that `return error_set(err, ...)` reads well. */
 int error_set(struct error *err, enum error_kind kind, const char *fmt, ...)

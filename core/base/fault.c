@@ -31,7 +31,8 @@ static void parse(void)
 		if (eq) {
 			at = memchr(eq, '@', (size_t)(end - eq));
 			len = (size_t)((at ? at : end) - eq - 1);
-			if ((size_t)(eq - env) < sizeof(faults[0].name) && len < sizeof(faults[0].action)) {
+			if ((size_t)(eq - env) < sizeof(faults[0].name) &&
+			    len < sizeof(faults[0].action)) {
 				memcpy(faults[n_faults].name, env, (size_t)(eq - env));
 				memcpy(faults[n_faults].action, eq + 1, len);
 				faults[n_faults].at = at ? atol(at + 1) : 0;

@@ -112,7 +112,8 @@ int file_write_atomic(int dirfd, const char *name, const void *data, size_t len,
 	if (durable) {
 		/* The rename itself must survive, or a crash resurrects the old file. */
 		auto_free char *dir = xstrndup(name, (size_t)(base - name));
-		auto_close dfd = openat(dirfd, *dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		auto_close dfd =
+		    openat(dirfd, *dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		if (dfd < 0 || fsync(dfd) < 0)
 			return error_sys(err, errno, "sync directory of %s", name);
@@ -250,8 +251,10 @@ int make_dir_in_root(int rootfd, const char *path, mode_t mode, struct error *er
 		if (parent < 0)
 			return error_sys(err, errno, "open %s in root", str_cstr(&at));
 		/* A dangling symlink is EEXIST here and ENOENT at the next open: refused, not followed out. */
-		if (!streq(parts.v[i], "..") && mkdirat(parent, parts.v[i], mode) < 0 && errno != EEXIST)
-			return error_sys(err, errno, "mkdir %s%s in root", str_cstr(&at), parts.v[i]);
+		if (!streq(parts.v[i], "..") && mkdirat(parent, parts.v[i], mode) < 0 &&
+		    errno != EEXIST)
+			return error_sys(err, errno, "mkdir %s%s in root", str_cstr(&at),
+					 parts.v[i]);
 		str_printf(&at, "%s/", parts.v[i]);
 	}
 	fd = open_in_root(rootfd, str_cstr(&at), O_PATH | O_DIRECTORY, 0);

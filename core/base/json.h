@@ -20,7 +20,15 @@
 struct cJSON;
 typedef struct cJSON json; /* opaque tree node */
 
-enum json_type { JSON_MISSING, JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+	JSON_MISSING,
+	JSON_NULL,
+	JSON_BOOL,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT
+};
 
 /* Parse exactly one document (trailing white space allowed). NULL and err (ERR_INVALID) if malformed. */
 json *json_parse(const char *text, size_t len, struct error *err);

@@ -51,9 +51,9 @@ static int scan_escape(struct scan *s)
 	for (int i = 0; i < 4; i++, s->p++) {
 		if (s->p >= s->end || !isxdigit((unsigned char)*s->p))
 			return bad(s, "\\u needs four hexadecimal digits");
-		code = code << 4 | (unsigned int)(isdigit((unsigned char)*s->p)
-						      ? *s->p - '0'
-						      : (*s->p | 32) - 'a' + 10);
+		code = code << 4 |
+		       (unsigned int)(isdigit((unsigned char)*s->p) ? *s->p - '0'
+								    : (*s->p | 32) - 'a' + 10);
 	}
 	if (code == 0)
 		return bad(s, "\\u0000 is not allowed in a string");
@@ -80,7 +80,8 @@ static int scan_string(struct scan *s)
 	for (;;) {
 		const char *run = s->p;
 
-		while (s->p < s->end && *s->p != '"' && *s->p != '\\' && (unsigned char)*s->p >= 0x20)
+		while (s->p < s->end && *s->p != '"' && *s->p != '\\' &&
+		       (unsigned char)*s->p >= 0x20)
 			s->p++;
 		str_add(&s->out, run, (size_t)(s->p - run));
 		if (s->p >= s->end)
@@ -178,8 +179,9 @@ json *json_parse(const char *text, size_t len, struct error *err)
 			if (off >= s.out.len)
 				error_set(err, ERR_INVALID, "unexpected end of JSON input");
 			else
-				error_set(err, ERR_INVALID, "invalid JSON near offset %zu: unexpected '%c'",
-					  off, str_cstr(&s.out)[off]);
+				error_set(err, ERR_INVALID,
+					  "invalid JSON near offset %zu: unexpected '%c'", off,
+					  str_cstr(&s.out)[off]);
 		}
 	}
 	str_free(&s.out);

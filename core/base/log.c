@@ -36,8 +36,9 @@ int log_parse_level(const char *name, enum log_level *out)
 	static const struct {
 		const char *name;
 		enum log_level level;
-	} table[] = {{"panic", LOG_LEVEL_FATAL},  {"fatal", LOG_LEVEL_FATAL}, {"error", LOG_LEVEL_ERROR},
-		     {"warn", LOG_LEVEL_WARN},	  {"warning", LOG_LEVEL_WARN}, {"info", LOG_LEVEL_INFO},
+	} table[] = {{"panic", LOG_LEVEL_FATAL},  {"fatal", LOG_LEVEL_FATAL},
+		     {"error", LOG_LEVEL_ERROR},  {"warn", LOG_LEVEL_WARN},
+		     {"warning", LOG_LEVEL_WARN}, {"info", LOG_LEVEL_INFO},
 		     {"debug", LOG_LEVEL_DEBUG},  {"trace", LOG_LEVEL_TRACE}};
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
@@ -54,8 +55,8 @@ static bool needs_quotes(const char *v)
 	if (!*v)
 		return true;
 	for (; *v; v++)
-		if (!((*v >= 'a' && *v <= 'z') || (*v >= 'A' && *v <= 'Z') || (*v >= '0' && *v <= '9') ||
-		      strchr("-._/@^+", *v)))
+		if (!((*v >= 'a' && *v <= 'z') || (*v >= 'A' && *v <= 'Z') ||
+		      (*v >= '0' && *v <= '9') || strchr("-._/@^+", *v)))
 			return true;
 	return false;
 }

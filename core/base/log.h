@@ -10,7 +10,14 @@
 
 #include <stdbool.h>
 
-enum log_level { LOG_LEVEL_FATAL, LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG, LOG_LEVEL_TRACE };
+enum log_level {
+	LOG_LEVEL_FATAL,
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+	LOG_LEVEL_TRACE
+};
 
 /* Set before threads start; the level may change at any time (reload). */
 void log_setup(enum log_level level, bool json, bool raw);
@@ -24,10 +31,10 @@ void log_fields(enum log_level level, const char *msg, ...) __attribute__((senti
 #define log_error(...) log_fields(LOG_LEVEL_ERROR, __VA_ARGS__, (char *)0)
 #define log_warn(...) log_fields(LOG_LEVEL_WARN, __VA_ARGS__, (char *)0)
 #define log_info(...) log_fields(LOG_LEVEL_INFO, __VA_ARGS__, (char *)0)
-#define log_debug(...)                                                                             \
-	do {                                                                                       \
-		if (log_get_level() >= LOG_LEVEL_DEBUG)                                            \
-			log_fields(LOG_LEVEL_DEBUG, __VA_ARGS__, (char *)0);                       \
+#define log_debug(...)                                                       \
+	do {                                                                 \
+		if (log_get_level() >= LOG_LEVEL_DEBUG)                      \
+			log_fields(LOG_LEVEL_DEBUG, __VA_ARGS__, (char *)0); \
 	} while (0)
 
 #endif

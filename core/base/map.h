@@ -18,7 +18,10 @@ struct map {
 	size_t n, used, cap; /* live entries; live + deleted; slots (power of two) */
 };
 
-#define MAP_INIT {NULL, 0, 0, 0}
+#define MAP_INIT              \
+	{                     \
+		NULL, 0, 0, 0 \
+	}
 
 void *map_get(const struct map *m, const char *key);
 /* Insert or replace; returns the old value or NULL. `value` must not be NULL. */
@@ -39,7 +42,10 @@ struct pairs {
 	size_t n, cap;
 };
 
-#define PAIRS_INIT {NULL, 0, 0}
+#define PAIRS_INIT         \
+	{                  \
+		NULL, 0, 0 \
+	}
 #define auto_pairs __attribute__((cleanup(pairs_free))) struct pairs
 
 void pairs_free(struct pairs *p);

@@ -15,7 +15,8 @@
 #define MAX_FDS 32
 
 /* What our programs may need of the environment: where the build tree is, and the faults of a test. */
-static const char *const kept_names[] = {"DOCKERD_LIBEXECDIR", "DOCKERD_DRIVER_PATH", "DOCKERD_FAULT"};
+static const char *const kept_names[] = {"DOCKERD_LIBEXECDIR", "DOCKERD_DRIVER_PATH",
+					 "DOCKERD_FAULT"};
 
 static const char *const *keep_env(const char *out[])
 {
@@ -54,7 +55,8 @@ pid_t spawn_program(const struct spawn *s, struct error *err)
 	if (null < 0)
 		return error_sys(err, errno, "open /dev/null");
 	for (; made < s->n_fds; made++) {
-		high[made] = fcntl(s->fds[made] < 0 ? null : s->fds[made], F_DUPFD_CLOEXEC, MAX_FDS);
+		high[made] =
+		    fcntl(s->fds[made] < 0 ? null : s->fds[made], F_DUPFD_CLOEXEC, MAX_FDS);
 		if (high[made] < 0) {
 			r = errno;
 			goto close_high;

@@ -13,12 +13,12 @@
 #include "base/error.h"
 
 struct spawn {
-	const char *path;	  /* program, absolute */
-	const char *const *argv;  /* NULL-terminated */
-	const char *const *envp;  /* NULL: empty but for what our own programs read (spawn.c) */
-	const int *fds;		  /* fds[i] becomes descriptor i in the child; -1: /dev/null */
-	size_t n_fds;		  /* at least 3 */
-	bool new_session;	  /* setsid(2) */
+	const char *path;        /* program, absolute */
+	const char *const *argv; /* NULL-terminated */
+	const char *const *envp; /* NULL: empty but for what our own programs read (spawn.c) */
+	const int *fds;          /* fds[i] becomes descriptor i in the child; -1: /dev/null */
+	size_t n_fds;            /* at least 3 */
+	bool new_session;        /* setsid(2) */
 };
 
 /* pid, or -1 with err. The caller reaps it (waitpid or pidfd). */

@@ -16,7 +16,10 @@ struct str {
 	size_t len, cap;
 };
 
-#define STR_INIT {NULL, 0, 0}
+#define STR_INIT           \
+	{                  \
+		NULL, 0, 0 \
+	}
 #define auto_str __attribute__((cleanup(str_free))) struct str
 
 void str_free(struct str *s);
@@ -43,7 +46,10 @@ struct strlist {
 	size_t n, cap;
 };
 
-#define STRLIST_INIT {NULL, 0, 0}
+#define STRLIST_INIT       \
+	{                  \
+		NULL, 0, 0 \
+	}
 #define auto_strlist __attribute__((cleanup(strlist_free))) struct strlist
 
 void strlist_free(struct strlist *l);

@@ -4,7 +4,8 @@
 
 #include <signal.h>
 
-int thread_start_joinable(const char *name, void *(*run)(void *), void *arg, pthread_t *out, struct error *err)
+int thread_start_joinable(const char *name, void *(*run)(void *), void *arg, pthread_t *out,
+			  struct error *err)
 {
 	pthread_attr_t attr;
 	sigset_t all, old;

@@ -13,15 +13,16 @@
 /* Detached thread with THREAD_STACK bytes of stack, all signals blocked, named (15 bytes). */
 int thread_start(const char *name, void *(*run)(void *), void *arg, struct error *err);
 /* The same, joinable. */
-int thread_start_joinable(const char *name, void *(*run)(void *), void *arg, pthread_t *out, struct error *err);
+int thread_start_joinable(const char *name, void *(*run)(void *), void *arg, pthread_t *out,
+			  struct error *err);
 
 static inline void mutex_scope_end(pthread_mutex_t **m)
 {
 	pthread_mutex_unlock(*m);
 }
 /* Lock until the end of the enclosing block. */
-#define LOCK_SCOPE(m)                                                                              \
-	__attribute__((cleanup(mutex_scope_end), unused)) pthread_mutex_t *scope_lock_ =           \
+#define LOCK_SCOPE(m)                                                                    \
+	__attribute__((cleanup(mutex_scope_end), unused)) pthread_mutex_t *scope_lock_ = \
 	    (pthread_mutex_lock(m), (m))
 
 #endif

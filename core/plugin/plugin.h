@@ -17,6 +17,8 @@
 #include <dockerd/network.h>
 #include <dockerd/storage.h>
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/map.h"
 #include "base/str.h"
@@ -61,20 +63,27 @@ const struct plugin *plugin_load(uint32_t kind, const char *name, struct error *
  * Options given by users ("key=value" already split) -> typed values for the driver, defaults included, aliases resolved. Unknown keys (with a
  * suggestion), wrong types and ranges are ERR_INVALID. `scope` is a DOCKERD_SCOPE_*; free with plugin_options_free.
  */
-int plugin_options_parse(const struct plugin *p, uint32_t scope, const struct pairs *given, struct dockerd_options **out, struct error *err);
+int plugin_options_parse(const struct plugin *p, uint32_t scope, const struct pairs *given,
+			 struct dockerd_options **out, struct error *err);
 void plugin_options_free(struct dockerd_options *o);
 
 /* probe, then open. root and state must exist. */
-int plugin_probe(const struct plugin *p, const char *root, const char *state, const struct dockerd_options *o, struct error *err);
-int plugin_open(const struct plugin *p, const char *root, const char *state, const struct dockerd_options *o,
-		struct plugin_instance *out, struct error *err);
+int plugin_probe(const struct plugin *p, const char *root, const char *state,
+		 const struct dockerd_options *o, struct error *err);
+int plugin_open(const struct plugin *p, const char *root, const char *state,
+		const struct dockerd_options *o, struct plugin_instance *out, struct error *err);
 void plugin_close(struct plugin_instance *i);
 
 /* Error of a driver -> ours. An op that fails without a text is itself reported as a fault of the driver. Returns -1. */
-int plugin_error(const struct plugin *p, const char *op, const struct dockerd_error *from, struct error *to);
+int plugin_error(const struct plugin *p, const char *op, const struct dockerd_error *from,
+		 struct error *to);
 static inline struct dockerd_error plugin_error_init(void)
 {
-	return (struct dockerd_error){.size = sizeof(struct dockerd_error), .category = 0, .sys_errno = 0, .reserved = 0, .text = {0}};
+	return (struct dockerd_error){.size = sizeof(struct dockerd_error),
+				      .category = 0,
+				      .sys_errno = 0,
+				      .reserved = 0,
+				      .text = {0}};
 }
 
 /*
@@ -82,11 +91,14 @@ static inline struct dockerd_error plugin_error_init(void)
  * in the table that drivers see. log, has_extension, run, alloc, free, mount and unmount (unrecorded) are always there.
  */
 struct plugin_services {
-	int (*mounted)(const char *target, struct error *err);	/* called before a mount is made: record it */
-	void (*unmounted)(const char *target);			/* after it was undone */
+	int (*mounted)(const char *target,
+		       struct error *err);     /* called before a mount is made: record it */
+	void (*unmounted)(const char *target); /* after it was undone */
 	int (*firewall)(int family, const char *rules, struct error *err);
-	int (*proxy_start)(const char *proto, const char *host_ip, uint32_t host_port, const char *ip, uint32_t port, struct error *err);
-	int (*proxy_stop)(const char *proto, const char *host_ip, uint32_t host_port, struct error *err);
+	int (*proxy_start)(const char *proto, const char *host_ip, uint32_t host_port,
+			   const char *ip, uint32_t port, struct error *err);
+	int (*proxy_stop)(const char *proto, const char *host_ip, uint32_t host_port,
+			  struct error *err);
 };
 void plugin_set_services(const struct plugin_services *s);
 
@@ -105,8 +117,10 @@ struct plugin_call {
 	int64_t started;
 	struct plugin_call *next;
 };
-int plugin_enter(const struct plugin_instance *i, const char *op, const char *object, struct plugin_call *c, struct error *err);
-int plugin_leave(struct plugin_call *c, int32_t r, const struct dockerd_error *derr, struct error *err);
+int plugin_enter(const struct plugin_instance *i, const char *op, const char *object,
+		 struct plugin_call *c, struct error *err);
+int plugin_leave(struct plugin_call *c, int32_t r, const struct dockerd_error *derr,
+		 struct error *err);
 
 /* --list-plugins, --dump-plugin KIND/NAME: stable key=value lines, see dockerd(8). */
 int plugin_dump_list(struct str *out, struct error *err);

@@ -169,7 +169,8 @@ int msg_parse(struct msg *m, const void *packet, size_t len, struct error *err)
 	if (h.magic != MSG_MAGIC)
 		return error_set(err, ERR_INVALID, "message: wrong magic %08x", h.magic);
 	if (h.len != len - sizeof(h))
-		return error_set(err, ERR_INVALID, "message: length %u, but %zu bytes came", h.len, len - sizeof(h));
+		return error_set(err, ERR_INVALID, "message: length %u, but %zu bytes came", h.len,
+				 len - sizeof(h));
 	while (at < len) {
 		struct field f;
 		size_t padded;
@@ -180,12 +181,14 @@ int msg_parse(struct msg *m, const void *packet, size_t len, struct error *err)
 		at += sizeof(f);
 		padded = ((size_t)f.len + 3) & ~(size_t)3;
 		if (padded > len - at)
-			return error_set(err, ERR_INVALID, "message: field %u is longer than the message", f.tag);
+			return error_set(err, ERR_INVALID,
+					 "message: field %u is longer than the message", f.tag);
 		at += padded;
 		fields++;
 	}
 	if (fields != h.fields)
-		return error_set(err, ERR_INVALID, "message: %u fields announced, %u found", h.fields, fields);
+		return error_set(err, ERR_INVALID, "message: %u fields announced, %u found",
+				 h.fields, fields);
 	m->type = h.type;
 	m->fields = h.fields;
 	m->seq = h.seq;
@@ -196,7 +199,10 @@ int msg_parse(struct msg *m, const void *packet, size_t len, struct error *err)
 
 int msg_send(int sock, const struct msg *m, struct error *err)
 {
-	struct header h = {.magic = MSG_MAGIC, .type = m->type, .fields = m->fields, .seq = m->seq,
+	struct header h = {.magic = MSG_MAGIC,
+			   .type = m->type,
+			   .fields = m->fields,
+			   .seq = m->seq,
 			   .len = (uint32_t)m->body.len};
 	char control[CMSG_SPACE(sizeof(int) * MSG_MAX_FDS)] = {0};
 	struct iovec iov[2] = {{&h, sizeof(h)}, {m->body.p, m->body.len}};
@@ -204,7 +210,8 @@ int msg_send(int sock, const struct msg *m, struct error *err)
 	ssize_t n;
 
 	if (sizeof(h) + m->body.len > MSG_MAX)
-		return error_set(err, ERR_SYSTEM, "message of type %u is too large (%zu bytes)", m->type, m->body.len);
+		return error_set(err, ERR_SYSTEM, "message of type %u is too large (%zu bytes)",
+				 m->type, m->body.len);
 	if (m->n_fds) {
 		struct cmsghdr *c;
 
@@ -235,7 +242,8 @@ static int take_control(struct msghdr *mh, struct msg *m)
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(m->fds + m->n_fds, CMSG_DATA(c), n * sizeof(int)); /* control holds MSG_MAX_FDS */
+		memcpy(m->fds + m->n_fds, CMSG_DATA(c),
+		       n * sizeof(int)); /* control holds MSG_MAX_FDS */
 		m->n_fds += n;
 	}
 	return mh->msg_flags & MSG_CTRUNC ? -1 : 0;
@@ -252,7 +260,8 @@ static int wait_readable(int sock, int timeout_ms, struct error *err)
 		if (r > 0)
 			return 0;
 		if (r == 0)
-			return error_set(err, ERR_UNAVAILABLE, "no answer within %d ms", timeout_ms);
+			return error_set(err, ERR_UNAVAILABLE, "no answer within %d ms",
+					 timeout_ms);
 		if (errno != EINTR)
 			return error_sys(err, errno, "poll");
 		timeout_ms = (int)((end - clock_mono_ns()) / 1000000);
@@ -316,7 +325,8 @@ int msg_to_error(const struct msg *m, struct error *err)
 	return -1;
 }
 
-int msg_call(int sock, const struct msg *request, struct msg *reply, int timeout_ms, struct error *err)
+int msg_call(int sock, const struct msg *request, struct msg *reply, int timeout_ms,
+	     struct error *err)
 {
 	int r;
 
@@ -326,7 +336,8 @@ int msg_call(int sock, const struct msg *request, struct msg *reply, int timeout
 	if (r < 0)
 		return -1;
 	if (r == 0)
-		return error_set(err, ERR_CANCELLED, "the peer closed the connection without an answer");
+		return error_set(err, ERR_CANCELLED,
+				 "the peer closed the connection without an answer");
 	if (reply->type == MSG_ERROR)
 		return msg_to_error(reply, err);
 	return 0;
@@ -361,21 +372,26 @@ static void fill_hello(struct msg *m, const char *name, uint32_t min, uint32_t m
 	msg_put_str(m, TAG_SERVER, name);
 }
 
-static int agree(const struct msg *theirs, uint32_t min, uint32_t max, uint32_t *version, struct error *err)
+static int agree(const struct msg *theirs, uint32_t min, uint32_t max, uint32_t *version,
+		 struct error *err)
 {
-	uint32_t their_min = msg_get_u32(theirs, TAG_VERSION_MIN, 0), their_max = msg_get_u32(theirs, TAG_VERSION_MAX, 0);
+	uint32_t their_min = msg_get_u32(theirs, TAG_VERSION_MIN, 0),
+		 their_max = msg_get_u32(theirs, TAG_VERSION_MAX, 0);
 	const char *name = msg_get_str(theirs, TAG_SERVER);
 
 	if (theirs->type != MSG_HELLO)
-		return error_set(err, ERR_INVALID, "expected a hello, got message type %u", theirs->type);
+		return error_set(err, ERR_INVALID, "expected a hello, got message type %u",
+				 theirs->type);
 	*version = max < their_max ? max : their_max;
 	if (*version < min || *version < their_min)
-		return error_set(err, ERR_UNAVAILABLE, "%s speaks protocol %u to %u, we speak %u to %u", name ? name : "peer",
-				 their_min, their_max, min, max);
+		return error_set(err, ERR_UNAVAILABLE,
+				 "%s speaks protocol %u to %u, we speak %u to %u",
+				 name ? name : "peer", their_min, their_max, min, max);
 	return 0;
 }
 
-int msg_hello_client(int sock, const char *name, uint32_t min, uint32_t max, uint32_t *version, struct error *err)
+int msg_hello_client(int sock, const char *name, uint32_t min, uint32_t max, uint32_t *version,
+		     struct error *err)
 {
 	auto_msg hello = {0}, answer = {0};
 
@@ -385,8 +401,8 @@ int msg_hello_client(int sock, const char *name, uint32_t min, uint32_t max, uin
 	return agree(&answer, min, max, version, err);
 }
 
-int msg_hello_server(int sock, const struct msg *hello, const char *name, uint32_t min, uint32_t max, uint32_t *version,
-		     struct error *err)
+int msg_hello_server(int sock, const struct msg *hello, const char *name, uint32_t min,
+		     uint32_t max, uint32_t *version, struct error *err)
 {
 	auto_msg answer = {0};
 	struct error send_err;
@@ -417,7 +433,8 @@ static int fill_address(const char *path, struct sockaddr_un *sa, int *dirfd, st
 	*dirfd = open(slash ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (*dirfd < 0)
 		return error_sys(err, errno, "open %s", dir);
-	n = snprintf(sa->sun_path, sizeof(sa->sun_path), "/proc/self/fd/%d/%s", *dirfd, slash ? slash + 1 : path);
+	n = snprintf(sa->sun_path, sizeof(sa->sun_path), "/proc/self/fd/%d/%s", *dirfd,
+		     slash ? slash + 1 : path);
 	if (n < 0 || (size_t)n >= sizeof(sa->sun_path))
 		return error_set(err, ERR_INVALID, "socket name %s is too long", path);
 	return 0;
@@ -434,7 +451,8 @@ int msg_listen(const char *path, struct error *err)
 	if (fd < 0)
 		return error_sys(err, errno, "socket");
 	unlink(path);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || chmod(path, 0600) < 0 || listen(fd, 128) < 0)
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || chmod(path, 0600) < 0 ||
+	    listen(fd, 128) < 0)
 		return error_sys(err, errno, "listen at %s", path);
 	return steal_fd(&fd);
 }

@@ -34,14 +34,14 @@ enum {
 	TAG_ERROR_KIND = 3,  /* u32: enum error_kind, ERROR */
 	TAG_ERROR_TEXT = 4,  /* string */
 	TAG_ERROR_SYS = 5,   /* i32: errno */
-	TAG_SERVER = 6,	     /* string: name and version of the program, HELLO */
+	TAG_SERVER = 6,      /* string: name and version of the program, HELLO */
 };
 
 struct msg {
 	uint16_t type;
 	uint16_t fields;
-	uint32_t seq;	  /* set by the sender; a reply carries its request's */
-	struct str body;  /* the fields, encoded */
+	uint32_t seq;    /* set by the sender; a reply carries its request's */
+	struct str body; /* the fields, encoded */
 	int fds[MSG_MAX_FDS];
 	size_t n_fds;
 };
@@ -79,7 +79,8 @@ int msg_send(int sock, const struct msg *m, struct error *err);
 /* 1 received, 0 peer closed, -1 err. timeout_ms -1: for ever. Fills an initialised or zeroed msg. */
 int msg_recv(int sock, struct msg *m, int timeout_ms, struct error *err);
 /* Send, and wait for the answer; an answer of type MSG_ERROR becomes err. */
-int msg_call(int sock, const struct msg *request, struct msg *reply, int timeout_ms, struct error *err);
+int msg_call(int sock, const struct msg *request, struct msg *reply, int timeout_ms,
+	     struct error *err);
 /* Answer helpers. */
 int msg_reply_ok(int sock, uint32_t seq, struct error *err);
 int msg_reply_error(int sock, uint32_t seq, const struct error *what, struct error *err);
@@ -87,10 +88,11 @@ int msg_reply_error(int sock, uint32_t seq, const struct error *what, struct err
 int msg_to_error(const struct msg *m, struct error *err);
 
 /* Version handshake: each side says its range; the highest common one is *version. Client sends first. */
-int msg_hello_client(int sock, const char *name, uint32_t min, uint32_t max, uint32_t *version, struct error *err);
-/* `hello` is the received MSG_HELLO. */
-int msg_hello_server(int sock, const struct msg *hello, const char *name, uint32_t min, uint32_t max, uint32_t *version,
+int msg_hello_client(int sock, const char *name, uint32_t min, uint32_t max, uint32_t *version,
 		     struct error *err);
+/* `hello` is the received MSG_HELLO. */
+int msg_hello_server(int sock, const struct msg *hello, const char *name, uint32_t min,
+		     uint32_t max, uint32_t *version, struct error *err);
 
 /* unix SOCK_SEQPACKET sockets at a path (longer than 107 bytes works: bound through /proc/self/fd of its directory). */
 int msg_listen(const char *path, struct error *err);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * --list-plugins and --dump-plugin: the stable output for packagers, documented in dockerd(8). Runs in a process that ends right after,
+ * so loading every driver here costs the daemon nothing.
+ */
+#include "plugin/plugin_int.h"
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static const char *concurrency_name(uint32_t c)
+{
+	return c == DOCKERD_SERIAL ? "serial" : c == DOCKERD_PARALLEL ? "parallel" : "per-object";
+}
+
+int plugin_dump_list(struct str *out, struct error *err)
+{
+	(void)err;
+	for (uint32_t kind = 1; plugin_kind_name(kind); kind++) {
+		auto_strlist names = STRLIST_INIT;
+
+		plugin_list(kind, &names);
+		for (size_t i = 0; i < names.n; i++) {
+			struct error why = ERROR_INIT;
+			const struct plugin *p = plugin_load(kind, names.v[i], &why);
+
+			if (p)
+				str_printf(out, "%s/%s version=%s abi=%d.%u path=%s\n",
+					   plugin_kind_name(kind), p->name, p->version,
+					   DOCKERD_ABI_MAJOR, p->abi_minor, p->path);
+			else
+				str_printf(out, "%s/%s error=%s\n", plugin_kind_name(kind),
+					   names.v[i], why.text);
+		}
+	}
+	return 0;
+}
+
+static void dump_lines(const struct plugin *p, struct str *out)
+{
+	str_printf(out,
+		   "kind=%s\nname=%s\nversion=%s\ndescription=%s\npath=%s\nabi=%d.%u\nconcurrency=%"
+		   "s\ncapabilities=%#" PRIx64 "\n",
+		   plugin_kind_name(p->kind), p->name, p->version, p->description, p->path,
+		   DOCKERD_ABI_MAJOR, p->abi_minor, concurrency_name(p->concurrency),
+		   p->capabilities);
+	for (uint32_t i = 0; i < p->option_count; i++) {
+		const struct dockerd_option *o = &p->options[i];
+
+		str_printf(out, "option=%s type=%s scope=%s%s%s default=%s%s%s help=%s\n", o->key,
+			   plugin_option_type_name(o->type),
+			   o->scope & DOCKERD_SCOPE_DAEMON ? "daemon" : "",
+			   o->scope == (DOCKERD_SCOPE_DAEMON | DOCKERD_SCOPE_CONTAINER) ? "," : "",
+			   o->scope & DOCKERD_SCOPE_CONTAINER ? "container" : "",
+			   o->default_value ? o->default_value : "", o->alias ? " alias=" : "",
+			   o->alias ? o->alias : "", o->help);
+	}
+}
+
+static void dump_json(const struct plugin *p, struct str *out)
+{
+	struct jw w = jw_to(out);
+
+	jw_obj(&w);
+	jw_kstr(&w, "kind", plugin_kind_name(p->kind));
+	jw_kstr(&w, "name", p->name);
+	jw_kstr(&w, "version", p->version);
+	jw_kstr(&w, "description", p->description);
+	jw_kstr(&w, "path", p->path);
+	jw_ki64(&w, "abi_major", DOCKERD_ABI_MAJOR);
+	jw_ki64(&w, "abi_minor", p->abi_minor);
+	jw_kstr(&w, "concurrency", concurrency_name(p->concurrency));
+	jw_ku64(&w, "capabilities", p->capabilities);
+	jw_karr(&w, "options");
+	for (uint32_t i = 0; i < p->option_count; i++) {
+		const struct dockerd_option *o = &p->options[i];
+
+		jw_obj(&w);
+		jw_kstr(&w, "key", o->key);
+		jw_kstr(&w, "type", plugin_option_type_name(o->type));
+		jw_ki64(&w, "scope", o->scope);
+		jw_kstr(&w, "default", o->default_value);
+		jw_kstr(&w, "alias", o->alias);
+		jw_kstr(&w, "choices", o->choices);
+		jw_ki64(&w, "min", o->min);
+		jw_ki64(&w, "max", o->max);
+		jw_kbool(&w, "deprecated", o->flags & DOCKERD_OPTF_DEPRECATED);
+		jw_kstr(&w, "help", o->help);
+		jw_end(&w);
+	}
+	jw_end(&w);
+	jw_end(&w);
+	str_putc(out, '\n');
+}
+
+int plugin_dump(const char *kind_slash_name, bool as_json, struct str *out, struct error *err)
+{
+	const char *slash = strchr(kind_slash_name, '/');
+	char kind_name[16] = {0};
+	const struct plugin *p;
+	uint32_t kind;
+
+	if (!slash || (size_t)(slash - kind_slash_name) >= sizeof(kind_name) || !slash[1])
+		return error_set(
+		    err, ERR_INVALID,
+		    "'%s' is not KIND/NAME, e.g. storage/overlay2 or log//path/to/mine.so",
+		    kind_slash_name);
+	memcpy(kind_name, kind_slash_name, (size_t)(slash - kind_slash_name));
+	kind = plugin_kind_parse(kind_name);
+	if (!kind)
+		return error_set(err, ERR_INVALID,
+				 "'%s' is no kind of driver: storage, exec, log, authz or network",
+				 kind_name);
+	p = plugin_load(kind, slash + 1, err);
+	if (!p)
+		return -1;
+	if (as_json)
+		dump_json(p, out);
+	else
+		dump_lines(p, out);
+	return 0;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options as users type them -> typed values in the order of the driver's table. Pure. */
+#include "plugin/plugin_int.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+static const char *const type_names[] = {NULL,       "string", "bool",   "int", "size",
+					 "duration", "path",   "choice", "list"};
+
+const char *plugin_option_type_name(uint32_t type)
+{
+	return type < ARRAY_LEN(type_names) ? type_names[type] : NULL;
+}
+
+static const struct dockerd_option *find_option(const struct plugin *p, const char *key)
+{
+	for (uint32_t i = 0; i < p->option_count; i++)
+		if (streq(p->options[i].key, key) ||
+		    (p->options[i].alias && streq(p->options[i].alias, key)))
+			return &p->options[i];
+	return NULL;
+}
+
+/* Levenshtein distance, enough for near misses. */
+static unsigned int distance(const char *a, const char *b)
+{
+	unsigned int row[65];
+	size_t n = strlen(b);
+
+	if (n > 64 || strlen(a) > 64)
+		return 99;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = (unsigned int)j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		unsigned int diagonal = row[0];
+
+		row[0] = (unsigned int)i;
+		for (size_t j = 1; j <= n; j++) {
+			unsigned int cost = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < cost)
+				cost = row[j] + 1;
+			if (row[j - 1] + 1 < cost)
+				cost = row[j - 1] + 1;
+			row[j] = cost;
+		}
+	}
+	return row[n];
+}
+
+static int unknown_option(const struct plugin *p, const char *key, struct error *err)
+{
+	const char *near = NULL;
+	unsigned int best = 4;
+
+	for (uint32_t i = 0; i < p->option_count; i++) {
+		unsigned int d = distance(key, p->options[i].key);
+
+		if (d < best) {
+			best = d;
+			near = p->options[i].key;
+		}
+	}
+	if (p->kind == DOCKERD_KIND_LOG) /* moby's words */
+		error_set(err, ERR_INVALID, "unknown log opt '%s' for %s log driver", key, p->name);
+	else
+		error_set(err, ERR_INVALID, "%s driver %s: unknown option %s",
+			  plugin_kind_name(p->kind), p->name, key);
+	if (near) {
+		size_t len = strlen(err->text);
+
+		snprintf(err->text + len, sizeof(err->text) - len, " (did you mean %s?)", near);
+	}
+	return -1;
+}
+
+/* "10m", "1.5g", "64MiB": units of 1024, as go-units RAMInBytes. */
+static bool parse_size(const char *s, int64_t *out)
+{
+	char *end;
+	double v;
+	int shift = 0;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	v = strtod(s, &end);
+	while (*end == ' ')
+		end++;
+	if (*end) {
+		const char *at = strchr("kmgtp", tolower((unsigned char)*end));
+
+		if (at)
+			shift = 10 * (int)(at - "kmgtp" + 1), end++;
+		if (at && (*end == 'i' || *end == 'I'))
+			end++;
+		if (*end == 'b' || *end == 'B')
+			end++;
+	}
+	if (*end || v * (double)(INT64_C(1) << shift) > 9e18)
+		return false;
+	*out = (int64_t)(v * (double)(INT64_C(1) << shift));
+	return true;
+}
+
+static bool parse_bool(const char *s, int64_t *out)
+{
+	static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
+	static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
+
+	for (size_t i = 0; i < ARRAY_LEN(yes); i++)
+		if (streq(s, yes[i]) || streq(s, no[i])) {
+			*out = streq(s, yes[i]);
+			return true;
+		}
+	return false;
+}
+
+static bool parse_choice(const char *choices, const char *s)
+{
+	auto_strlist l = STRLIST_INIT;
+
+	strlist_split(&l, choices, '|');
+	return strlist_has(&l, s);
+}
+
+static bool parse_number(const struct dockerd_option *o, const char *text, int64_t *out)
+{
+	char *end;
+
+	switch (o->type) {
+	case DOCKERD_OPT_BOOL:
+		return parse_bool(text, out);
+	case DOCKERD_OPT_INT:
+		errno = 0;
+		*out = strtoll(text, &end, 10);
+		return !errno && end != text && !*end;
+	case DOCKERD_OPT_SIZE:
+		return parse_size(text, out);
+	case DOCKERD_OPT_DURATION:
+		return clock_parse_duration(text, out);
+	case DOCKERD_OPT_PATH:
+		return *text == '/';
+	case DOCKERD_OPT_CHOICE:
+		return parse_choice(o->choices, text);
+	default:
+		return true;
+	}
+}
+
+static int parse_value(const struct plugin *p, const struct dockerd_option *o, const char *text,
+		       struct dockerd_value *out, struct error *err)
+{
+	int64_t number = 0;
+
+	if (!parse_number(o, text, &number))
+		return error_set(
+		    err, ERR_INVALID, "%s driver %s: option %s: '%s' is no valid %s%s%s",
+		    plugin_kind_name(p->kind), p->name, o->key, text, type_names[o->type],
+		    o->choices ? ", expected one of " : "", o->choices ? o->choices : "");
+	if ((o->min || o->max) && (number < o->min || number > o->max) &&
+	    o->type >= DOCKERD_OPT_INT && o->type <= DOCKERD_OPT_DURATION)
+		return error_set(err, ERR_INVALID,
+				 "%s driver %s: option %s: %s is out of range (%" PRId64
+				 " to %" PRId64 ")",
+				 plugin_kind_name(p->kind), p->name, o->key, text, o->min, o->max);
+	*out = (struct dockerd_value){.key = o->key, .text = xstrdup(text), .number = number};
+	return 0;
+}
+
+int plugin_options_parse(const struct plugin *p, uint32_t scope, const struct pairs *given,
+			 struct dockerd_options **out, struct error *err)
+{
+	struct dockerd_options *o = xcalloc(1, sizeof(*o));
+	struct dockerd_value *values = xcalloc(p->option_count + given->n + 1, sizeof(*values));
+
+	*o = (struct dockerd_options){.size = sizeof(*o), .count = 0, .values = values};
+	for (size_t i = 0; i < given->n; i++) {
+		const struct dockerd_option *row = find_option(p, given->v[i].key);
+
+		if (!row || !(row->scope & scope)) {
+			unknown_option(p, given->v[i].key, err);
+			goto fail;
+		}
+	}
+	for (uint32_t i = 0; i < p->option_count; i++) {
+		const struct dockerd_option *row = &p->options[i];
+		const char *text = NULL;
+
+		if (!(row->scope & scope))
+			continue;
+		for (size_t j = 0; j < given->n; j++) {
+			if (find_option(p, given->v[j].key) != row)
+				continue;
+			text = given->v[j].value;
+			if (row->flags & DOCKERD_OPTF_REPEAT &&
+			    parse_value(p, row, text, &values[o->count++], err) < 0)
+				goto fail_last;
+		}
+		if (text && row->flags & DOCKERD_OPTF_REPEAT)
+			continue;
+		if (!text)
+			text = row->default_value;
+		if (text && parse_value(p, row, text, &values[o->count++], err) < 0)
+			goto fail_last;
+	}
+	*out = o;
+	return 0;
+
+fail_last:
+	o->count--;
+fail:
+	plugin_options_free(o);
+	return -1;
+}
+
+void plugin_options_free(struct dockerd_options *o)
+{
+	if (!o)
+		return;
+	for (uint32_t i = 0; i < o->count; i++)
+		free((void *)(uintptr_t)o->values[i].text);
+	free((void *)(uintptr_t)o->values);
+	free(o);
+}

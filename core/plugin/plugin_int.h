@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the plugin room share among themselves. */
+#ifndef PLUGIN_PLUGIN_INT_H
+#define PLUGIN_PLUGIN_INT_H
+
+#include "plugin/plugin.h"
+
+/* ERR_DENIED unless the file and every folder above it is root's and not writable by others (the sticky /tmp is no exception). */
+int plugin_check_ownership(const char *path, struct error *err);
+/* Folders that hold <kind>/<name>.so, in search order. */
+void plugin_search_path(struct strlist *dirs);
+/* Load without the once-per-path table. */
+struct plugin *plugin_load_file(uint32_t kind, const char *path, struct error *err);
+/* The table that a driver sees, with its name for log lines. Owned by the caller (free). */
+struct dockerd_host *plugin_host_new(const struct plugin *p);
+const char *plugin_option_type_name(uint32_t type);
+
+#endif
