@@ -2,11 +2,15 @@
 # One program per room; pure code, no root needed.
 if HAVE_CMOCKA
 UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-unit_tests = tests/unit/test_base
+unit_tests = tests/unit/test_base tests/unit/test_config
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
 tests_unit_test_base_SOURCES = tests/unit/test_base.c
 tests_unit_test_base_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_base_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
+
+tests_unit_test_config_SOURCES = tests/unit/test_config.c
+tests_unit_test_config_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_config_LDADD = libconfig.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 endif
