@@ -1,1 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
+# Sources that each storage driver compiles in for itself: walks of trees in plain libc, and (tests) the fault points.
+STORAGE_COMMON = plugins/storage/common/tree.c plugins/storage/common/tree.h \
+	core/base/fault.c core/base/fault.h core/base/error.c core/base/error.h
+STORAGE_LDFLAGS = $(DRIVER_LDFLAGS_ALL) -pthread
+
+if STORAGE_OVERLAY2
+drvstorage_LTLIBRARIES += plugins/storage/overlay2/overlay2.la
+plugins_storage_overlay2_overlay2_la_SOURCES = plugins/storage/overlay2/overlay2.c plugins/storage/overlay2/overlay2.h \
+	plugins/storage/overlay2/check.c $(STORAGE_COMMON)
+plugins_storage_overlay2_overlay2_la_CFLAGS = $(DRIVER_CFLAGS)
+plugins_storage_overlay2_overlay2_la_LDFLAGS = $(STORAGE_LDFLAGS)
+endif

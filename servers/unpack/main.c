@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dockerd-unpack: packs and unpacks layers and archives for the daemon, see proto/unpack.h. Gets descriptors over socket 3, gives up its
+ * rights before it reads the first byte of an archive, and ends when the daemon closes its end.
+ */
+#include "assemble.h"
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/str.h"
+#include "extract.h"
+#include "pack.h"
+#include "proto/msg.h"
+#include "proto/unpack.h"
+#include "sandbox.h"
+#include "stream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int send_mark(void *ctx, int target, const char *name, const void *value, size_t len,
+		     struct error *err)
+{
+	auto_msg m;
+
+	(void)ctx;
+	msg_init(&m, UNPACK_MARK);
+	msg_put_str(&m, TAG_UNPACK_XATTR, name);
+	msg_put(&m, TAG_UNPACK_VALUE, value, len);
+	if (msg_put_fd(&m, TAG_UNPACK_TARGET, target) < 0)
+		return error_set(err, ERR_SYSTEM, "pass descriptor for attribute %s", name);
+	return msg_send(UNPACK_SOCKET_FD, &m, err);
+}
+
+static int do_extract(struct msg *m, struct msg *reply, struct error *err)
+{
+	auto_close in = msg_take_fd(m, TAG_UNPACK_STREAM), dir = msg_take_fd(m, TAG_UNPACK_DIR),
+		   split = msg_take_fd(m, TAG_UNPACK_SPLIT);
+	struct extract_options o = {.root = dir,
+				    .split = split,
+				    .whiteouts = msg_get_u32(m, TAG_UNPACK_WHITEOUTS, 2),
+				    .flags = msg_get_u32(m, TAG_UNPACK_FLAGS, 0),
+				    .max_entries = msg_get_u64(m, TAG_UNPACK_MAX_ENTRIES, 0),
+				    .mark = send_mark};
+	struct extract_result done = {0, 0};
+	struct stream s = {.fd = -1};
+	char digest[72];
+	int r = -1;
+
+	if (in < 0 || dir < 0)
+		return error_set(err, ERR_INVALID, "extract: stream or directory is missing");
+	if (stream_open(&s, in, true, msg_get_u64(m, TAG_UNPACK_MAX_BYTES, 0), err) < 0 ||
+	    extract_archive(&s, &o, &done, err) < 0)
+		goto out;
+	FAULT("unpack.extract.before-sync");
+	if ((o.flags & UNPACK_FLAG_SYNC) && syncfs(dir) < 0) {
+		error_sys(err, errno, "sync");
+		goto out;
+	}
+	stream_digest(&s, digest);
+	msg_put_str(reply, TAG_UNPACK_DIGEST, digest);
+	msg_put_u64(reply, TAG_UNPACK_TAR_SIZE, s.total);
+	msg_put_u64(reply, TAG_UNPACK_SIZE, done.bytes);
+	msg_put_u64(reply, TAG_UNPACK_ENTRIES, done.entries);
+	r = 0;
+out:
+	stream_close(&s);
+	return r;
+}
+
+static int put_packed(struct msg *reply, const struct sink *s, char digest[72])
+{
+	msg_put_str(reply, TAG_UNPACK_DIGEST, digest);
+	msg_put_u64(reply, TAG_UNPACK_TAR_SIZE, s->total);
+	return 0;
+}
+
+static int do_assemble(struct msg *m, struct msg *reply, struct error *err)
+{
+	auto_close out = msg_take_fd(m, TAG_UNPACK_OUT), dir = msg_take_fd(m, TAG_UNPACK_DIR),
+		   split = msg_take_fd(m, TAG_UNPACK_SPLIT);
+	struct sink s;
+	char digest[72];
+	int r;
+
+	if (out < 0 || dir < 0 || split < 0)
+		return error_set(err, ERR_INVALID, "assemble: a descriptor is missing");
+	if (sink_open(&s, out, err) < 0)
+		return -1;
+	r = assemble_archive(dir, split, &s, err);
+	if (r == 0)
+		r = sink_finish(&s, digest, err);
+	if (r == 0)
+		put_packed(reply, &s, digest);
+	sink_close(&s);
+	return r;
+}
+
+static int do_pack(struct msg *m, struct msg *reply, struct error *err)
+{
+	auto_close out = msg_take_fd(m, TAG_UNPACK_OUT), dir = msg_take_fd(m, TAG_UNPACK_DIR),
+		   parent = msg_take_fd(m, TAG_UNPACK_PARENT);
+	struct pack_options o = {.dir = dir,
+				 .parent = parent,
+				 .whiteouts = msg_get_u32(m, TAG_UNPACK_WHITEOUTS, 2),
+				 .flags = msg_get_u32(m, TAG_UNPACK_FLAGS, 0),
+				 .path = msg_get_str(m, TAG_UNPACK_PATH),
+				 .name = msg_get_str(m, TAG_UNPACK_NAME)};
+	struct sink s;
+	char digest[72];
+	int r;
+
+	if (out < 0 || dir < 0)
+		return error_set(err, ERR_INVALID, "pack: a descriptor is missing");
+	if (sink_open(&s, out, err) < 0)
+		return -1;
+	r = pack_tree(&o, &s, err);
+	if (r == 0)
+		r = sink_finish(&s, digest, err);
+	if (r == 0)
+		put_packed(reply, &s, digest);
+	sink_close(&s);
+	return r;
+}
+
+static int dispatch(struct msg *m, struct msg *reply, bool pack, struct error *err)
+{
+	if (m->type == UNPACK_EXTRACT && !pack)
+		return do_extract(m, reply, err);
+	if (m->type == UNPACK_ASSEMBLE && pack)
+		return do_assemble(m, reply, err);
+	if (m->type == UNPACK_PACK && pack)
+		return do_pack(m, reply, err);
+	return error_set(err, ERR_INVALID, "unexpected request %u", m->type);
+}
+
+static int serve(bool pack, struct error *err)
+{
+	uint32_t version;
+
+	for (;;) {
+		auto_msg m, reply;
+		struct error failed = ERROR_INIT;
+		int r;
+
+		msg_init(&m, 0);
+		msg_init(&reply, MSG_OK);
+		r = msg_recv(UNPACK_SOCKET_FD, &m, -1, err);
+		if (r <= 0)
+			return r;
+		if (m.type == MSG_HELLO) {
+			if (msg_hello_server(UNPACK_SOCKET_FD, &m, PACKAGE_STRING, UNPACK_PROTO_MIN,
+					     UNPACK_PROTO_MAX, &version, err) < 0)
+				return -1;
+			continue;
+		}
+		if (dispatch(&m, &reply, pack, &failed) < 0) {
+			if (msg_reply_error(UNPACK_SOCKET_FD, m.seq, &failed, err) < 0)
+				return -1;
+			continue;
+		}
+		reply.seq = m.seq;
+		if (msg_send(UNPACK_SOCKET_FD, &reply, err) < 0)
+			return -1;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct error err = ERROR_INIT;
+	struct rlimit files;
+	bool pack;
+
+	if (argc != 2 || (!streq(argv[1], "pack") && !streq(argv[1], "unpack"))) {
+		fprintf(stderr, "dockerd-unpack is started by dockerd\n");
+		return 2;
+	}
+	pack = streq(argv[1], "pack");
+	umask(0);
+	/* Deep trees hold a descriptor per level. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (sandbox_enter(pack, &err) < 0 || serve(pack, &err) < 0) {
+		if (err.kind == ERR_CANCELLED)
+			return 0;
+		fprintf(stderr, "dockerd-unpack: %s\n", err.text);
+		return 1;
+	}
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a packed archive goes: buffer -> SHA-256 -> descriptor (file, pipe or socket). */
+#ifndef UNPACK_SINK_H
+#define UNPACK_SINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define SINK_BUF (256 * 1024)
+
+struct sink {
+	int fd;
+	void *digest;
+	unsigned char *buf;
+	size_t used;
+	uint64_t total;
+};
+
+int sink_open(struct sink *s, int fd, struct error *err);
+void sink_close(struct sink *s);
+int sink_write(struct sink *s, const void *p, size_t n, struct error *err);
+int sink_zeros(struct sink *s, size_t n, struct error *err);
+/* Room to read into directly: *n bytes at the returned place, then sink_filled. */
+unsigned char *sink_room(struct sink *s, size_t *n, struct error *err);
+void sink_filled(struct sink *s, size_t n);
+/* Flush; "sha256:..." of all that was written. */
+int sink_finish(struct sink *s, char digest[72], struct error *err);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See stream.h. */
+#include "stream.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "inflate.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int start_format(struct stream *s, size_t n, struct error *err)
+{
+	static const struct {
+		const char *magic;
+		size_t len;
+		const char *name;
+	} others[] = {{"\x28\xb5\x2f\xfd", 4, "zstd"},
+		      {"BZh", 3, "bzip2"},
+		      {"\xfd"
+		       "7zXZ",
+		       5, "xz"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (n >= others[i].len && !memcmp(s->buf, others[i].magic, others[i].len))
+			return error_set(err, ERR_NOT_IMPLEMENTED,
+					 "%s-compressed archives are not supported yet: send it "
+					 "plain or gzip-compressed",
+					 others[i].name);
+	if (n >= 3 && !memcmp(s->buf, "\x1f\x8b\x08", 3))
+		s->inflater = inflater_new(s->fd, s->buf, n);
+	else
+		s->end = n;
+	return 0;
+}
+
+int stream_open(struct stream *s, int fd, bool digest, uint64_t max_bytes, struct error *err)
+{
+	ssize_t n;
+
+	*s = (struct stream){.fd = fd, .buf = xmalloc(STREAM_BUF), .max = max_bytes};
+	if (digest) {
+		s->digest = EVP_MD_CTX_new();
+		if (!s->digest || EVP_DigestInit_ex(s->digest, EVP_sha256(), NULL) != 1)
+			return error_set(err, ERR_SYSTEM, "libcrypto offers no SHA-256");
+	}
+	n = fd_read_full(fd, s->buf, 512);
+	if (n < 0)
+		return error_sys(err, errno, "read archive");
+	s->total = 0;
+	if (start_format(s, (size_t)n, err) < 0)
+		return -1;
+	s->total = s->end;
+	return 0;
+}
+
+int stream_open_memory(struct stream *s, const void *data, size_t len)
+{
+	*s = (struct stream){.fd = -1, .buf = xmalloc(len + 1), .end = len, .total = len};
+	memcpy(s->buf, data, len);
+	return 0;
+}
+
+void stream_close(struct stream *s)
+{
+	inflater_free(s->inflater);
+	EVP_MD_CTX_free(s->digest);
+	free(s->buf);
+	*s = (struct stream){.fd = -1};
+}
+
+static void hash_rest(struct stream *s)
+{
+	if (s->digest && s->end > s->hashed)
+		EVP_DigestUpdate(s->digest, s->buf + s->hashed, s->end - s->hashed);
+	s->hashed = s->end;
+}
+
+static int refill(struct stream *s, struct error *err)
+{
+	int64_t n;
+
+	hash_rest(s);
+	s->pos = s->end = s->hashed = 0;
+	if (s->eof || s->fd < 0) {
+		s->eof = true;
+		return 0;
+	}
+	if (s->inflater) {
+		n = inflater_read(s->inflater, s->buf, STREAM_BUF, err);
+		if (n < 0)
+			return -1;
+	} else {
+		do
+			n = read(s->fd, s->buf, STREAM_BUF);
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return error_sys(err, errno, "read archive");
+	}
+	s->end = (size_t)n;
+	s->total += (uint64_t)n;
+	s->eof = n == 0;
+	if (s->max && s->total > s->max)
+		return error_set(err, ERR_TOO_LARGE,
+				 "archive is larger than the limit of %llu bytes",
+				 (unsigned long long)s->max);
+	return 0;
+}
+
+int64_t stream_take(struct stream *s, size_t want, const unsigned char **p, struct error *err)
+{
+	size_t n;
+
+	if (s->pos == s->end && refill(s, err) < 0)
+		return -1;
+	n = s->end - s->pos;
+	if (n > want)
+		n = want;
+	*p = s->buf + s->pos;
+	s->pos += n;
+	return (int64_t)n;
+}
+
+int64_t stream_read(struct stream *s, void *buf, size_t n, struct error *err)
+{
+	const unsigned char *p;
+	size_t got = 0;
+
+	while (got < n) {
+		int64_t r = stream_take(s, n - got, &p, err);
+
+		if (r < 0)
+			return -1;
+		if (r == 0)
+			break;
+		memcpy((char *)buf + got, p, (size_t)r);
+		got += (size_t)r;
+	}
+	return (int64_t)got;
+}
+
+void stream_digest(struct stream *s, char out[72])
+{
+	unsigned char md[EVP_MAX_MD_SIZE];
+	unsigned int n = 0;
+
+	hash_rest(s);
+	EVP_DigestFinal_ex(s->digest, md, &n);
+	memcpy(out, "sha256:", 7);
+	hex_encode(md, n, out + 7);
+}

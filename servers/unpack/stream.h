@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes of an archive: descriptor -> (gunzip) -> SHA-256 -> buffer that the tar reader looks into. Nothing is held but two buffers.
+ * gzip is recognised by its magic; it may have several members. One thread.
+ */
+#ifndef UNPACK_STREAM_H
+#define UNPACK_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct inflater;
+
+struct stream {
+	int fd;
+	struct inflater *inflater; /* NULL: plain */
+	void *digest;              /* EVP_MD_CTX, or NULL: not wanted */
+	unsigned char *buf;        /* uncompressed: buf[pos..end) is unread */
+	size_t pos, end, hashed;
+	uint64_t total; /* uncompressed bytes that came out so far */
+	uint64_t max;   /* 0: no limit */
+	bool eof;
+};
+
+#define STREAM_BUF (256 * 1024)
+
+/* fd is borrowed. */
+int stream_open(struct stream *s, int fd, bool digest, uint64_t max_bytes, struct error *err);
+/* A stream over memory (tests, fuzzing). */
+int stream_open_memory(struct stream *s, const void *data, size_t len);
+void stream_close(struct stream *s);
+/* At least one unread byte, at most `want` of them, without a copy; 0 at the end, -1 err. The place is valid until the next call. */
+int64_t stream_take(struct stream *s, size_t want, const unsigned char **p, struct error *err);
+/* Exactly n bytes into buf, fewer at the end; bytes or -1. */
+int64_t stream_read(struct stream *s, void *buf, size_t n, struct error *err);
+/* After the end was reached: "sha256:<hex>" of all bytes. */
+void stream_digest(struct stream *s, char out[72]);
+
+#endif
