@@ -74,6 +74,13 @@ static inline int64_t json_get_i64(const json *j, const char *name, int64_t fall
 int json_strlist(const json *j, struct strlist *out);
 int json_pairs(const json *j, struct pairs *out);
 
+/* Change an object: replace or append a member. */
+void json_set_str(json *object, const char *name, const char *value);
+/* `value` is owned by the tree from now on. */
+void json_set(json *object, const char *name, json *value);
+/* Take a member out; NULL if there is none. The caller frees it. */
+json *json_take(json *object, const char *name);
+
 /* Print a tree again (unknown members of files we keep); integers stay exact. */
 void json_print(const json *j, struct str *out);
 

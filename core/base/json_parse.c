@@ -327,6 +327,24 @@ int json_pairs(const json *j, struct pairs *out)
 	return 0;
 }
 
+json *json_take(json *object, const char *name)
+{
+	json *old = json_get(object, name);
+
+	return old ? cJSON_DetachItemViaPointer(object, old) : NULL;
+}
+
+void json_set(json *object, const char *name, json *value)
+{
+	json_free(json_take(object, name));
+	cJSON_AddItemToObject(object, name, value);
+}
+
+void json_set_str(json *object, const char *name, const char *value)
+{
+	json_set(object, name, cJSON_CreateString(value));
+}
+
 static void print_node(struct jw *w, const json *j)
 {
 	const char *big;

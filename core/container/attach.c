@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* POST /containers/{}/attach: checks, takes the connection over and hands it to logd, which serves it from then on. */
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "container/container_int.h"
+#include "container/log_serve.h"
+
+#include <unistd.h>
+
+static int check(struct container *c, struct error *err)
+{
+	LOCK_SCOPE(&c->lock);
+
+	if (c->state.paused)
+		return error_set(err, ERR_CONFLICT, "container %s is paused, unpause the container before attach", c->id);
+	if (c->state.restarting)
+		return error_set(err, ERR_CONFLICT, "container %s is restarting, wait until the container is running", c->id);
+	return 0;
+}
+
+static int detach_keys(struct http_exchange *x, struct str *keys, struct error *err)
+{
+	const char *names = http_query(x, "detachKeys", "");
+
+	if (spec_detach_keys(*names ? names : "ctrl-p,ctrl-q", keys, err) < 0)
+		return error_set(err, ERR_INVALID, "Invalid detach keys (%s) provided", names);
+	return 0;
+}
+
+/* With the stream in logd open, so that nothing the container writes from now on is missed. */
+static int take_over(struct http_exchange *x, struct container *c, const struct str *keys, struct error *err)
+{
+	bool stream = http_query_bool(x, "stream", false), logs = http_query_bool(x, "logs", false);
+	auto_str pending = STR_INIT;
+	bool multiplexed = !c->tty;
+	const char *type = multiplexed && x->upgrade && x->api_version >= 42 ? "application/vnd.docker.multiplexed-stream"
+									     : "application/vnd.docker.raw-stream";
+	struct logd_attach a = {.in = http_query_bool(x, "stdin", false) && c->open_stdin,
+				.out = http_query_bool(x, "stdout", false),
+				.err = http_query_bool(x, "stderr", false),
+				.multiplexed = multiplexed,
+				.detach_keys = c->tty ? str_cstr(keys) : "",
+				.detach_keys_len = c->tty ? keys->len : 0};
+
+	if (http_hijack(x, type, &a.sock, &pending, err) < 0)
+		return -1;
+	if (logs && log_serve_past(c, a.sock, a.out, a.err, multiplexed, err) < 0)
+		log_debug("past logs for attach", "container", c->id, "error", err->text);
+	if (!stream) {
+		close(a.sock);
+		return 0;
+	}
+	a.pending = str_cstr(&pending);
+	a.pending_len = pending.len;
+	if (logd_attach(c->log_driver, c->id, &a, err) < 0) {
+		close(a.sock);
+		return -1;
+	}
+	return 0;
+}
+
+void container_attach(struct http_exchange *x, const char *name)
+{
+	struct error err = ERROR_INIT;
+	auto_container *c = container_find(name, &err);
+	auto_str keys = STR_INIT;
+	int r = c ? check(c, &err) : -1;
+
+	if (r == 0)
+		r = detach_keys(x, &keys, &err);
+	if (r == 0) {
+		LOCK_SCOPE(&c->op);
+		if (c->gone)
+			r = error_set(&err, ERR_NOT_FOUND, "No such container: %s", name);
+		else if (!c->logd_open)
+			r = container_logd_open(c, &err);
+	}
+	if (r < 0) {
+		http_reply_error(x, &err);
+		return;
+	}
+	if (take_over(x, c, &keys, &err) < 0) {
+		log_debug("attach", "container", c->id, "error", err.text);
+		return;
+	}
+	container_event(c, "attach", NULL);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The container room: containers, their exec sessions, logs and waiting clients. Its own files share container_int.h.
+ *
+ * Functions that take a name accept a name (with or without slash), an id, or an unambiguous prefix of an id, and fail with moby's errors.
+ * Any thread may call any of them.
+ */
+#ifndef CONTAINER_CONTAINER_H
+#define CONTAINER_CONTAINER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "config/config.h"
+#include "http/http.h"
+
+struct image_store;
+
+/* What the room needs from main; borrowed for the process's life. */
+struct container_room {
+	const struct config *config;
+	struct image_store *images;
+	const char *data_root, *exec_root; /* absolute, real */
+	const char *exec_driver;	   /* path of the .so */
+	const char *storage_driver;	   /* its name, for inspect */
+	bool live_restore;
+};
+
+/* Load all containers from disk; adopt those that run; settle those that ended meanwhile. Call before listening. */
+int containers_init(const struct container_room *room, struct error *err);
+/* Start what its restart policy wants running; after the API listens. */
+void containers_start_policies(void);
+/* Stop all (unless live-restore), within timeout_ms. */
+void containers_shutdown(int timeout_ms);
+
+/* POST /containers/create. Appends {"Id":..,"Warnings":..}. */
+int container_create(const char *name, const json *body, int api_version, struct str *reply, struct error *err);
+/* ERR_NOT_MODIFIED if it runs. */
+int container_start(const char *name, const char *detach_keys, struct error *err);
+/* timeout_s: before SIGKILL; -1: never kill; INT32_MIN: the container's or 10. signal NULL: the container's. */
+int container_stop(const char *name, int timeout_s, const char *signal, struct error *err);
+int container_restart(const char *name, int timeout_s, const char *signal, struct error *err);
+/* signal "" : SIGKILL. */
+int container_kill(const char *name, const char *signal, struct error *err);
+int container_pause(const char *name, struct error *err);
+int container_unpause(const char *name, struct error *err);
+int container_rename(const char *name, const char *new_name, struct error *err);
+int container_resize(const char *name, uint32_t rows, uint32_t columns, struct error *err);
+int container_delete(const char *name, bool force, bool volumes, bool link, struct error *err);
+/* POST /containers/prune; appends the reply. */
+int container_prune(const json *filters, struct str *reply, struct error *err);
+/* GET /containers/{}/top; ps_args as ps(1) takes them. */
+int container_top(const char *name, const char *ps_args, struct str *reply, struct error *err);
+
+/* GET /containers/{}/json and /containers/json. */
+int container_inspect(const char *name, int api_version, bool size, struct str *reply, struct error *err);
+struct container_list {
+	bool all, size;
+	int limit; /* 0: none */
+	const json *filters;
+};
+int container_list(const struct container_list *how, int api_version, struct str *reply, struct error *err);
+struct container_counts {
+	int total, running, paused, stopped;
+};
+struct container_counts containers_count(void);
+/* Name without slash, into buf; NULL if there is no such id. */
+const char *container_name_of(const char *id, char buf[256]);
+/* Containers made from this image id, as the image room asks before it removes one: id of a running (or any) one, or NULL (malloc'ed). */
+char *container_using_image(const char *image_id, bool running_only);
+
+/* These reply by themselves: they hijack, stream, or report the error. */
+void container_wait(struct http_exchange *x, const char *name, const char *condition);
+void container_attach(struct http_exchange *x, const char *name);
+void container_logs(struct http_exchange *x, const char *name);
+void exec_start(struct http_exchange *x, const char *id);
+
+int exec_create(const char *name, const json *body, struct str *reply, struct error *err);
+int exec_inspect(const char *id, struct str *reply, struct error *err);
+int exec_resize(const char *id, uint32_t rows, uint32_t columns, struct error *err);
+
+#endif

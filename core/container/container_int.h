@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the container room share.
+ *
+ * Locks, outermost first:
+ *   c->op      one change of life at a time (start, the handling of an exit, delete, rename, pause); held over I/O and driver calls
+ *   c->lock    the fields of a container; short
+ *   room lock  (store.c) the tables of containers and names; short
+ * stop and kill do not take `op` while they wait: the exit they cause needs it.
+ */
+#ifndef CONTAINER_CONTAINER_INT_H
+#define CONTAINER_CONTAINER_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "base/map.h"
+#include "container/container.h"
+#include "container/logd_client.h"
+#include "container/shim_client.h"
+#include "network/network.h"
+#include "spec/spec.h"
+
+#define ID_LEN 64
+
+enum health { HEALTH_NONE, HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
+
+struct state {
+	bool running, paused, restarting, oom_killed, dead, removing;
+	pid_t pid;
+	uint64_t start_time; /* of pid, see shim_created */
+	int exit_code;
+	char *error; /* why the last start failed, or NULL */
+	int64_t started, finished; /* CLOCK_ZERO: never */
+};
+
+/* A volume or bind as it was resolved; kept for inspect and removal. */
+struct mount_point {
+	char *type, *source, *destination, *name, *driver, *mode, *propagation;
+	bool rw, anonymous;
+};
+
+struct exec_session {
+	struct exec_session *next;
+	char id[ID_LEN + 1];
+	char container_id[ID_LEN + 1];
+	struct strlist cmd, env;
+	char *user, *working_dir, *detach_keys;
+	bool tty, privileged, attach_stdin, attach_stdout, attach_stderr;
+	bool started, running, has_exit;
+	int exit_code;
+	pid_t pid;
+	uint32_t rows, columns;
+};
+
+/* A client of /wait. Owned by its stream; guarded by c->lock. */
+struct waiter;
+
+struct container {
+	atomic_uint refs;
+	pthread_mutex_t op, lock;
+	pthread_cond_t changed; /* with lock: state, or gone */
+	char id[ID_LEN + 1];
+	char *name; /* without slash; guarded by the room lock as well */
+	int64_t created;
+	char *path;
+	struct strlist args;
+	char *config, *host_config; /* normalised text */
+	char *image_id;
+	char *networking; /* EndpointSettings asked for, normalised object by network name, or NULL */
+	char *extra;	  /* members of config.v2.json that are not ours, as text with leading commas, or NULL */
+	struct state state;
+	struct mount_point *mounts;
+	size_t n_mounts;
+	struct network_endpoint endpoint;
+	bool connected;
+	int restart_count;
+	bool started_before, manually_stopped, gone;
+	/* read often, taken out of the texts */
+	char *image_name, *network_mode, *log_driver, *command;
+	struct pairs labels, log_opts;
+	bool tty, open_stdin, stdin_once, auto_remove;
+	int stop_signal, stop_timeout;
+	char *restart_policy;
+	int restart_max;
+	/* running */
+	char cgroup[1024];
+	bool mounted;
+	bool logd_open; /* its stream exists in logd */
+	bool oom_seen;
+	uint64_t last_event; /* shim sequence handled */
+	int64_t restart_delay; /* ns, grows */
+	uint64_t restart_token; /* a scheduled restart is valid only with this */
+	struct exec_session *execs;
+	struct waiter *waiters;
+};
+
+extern struct container_room room;
+
+/* ---- store.c */
+struct container *container_new(const char *id);
+struct container *container_ref(struct container *c);
+void container_unref(struct container *c);
+static inline void container_unrefp(struct container **c)
+{
+	if (*c)
+		container_unref(*c);
+}
+#define auto_container __attribute__((cleanup(container_unrefp))) struct container
+/* By id, name or prefix; a reference; NULL with moby's error. */
+struct container *container_find(const char *name, struct error *err);
+struct container *container_by_id(const char *id);
+/* Reserve the name for the id; ERR_CONFLICT in moby's words. */
+int container_claim_name(const char *id, const char *name, struct error *err);
+void container_release_name(const char *name);
+/* Visible to all from now on. */
+void container_publish(struct container *c);
+void container_unpublish(struct container *c);
+/* References to all, newest first; free() the array after unref. */
+struct container **containers_all(size_t *n);
+void random_id(char out[ID_LEN + 1]);
+/* A free pronounceable name, claimed for the id; malloc'ed. */
+char *container_random_name(const char *id);
+
+/* ---- disk.c */
+char *container_dir(const char *id);	 /* data-root/containers/ID */
+char *container_run_dir(const char *id); /* exec-root/containers/ID */
+/* Write config.v2.json (and hostconfig.json); durable. With op held. */
+int container_save(struct container *c, bool host_config, struct error *err);
+struct container *container_load(const char *id, struct error *err);
+/* Take out of config and host_config what is read often. */
+int container_cache_fields(struct container *c, struct error *err);
+
+/* ---- life */
+int container_start_locked(struct container *c, struct error *err); /* op held */
+void container_release_resources(struct container *c);		    /* op held: network, mount, shim */
+void container_exited(struct container *c, const struct shim_event *ev);
+int container_remove_locked(struct container *c, bool volumes, struct error *err); /* op held */
+int container_prepare_spec_host(struct spec_host *h);
+struct spec_host *spec_host(void);
+/* shim_create arguments that deletion needs as well. */
+void container_shim_base(struct container *c, char *run_dir, struct shim_create *out);
+void restart_schedule(struct container *c, int64_t delay_ns);
+void restart_cancel(struct container *c);
+int container_wait_exit(struct container *c, int64_t timeout_ns); /* 0 ended, -1 timed out; without locks */
+
+/* ---- monitor.c */
+int monitor_init(struct error *err);
+/* Follow the shim's events after c->last_event. */
+int monitor_add(struct container *c, struct error *err);
+void monitor_remove(const char *id);
+
+/* ---- wait.c: with lock held */
+void waiters_exit(struct container *c);
+void waiters_removed(struct container *c);
+
+/* ---- mounts.c */
+/* Make volumes and host directories, fill c->mounts (create). */
+int mounts_create(struct container *c, const json *config, const json *host, struct error *err);
+/* Mount points for the spec, sources resolved. */
+int mounts_resolve(struct container *c, const json *config, const json *host, struct spec_mounts *out, struct error *err);
+void mounts_free(struct container *c);
+
+/* ---- logd side */
+int container_logd_open(struct container *c, struct error *err);
+void containers_logd_restore(const char *driver);
+
+/* ---- events */
+/* attrs may be NULL; image, name and labels are added. Without locks held but op. */
+void container_event(struct container *c, const char *action, const struct pairs *attrs);
+
+/* ---- exec.c */
+void execs_free(struct container *c);
+void exec_exited(struct container *c, const struct shim_event *ev);
+
+/* ---- print.c */
+void container_print_status(const struct container *c, struct str *out); /* "Up 3 minutes", "Exited (0) ..." */
+const char *container_state_name(const struct container *c);
+
+#endif

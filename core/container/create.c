@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * POST /containers/create. The order is: check everything that can be checked, claim the name, make what is on disk, save, publish. Until
+ * config.v2.json is there the directory is no container, and the next start of the daemon removes it.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "container/container_int.h"
+#include "container/image_use.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The texts a container is made of, before it is one. */
+struct draft {
+	json *config, *host; /* normalised and merged trees */
+	struct str config_text, host_text;
+	struct strlist warnings;
+	char *image_id;
+};
+
+static void draft_free(struct draft *d)
+{
+	json_free(d->config);
+	json_free(d->host);
+	str_free(&d->config_text);
+	str_free(&d->host_text);
+	strlist_free(&d->warnings);
+	free(d->image_id);
+}
+
+/* moby's wrapper has no Config at all unless one of its members was sent. */
+static bool has_config(const json *body)
+{
+	for (json *m = json_first(body); m; m = json_next(m))
+		if (strcasecmp(json_name(m), "HostConfig") && strcasecmp(json_name(m), "NetworkingConfig"))
+			return true;
+	return false;
+}
+
+static json *reparse(const struct str *text, struct error *err)
+{
+	return json_parse(str_cstr(text), text->len, err);
+}
+
+/* With the image's configuration under it. */
+static int merge_image(struct draft *d, const char *image, struct error *err)
+{
+	auto_json *image_config = NULL;
+	auto_str merged = STR_INIT;
+
+	if (*image) {
+		image_config = image_use_config(image, &d->image_id, err);
+		if (!image_config)
+			return -1;
+	} else {
+		d->image_id = xstrdup("");
+	}
+	if (spec_merge_image(d->config, json_get(image_config, "config"), &merged, err) < 0)
+		return -1;
+	json_free(d->config);
+	d->config = reparse(&merged, err);
+	return d->config ? 0 : -1;
+}
+
+static int check_log_driver(const json *host, struct error *err)
+{
+	const json *log = json_get(host, "LogConfig");
+	auto_pairs given = PAIRS_INIT;
+
+	json_pairs(json_get(log, "Config"), &given);
+	return log_options_check(json_get_str(log, "Type", ""), &given, err);
+}
+
+static int draft_make(struct draft *d, const json *body, int api_version, struct error *err)
+{
+	const struct spec_host *h = spec_host();
+	auto_str host_raw = STR_INIT;
+	const char *image;
+
+	if (!has_config(body))
+		return error_set(err, ERR_INVALID, "config cannot be empty in order to create a container");
+	if (spec_normalise_config(body, api_version, &d->config_text, err) < 0 ||
+	    spec_normalise_host_config(json_get(body, "HostConfig"), api_version, &host_raw, err) < 0)
+		return -1;
+	d->config = reparse(&d->config_text, err);
+	d->host = reparse(&host_raw, err);
+	if (!d->config || !d->host || spec_validate(d->config, d->host, h, &d->warnings, err) < 0)
+		return -1;
+	image = json_get_str(d->config, "Image", "");
+	if (merge_image(d, image, err) < 0 || spec_refuse_missing(d->config, d->host, err) < 0)
+		return -1;
+	if (spec_adapt_host_config(d->host, h, &d->host_text, err) < 0)
+		return -1;
+	json_free(d->host);
+	d->host = reparse(&d->host_text, err);
+	return d->host ? check_log_driver(d->host, err) : -1;
+}
+
+static void set_hostname(struct draft *d, const char *id)
+{
+	char name[65] = {0};
+
+	if (*json_get_str(d->config, "Hostname", ""))
+		return;
+	if (!streq(json_get_str(d->host, "NetworkMode", ""), "host") || gethostname(name, sizeof(name) - 1) < 0)
+		snprintf(name, sizeof(name), "%.12s", id);
+	json_set_str(d->config, "Hostname", name);
+}
+
+/* Entrypoint and Cmd -> the program and its arguments. */
+static void set_command(struct container *c, const json *config)
+{
+	auto_strlist all = STRLIST_INIT;
+
+	json_strlist(json_get(config, "Entrypoint"), &all);
+	json_strlist(json_get(config, "Cmd"), &all);
+	c->path = xstrdup(all.n ? all.v[0] : "");
+	for (size_t i = 1; i < all.n; i++)
+		strlist_add(&c->args, all.v[i]);
+}
+
+static int make_directory(const struct container *c, struct error *err)
+{
+	auto_free char *parent = path_join(room.data_root, "containers"), *dir = container_dir(c->id), *sub = NULL;
+
+	if (dir_make_all(AT_FDCWD, parent, 0710, err) < 0)
+		return -1;
+	if (mkdir(dir, 0710) < 0)
+		return error_sys(err, errno, "create container directory %s", dir);
+	sub = path_join(dir, "checkpoints");
+	if (mkdir(sub, 0700) < 0)
+		return error_sys(err, errno, "create %s", sub);
+	return 0;
+}
+
+static void undo(struct container *c, bool layer)
+{
+	struct error err = ERROR_INIT;
+	auto_free char *dir = container_dir(c->id);
+
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (c->mounts[i].name)
+			volume_forget(&c->mounts[i], c->id);
+	if (layer && image_use_layer_remove(c->id, &err) < 0)
+		log_error("read-write layer of a failed create is left for the next sweep", "container", c->id, "error", err.text);
+	if (dir_remove_all(AT_FDCWD, dir, &err) < 0)
+		log_error("directory of a failed create is left for the next sweep", "container", c->id, "error", err.text);
+}
+
+static int make_on_disk(struct container *c, struct draft *d, struct error *err)
+{
+	bool layer = false;
+
+	if (make_directory(c, err) < 0)
+		return -1;
+	FAULT("container.create.after-directory");
+	if (image_use_layer_create(c->id, c->image_id, d->host, err) < 0)
+		goto fail;
+	layer = true;
+	FAULT("container.create.after-layer");
+	if (mounts_create(c, d->config, d->host, err) < 0 || container_save(c, true, err) < 0)
+		goto fail;
+	FAULT("container.create.after-save");
+	return 0;
+fail:
+	undo(c, layer);
+	return -1;
+}
+
+static void print_reply(const struct container *c, const struct draft *d, struct str *reply)
+{
+	struct jw w = jw_to(reply);
+
+	jw_obj(&w);
+	jw_kstr(&w, "Id", c->id);
+	jw_kstrlist(&w, "Warnings", &d->warnings, false);
+	jw_end(&w);
+}
+
+static struct container *from_draft(struct draft *d, const char *id, struct error *err)
+{
+	struct container *c = container_new(id);
+	auto_str text = STR_INIT;
+
+	c->created = clock_wall_ns();
+	set_hostname(d, id);
+	json_print(d->config, &text);
+	c->config = str_steal(&text);
+	c->host_config = xstrdup(str_cstr(&d->host_text));
+	c->image_id = xstrdup(d->image_id);
+	set_command(c, d->config);
+	if (container_cache_fields(c, err) < 0) {
+		container_unref(c);
+		return NULL;
+	}
+	return c;
+}
+
+int container_create(const char *name, const json *body, int api_version, struct str *reply, struct error *err)
+{
+	struct draft d = {0};
+	auto_container *c = NULL;
+	char id[ID_LEN + 1];
+	int r = -1;
+
+	if (*name == '/')
+		name++;
+	if (*name && !spec_name_ok(name))
+		return error_set(err, ERR_INVALID, "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name);
+	if (draft_make(&d, body, api_version, err) < 0)
+		goto out;
+	random_id(id);
+	c = from_draft(&d, id, err);
+	if (!c)
+		goto out;
+	if (*name) {
+		if (container_claim_name(id, name, err) < 0)
+			goto out;
+		c->name = xstrdup(name);
+	} else {
+		c->name = container_random_name(id);
+	}
+	if (make_on_disk(c, &d, err) < 0) {
+		container_release_name(c->name);
+		goto out;
+	}
+	container_publish(c);
+	container_event(c, "create", NULL);
+	print_reply(c, &d, reply);
+	r = 0;
+out:
+	draft_free(&d);
+	return r;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Removing containers. The name goes last: until then a half-removed container can be removed again under it. */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "container/container_int.h"
+#include "container/image_use.h"
+#include "volume/volume.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+
+void volume_forget(struct mount_point *m, const char *container_id)
+{
+	if (m->name)
+		volume_release(m->name, container_id, m->anonymous);
+}
+
+/* config.v2.json goes first: a directory without it is swept at the next start, whatever else is left of it. */
+static int remove_directory(struct container *c, struct error *err)
+{
+	auto_free char *parent = path_join(room.data_root, "containers");
+	auto_close fd = dir_open_at(AT_FDCWD, parent, err);
+	auto_free char *config = xasprintf("%s/config.v2.json", c->id);
+
+	if (fd < 0)
+		return -1;
+	unlinkat(fd, config, 0);
+	FAULT("container.remove.after-config");
+	return dir_remove_all(fd, c->id, err);
+}
+
+int container_remove_locked(struct container *c, bool volumes, struct error *err)
+{
+	struct error ignored = ERROR_INIT;
+
+	if (c->gone)
+		return 0;
+	restart_cancel(c);
+	pthread_mutex_lock(&c->lock);
+	c->state.removing = true;
+	pthread_mutex_unlock(&c->lock);
+	if (c->logd_open && logd_remove(c->log_driver, c->id, &ignored) < 0)
+		log_warn("log stream of a removed container", "container", c->id, "error", ignored.text);
+	if (c->mounted)
+		container_release_resources(c);
+	FAULT("container.remove.begin");
+	if (image_use_layer_remove(c->id, err) < 0 || remove_directory(c, err) < 0) {
+		pthread_mutex_lock(&c->lock);
+		c->state.removing = false;
+		c->state.dead = true;
+		pthread_mutex_unlock(&c->lock);
+		return error_wrap(err, "container %s: driver failed to remove root filesystem", c->id);
+	}
+	FAULT("container.remove.done");
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (c->mounts[i].name)
+			volume_release(c->mounts[i].name, c->id, volumes && c->mounts[i].anonymous);
+	container_unpublish(c);
+	container_event(c, "destroy", NULL);
+	pthread_mutex_lock(&c->lock);
+	c->gone = true;
+	waiters_removed(c);
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+/* Kill it and wait, for rm -f. */
+static int force_down(struct container *c, struct error *err)
+{
+	auto_free char *dir = container_run_dir(c->id);
+
+	restart_cancel(c);
+	pthread_mutex_lock(&c->lock);
+	c->manually_stopped = true;
+	c->auto_remove = false; /* we remove it ourselves */
+	if (c->state.restarting)
+		c->state.running = c->state.restarting = false;
+	pthread_mutex_unlock(&c->lock);
+	if (!c->state.running)
+		return 0;
+	if (container_kill(c->id, "KILL", err) < 0 && c->state.running)
+		return error_wrap(err, "cannot remove container \"%s\": could not kill container", c->name);
+	return container_wait_exit(c, INT64_C(10000000000)) < 0
+		   ? error_set(err, ERR_SYSTEM, "cannot remove container \"%s\": it did not end after SIGKILL", c->name)
+		   : 0;
+}
+
+static int refuse_running(struct container *c, struct error *err)
+{
+	const char *state = c->state.paused ? "paused" : c->state.restarting ? "restarting" : "running";
+	const char *advice = c->state.paused ? "unpause and then stop the container before removing or force remove"
+					     : "stop the container before removing or force remove";
+
+	return error_set(err, ERR_CONFLICT, "cannot remove container \"/%s\": container is %s: %s", c->name, state, advice);
+}
+
+int container_delete(const char *name, bool force, bool volumes, bool link, struct error *err)
+{
+	auto_container *c = container_find(name, err);
+	int r;
+
+	if (!c)
+		return -1;
+	if (link)
+		return error_set(err, ERR_NOT_IMPLEMENTED, "removing a link of a container is not supported yet");
+	pthread_mutex_lock(&c->lock);
+	if (c->state.removing) {
+		pthread_mutex_unlock(&c->lock);
+		return error_set(err, ERR_CONFLICT, "removal of container %s is already in progress", name);
+	}
+	r = c->state.running && !force ? refuse_running(c, err) : 0;
+	pthread_mutex_unlock(&c->lock);
+	if (r < 0 || (force && force_down(c, err) < 0))
+		return -1;
+	LOCK_SCOPE(&c->op);
+	if (c->state.running)
+		return refuse_running(c, err);
+	return container_remove_locked(c, volumes, err);
+}
+
+/* ---- Prune -------------------------------------------------------------------------------------------------------------------- */
+
+struct prune {
+	int64_t until;
+	const json *label, *no_label;
+};
+
+static int parse_prune(const json *filters, struct prune *p, struct error *err)
+{
+	p->until = INT64_MAX;
+	for (json *f = json_first(filters); f; f = json_next(f)) {
+		const char *value = json_type(f) == JSON_OBJECT ? (json_first(f) ? json_name(json_first(f)) : "") : json_str(json_first(f), "");
+
+		if (streq(json_name(f), "label"))
+			p->label = f;
+		else if (streq(json_name(f), "label!"))
+			p->no_label = f;
+		else if (!streq(json_name(f), "until"))
+			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(f));
+		else if (json_count(f) > 1)
+			return error_set(err, ERR_INVALID, "more than one until filter specified");
+		else if (!clock_parse_param(value, clock_wall_ns(), &p->until))
+			return error_set(err, ERR_INVALID, "invalid value for until filter: %s", value);
+	}
+	return 0;
+}
+
+static bool has_label(const struct pairs *labels, const char *want)
+{
+	const char *eq = strchr(want, '=');
+	auto_free char *key = eq ? xstrndup(want, (size_t)(eq - want)) : xstrdup(want);
+	const char *value = pairs_get(labels, key);
+
+	return value && (!eq || streq(value, eq + 1));
+}
+
+static bool prunable(struct container *c, const struct prune *p)
+{
+	bool ok;
+	LOCK_SCOPE(&c->lock);
+
+	ok = !c->state.running && !c->state.removing && c->created <= p->until;
+	for (json *l = json_first(p->label); l; l = json_next(l))
+		ok = ok && has_label(&c->labels, json_type(p->label) == JSON_OBJECT ? json_name(l) : json_str(l, ""));
+	for (json *l = json_first(p->no_label); l; l = json_next(l))
+		ok = ok && !has_label(&c->labels, json_type(p->no_label) == JSON_OBJECT ? json_name(l) : json_str(l, ""));
+	return ok;
+}
+
+int container_prune(const json *filters, struct str *reply, struct error *err)
+{
+	struct jw w = jw_to(reply);
+	struct prune p = {0};
+	struct container **all;
+	int64_t freed = 0;
+	bool any = false;
+	size_t n;
+
+	if (parse_prune(filters, &p, err) < 0)
+		return -1;
+	all = containers_all(&n);
+	jw_obj(&w);
+	jw_key(&w, "ContainersDeleted");
+	for (size_t i = 0; i < n; i++) {
+		struct container *c = all[i];
+		int64_t rw = 0, root = 0;
+		struct error e = ERROR_INIT;
+
+		if (prunable(c, &p)) {
+			LOCK_SCOPE(&c->op);
+			image_use_layer_size(c->id, &rw, &root, &e);
+			if (!c->state.running && container_remove_locked(c, false, &e) == 0) {
+				if (!any)
+					jw_arr(&w);
+				any = true;
+				jw_str(&w, c->id);
+				freed += rw > 0 ? rw : 0;
+			}
+		}
+		container_unref(c);
+	}
+	free(all);
+	if (any)
+		jw_end(&w);
+	else
+		jw_null(&w);
+	jw_ki64(&w, "SpaceReclaimed", freed);
+	jw_end(&w);
+	return 0;
+}

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A container on disk: containers/<ID>/config.v2.json and hostconfig.json in moby's form, so that either engine reads the other's. Members
+ * that we don't know are kept as they are.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "container/container_int.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+char *container_dir(const char *id)
+{
+	return xasprintf("%s/containers/%s", room.data_root, id);
+}
+
+char *container_run_dir(const char *id)
+{
+	return xasprintf("%s/containers/%s", room.exec_root, id);
+}
+
+static void print_time(struct jw *w, const char *key, int64_t ns)
+{
+	char text[CLOCK_TEXT];
+
+	clock_format(ns, text);
+	jw_kstr(w, key, text);
+}
+
+static void print_state(struct jw *w, const struct container *c)
+{
+	const struct state *s = &c->state;
+
+	jw_kobj(w, "State");
+	jw_kbool(w, "Running", s->running);
+	jw_kbool(w, "Paused", s->paused);
+	jw_kbool(w, "Restarting", s->restarting);
+	jw_kbool(w, "OOMKilled", s->oom_killed);
+	jw_kbool(w, "Dead", s->dead);
+	jw_ki64(w, "Pid", s->pid);
+	jw_ki64(w, "ExitCode", s->exit_code);
+	jw_kstr(w, "Error", s->error);
+	print_time(w, "StartedAt", s->started);
+	print_time(w, "FinishedAt", s->finished);
+	jw_knull(w, "Health");
+	jw_end(w);
+}
+
+static void print_ports_kept(struct jw *w, const struct network_endpoint *e)
+{
+	if (!e->n_ports) {
+		jw_knull(w, "Ports");
+		return;
+	}
+	jw_kobj(w, "Ports");
+	for (size_t i = 0; i < e->n_ports; i++) {
+		const struct network_port *p = &e->ports[i];
+		char key[16], number[8];
+
+		/* bound ports of one container port stand together */
+		if (i && p[-1].container_port == p->container_port && streq(p[-1].proto, p->proto))
+			continue;
+		snprintf(key, sizeof(key), "%u/%s", p->container_port, p->proto);
+		jw_karr(w, key);
+		for (size_t j = i; j < e->n_ports && e->ports[j].container_port == p->container_port && streq(e->ports[j].proto, p->proto);
+		     j++) {
+			snprintf(number, sizeof(number), "%u", e->ports[j].host_port);
+			jw_obj(w);
+			jw_kstr(w, "HostIp", e->ports[j].host_ip);
+			jw_kstr(w, "HostPort", number);
+			jw_end(w);
+		}
+		jw_end(w);
+	}
+	jw_end(w);
+}
+
+static void print_network(struct jw *w, const struct container *c)
+{
+	const struct network_endpoint *e = &c->endpoint;
+	const char *mode = streq(c->network_mode, "default") ? "bridge" : c->network_mode;
+
+	jw_kobj(w, "NetworkSettings");
+	jw_kstr(w, "Bridge", "");
+	jw_kstr(w, "SandboxID", c->connected ? c->id : "");
+	jw_kstr(w, "SandboxKey", "");
+	jw_kbool(w, "HairpinMode", false);
+	jw_kstr(w, "LinkLocalIPv6Address", "");
+	jw_ki64(w, "LinkLocalIPv6PrefixLen", 0);
+	jw_kobj(w, "Networks");
+	if (!str_after(c->network_mode, "container:")) {
+		jw_kobj(w, *e->network_name ? e->network_name : mode);
+		jw_knull(w, "IPAMConfig");
+		jw_knull(w, "Links");
+		jw_knull(w, "Aliases");
+		jw_kstr(w, "MacAddress", e->mac);
+		jw_knull(w, "DriverOpts");
+		jw_ki64(w, "GwPriority", 0);
+		jw_kstr(w, "NetworkID", e->network_id);
+		jw_kstr(w, "EndpointID", e->endpoint_id);
+		jw_kstr(w, "Gateway", e->gateway4);
+		jw_kstr(w, "IPAddress", e->ipv4);
+		jw_ki64(w, "IPPrefixLen", e->prefix4);
+		jw_kstr(w, "IPv6Gateway", "");
+		jw_kstr(w, "GlobalIPv6Address", "");
+		jw_ki64(w, "GlobalIPv6PrefixLen", 0);
+		jw_knull(w, "DNSNames");
+		jw_kbool(w, "IPAMOperational", false);
+		jw_kstr(w, "DesiredMacAddress", "");
+		jw_end(w);
+	}
+	jw_end(w);
+	jw_knull(w, "Service");
+	print_ports_kept(w, e);
+	jw_knull(w, "SecondaryIPAddresses");
+	jw_knull(w, "SecondaryIPv6Addresses");
+	jw_kbool(w, "HasSwarmEndpoint", false);
+	/* ours, which moby skips: what it takes to give the endpoint back after a crash */
+	jw_kstr(w, "HostInterface", e->host_ifname);
+	jw_kstr(w, "Interface", e->ifname);
+	jw_kstr(w, "EndpointDriver", e->driver);
+	jw_end(w);
+}
+
+static void print_mounts(struct jw *w, const struct container *c)
+{
+	jw_kobj(w, "MountPoints");
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		const struct mount_point *m = &c->mounts[i];
+
+		jw_kobj(w, m->destination);
+		jw_kstr(w, "Source", m->source);
+		jw_kstr(w, "Destination", m->destination);
+		jw_kbool(w, "RW", m->rw);
+		jw_kstr(w, "Name", m->name);
+		jw_kstr(w, "Driver", m->driver);
+		jw_kstr(w, "Type", m->type);
+		if (!str_empty(m->mode))
+			jw_kstr(w, "Relabel", m->mode);
+		if (!str_empty(m->propagation))
+			jw_kstr(w, "Propagation", m->propagation);
+		jw_kobj(w, "Spec");
+		jw_kstr(w, "Type", m->type);
+		jw_kstr(w, "Source", m->name ? m->name : m->source);
+		jw_kstr(w, "Target", m->destination);
+		if (!m->rw)
+			jw_kbool(w, "ReadOnly", true);
+		jw_end(w);
+		jw_kbool(w, "Anonymous", m->anonymous);
+		jw_kbool(w, "SkipMountpointCreation", false);
+		jw_end(w);
+	}
+	jw_end(w);
+}
+
+static void print_paths(struct jw *w, const struct container *c)
+{
+	auto_free char *dir = container_dir(c->id);
+	auto_free char *hostname = path_join(dir, "hostname");
+	auto_free char *hosts = path_join(dir, "hosts"), *resolv = path_join(dir, "resolv.conf");
+	bool files = c->started_before && !str_after(c->network_mode, "container:");
+
+	jw_kstr(w, "MountLabel", "");
+	jw_kstr(w, "ProcessLabel", "");
+	jw_kstr(w, "AppArmorProfile", "");
+	jw_kstr(w, "SeccompProfile", "");
+	jw_kbool(w, "NoNewPrivileges", false);
+	jw_kstr(w, "HostnamePath", files ? hostname : "");
+	jw_kstr(w, "HostsPath", files ? hosts : "");
+	jw_kstr(w, "ShmPath", "");
+	jw_kstr(w, "ResolvConfPath", files ? resolv : "");
+}
+
+/* With c->lock held. */
+static void print_config(const struct container *c, struct str *out)
+{
+	auto_free char *dir = container_dir(c->id);
+	auto_free char *log = xasprintf("%s/%s-json.log", dir, c->id);
+	struct jw w = jw_to(out);
+	char created[CLOCK_TEXT];
+	auto_str slashed = STR_INIT;
+
+	clock_format(c->created, created);
+	str_printf(&slashed, "/%s", c->name);
+	jw_obj(&w);
+	jw_kobj(&w, "StreamConfig");
+	jw_end(&w);
+	print_state(&w, c);
+	jw_kstr(&w, "ID", c->id);
+	jw_kstr(&w, "Created", created);
+	jw_kbool(&w, "Managed", false);
+	jw_kstr(&w, "Path", c->path);
+	jw_kstrlist(&w, "Args", &c->args, false);
+	jw_key(&w, "Config");
+	jw_raw(&w, c->config, strlen(c->config));
+	jw_kstr(&w, "Image", c->image_id);
+	jw_knull(&w, "ImageManifest");
+	print_network(&w, c);
+	jw_kstr(&w, "LogPath", c->started_before && streq(c->log_driver, "json-file") ? log : "");
+	jw_kstr(&w, "Name", str_cstr(&slashed));
+	jw_kstr(&w, "Driver", room.storage_driver);
+	jw_kstr(&w, "OS", "linux");
+	jw_ki64(&w, "RestartCount", c->restart_count);
+	jw_kbool(&w, "HasBeenStartedBefore", c->started_before);
+	jw_kbool(&w, "HasBeenManuallyStopped", c->manually_stopped);
+	print_mounts(&w, c);
+	print_paths(&w, c);
+	if (c->extra)
+		str_puts(out, c->extra);
+	jw_end(&w);
+}
+
+int container_save(struct container *c, bool with_host_config, struct error *err)
+{
+	auto_free char *dir = container_dir(c->id);
+	auto_close fd = dir_open_at(AT_FDCWD, dir, err);
+	auto_str text = STR_INIT;
+
+	if (fd < 0)
+		return error_wrap(err, "save container %s", c->id);
+	pthread_mutex_lock(&c->lock);
+	print_config(c, &text);
+	pthread_mutex_unlock(&c->lock);
+	if (with_host_config) {
+		if (file_write_atomic(fd, "hostconfig.json", c->host_config, strlen(c->host_config), 0600, true, err) < 0)
+			return error_wrap(err, "save container %s", c->id);
+		FAULT("container.save.between");
+	}
+	if (file_write_atomic(fd, "config.v2.json", text.p, text.len, 0600, true, err) < 0)
+		return error_wrap(err, "save container %s", c->id);
+	return 0;
+}
+
+/* ---- Reading ------------------------------------------------------------------------------------------------------------------ */
+
+static int64_t read_time(const json *j, const char *name)
+{
+	int64_t ns;
+
+	return clock_parse(json_get_str(j, name, ""), &ns) ? ns : CLOCK_ZERO;
+}
+
+static void load_state(struct container *c, const json *s)
+{
+	c->state.running = json_get_bool(s, "Running", false);
+	c->state.paused = json_get_bool(s, "Paused", false);
+	c->state.restarting = json_get_bool(s, "Restarting", false);
+	c->state.oom_killed = json_get_bool(s, "OOMKilled", false);
+	c->state.dead = json_get_bool(s, "Dead", false);
+	c->state.pid = (pid_t)json_get_i64(s, "Pid", 0);
+	c->state.exit_code = (int)json_get_i64(s, "ExitCode", 0);
+	c->state.error = xstrdup(json_get_str(s, "Error", ""));
+	c->state.started = read_time(s, "StartedAt");
+	c->state.finished = read_time(s, "FinishedAt");
+}
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from);
+}
+
+static void load_ports(struct network_endpoint *e, const json *ports)
+{
+	for (json *p = json_first(ports); p; p = json_next(p))
+		for (json *b = json_first(p); b; b = json_next(b)) {
+			struct network_port *np;
+			const char *slash = strchr(json_name(p), '/');
+
+			e->ports = xreallocarray(e->ports, e->n_ports + 1, sizeof(*e->ports));
+			np = &e->ports[e->n_ports++];
+			*np = (struct network_port){.container_port = (uint16_t)atoi(json_name(p)),
+						    .host_port = (uint16_t)atoi(json_get_str(b, "HostPort", "0"))};
+			copy_text(np->proto, sizeof(np->proto), slash ? slash + 1 : "tcp");
+			copy_text(np->host_ip, sizeof(np->host_ip), json_get_str(b, "HostIp", ""));
+		}
+}
+
+static void load_network(struct container *c, const json *n)
+{
+	struct network_endpoint *e = &c->endpoint;
+	const json *ep = json_first(json_get(n, "Networks"));
+
+	c->connected = *json_get_str(n, "SandboxID", "") != '\0';
+	if (!ep)
+		return;
+	copy_text(e->network_name, sizeof(e->network_name), json_name(ep));
+	copy_text(e->network_id, sizeof(e->network_id), json_get_str(ep, "NetworkID", ""));
+	copy_text(e->endpoint_id, sizeof(e->endpoint_id), json_get_str(ep, "EndpointID", ""));
+	copy_text(e->ipv4, sizeof(e->ipv4), json_get_str(ep, "IPAddress", ""));
+	copy_text(e->gateway4, sizeof(e->gateway4), json_get_str(ep, "Gateway", ""));
+	copy_text(e->mac, sizeof(e->mac), json_get_str(ep, "MacAddress", ""));
+	copy_text(e->host_ifname, sizeof(e->host_ifname), json_get_str(n, "HostInterface", ""));
+	copy_text(e->ifname, sizeof(e->ifname), json_get_str(n, "Interface", ""));
+	copy_text(e->driver, sizeof(e->driver), json_get_str(n, "EndpointDriver", ""));
+	e->prefix4 = (int)json_get_i64(ep, "IPPrefixLen", 0);
+	load_ports(e, json_get(n, "Ports"));
+}
+
+static void load_mounts(struct container *c, const json *points)
+{
+	c->mounts = xcalloc(json_count(points), sizeof(*c->mounts));
+	for (json *p = json_first(points); p; p = json_next(p)) {
+		struct mount_point *m = &c->mounts[c->n_mounts++];
+
+		m->type = xstrdup(json_get_str(p, "Type", "bind"));
+		m->source = xstrdup(json_get_str(p, "Source", ""));
+		m->destination = xstrdup(json_get_str(p, "Destination", json_name(p)));
+		m->name = *json_get_str(p, "Name", "") ? xstrdup(json_get_str(p, "Name", "")) : NULL;
+		m->driver = xstrdup(json_get_str(p, "Driver", ""));
+		m->mode = xstrdup(json_get_str(p, "Relabel", ""));
+		m->propagation = xstrdup(json_get_str(p, "Propagation", ""));
+		m->rw = json_get_bool(p, "RW", true);
+		m->anonymous = json_get_bool(p, "Anonymous", false);
+	}
+}
+
+/* Members that print_config does not write itself. */
+static void load_extra(struct container *c, const json *j)
+{
+	static const char *const ours[] = {"StreamConfig", "State",	   "ID",	    "Created",	     "Managed",	       "Path",
+					   "Args",	   "Config",	   "Image",	    "ImageManifest", "NetworkSettings", "LogPath",
+					   "Name",	   "Driver",	   "OS",	    "RestartCount",  "HasBeenStartedBefore",
+					   "HasBeenManuallyStopped",	   "MountPoints",   "MountLabel",    "ProcessLabel",
+					   "AppArmorProfile",		   "SeccompProfile", "NoNewPrivileges",		"HostnamePath",
+					   "HostsPath",	   "ShmPath",	   "ResolvConfPath"};
+	auto_str out = STR_INIT;
+
+	for (json *m = json_first(j); m; m = json_next(m)) {
+		bool known = false;
+
+		for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+			known = known || streq(ours[i], json_name(m));
+		if (known)
+			continue;
+		str_putc(&out, ',');
+		json_quote(&out, json_name(m), strlen(json_name(m)));
+		str_putc(&out, ':');
+		json_print(m, &out);
+	}
+	c->extra = out.len ? str_steal(&out) : NULL;
+}
+
+static json *read_json(int dirfd, const char *name, struct error *err)
+{
+	auto_str text = STR_INIT;
+
+	if (file_read_at(dirfd, name, 16 * 1024 * 1024, &text, err) < 0)
+		return NULL;
+	return json_parse(str_cstr(&text), text.len, err);
+}
+
+static char *print_whole(const json *j)
+{
+	struct str s = STR_INIT;
+
+	json_print(j, &s);
+	return str_steal(&s);
+}
+
+struct container *container_load(const char *id, struct error *err)
+{
+	auto_free char *dir = container_dir(id);
+	auto_close fd = dir_open_at(AT_FDCWD, dir, err);
+	auto_json *j = fd < 0 ? NULL : read_json(fd, "config.v2.json", err);
+	auto_json *h = j ? read_json(fd, "hostconfig.json", err) : NULL;
+	struct container *c;
+
+	if (!h) {
+		error_wrap(err, "container %s", id);
+		return NULL;
+	}
+	if (!streq(json_get_str(j, "ID", ""), id) || !*json_get_str(j, "Name", "")) {
+		error_set(err, ERR_SYSTEM, "container %s: config.v2.json names another id or no name", id);
+		return NULL;
+	}
+	c = container_new(id);
+	c->name = xstrdup(json_get_str(j, "Name", "/")[0] == '/' ? json_get_str(j, "Name", "/") + 1 : json_get_str(j, "Name", ""));
+	c->created = read_time(j, "Created");
+	c->path = xstrdup(json_get_str(j, "Path", ""));
+	json_strlist(json_get(j, "Args"), &c->args);
+	c->config = print_whole(json_get(j, "Config"));
+	c->host_config = print_whole(h);
+	c->image_id = xstrdup(json_get_str(j, "Image", ""));
+	c->restart_count = (int)json_get_i64(j, "RestartCount", 0);
+	c->started_before = json_get_bool(j, "HasBeenStartedBefore", false);
+	c->manually_stopped = json_get_bool(j, "HasBeenManuallyStopped", false);
+	load_state(c, json_get(j, "State"));
+	load_network(c, json_get(j, "NetworkSettings"));
+	load_mounts(c, json_get(j, "MountPoints"));
+	load_extra(c, j);
+	if (container_cache_fields(c, err) < 0) {
+		container_unref(c);
+		return NULL;
+	}
+	return c;
+}
+
+static char *dup_or(const json *j, const char *name, const char *fallback)
+{
+	const char *v = json_get_str(j, name, "");
+
+	return xstrdup(*v ? v : fallback);
+}
+
+/* "sh -c 'a b'" as the list shows it: arguments with blanks are quoted by moby. */
+static char *join_command(const struct container *c)
+{
+	auto_str s = STR_INIT;
+
+	str_puts(&s, c->path);
+	for (size_t i = 0; i < c->args.n; i++) {
+		bool blank = strchr(c->args.v[i], ' ') != NULL;
+
+		str_printf(&s, blank ? " '%s'" : " %s", c->args.v[i]);
+	}
+	return str_steal(&s);
+}
+
+int container_cache_fields(struct container *c, struct error *err)
+{
+	auto_json *config = json_parse(c->config, strlen(c->config), err);
+	auto_json *host = config ? json_parse(c->host_config, strlen(c->host_config), err) : NULL;
+	const json *policy, *log, *timeout;
+
+	if (!host)
+		return error_wrap(err, "container %s", c->id);
+	policy = json_get(host, "RestartPolicy");
+	log = json_get(host, "LogConfig");
+	timeout = json_get(config, "StopTimeout");
+	c->image_name = xstrdup(json_get_str(config, "Image", ""));
+	c->network_mode = dup_or(host, "NetworkMode", "default");
+	c->log_driver = dup_or(log, "Type", config_str(room.config, "log-driver"));
+	c->command = join_command(c);
+	json_pairs(json_get(config, "Labels"), &c->labels);
+	json_pairs(json_get(log, "Config"), &c->log_opts);
+	c->tty = json_get_bool(config, "Tty", false);
+	c->open_stdin = json_get_bool(config, "OpenStdin", false);
+	c->stdin_once = json_get_bool(config, "StdinOnce", false);
+	c->auto_remove = json_get_bool(host, "AutoRemove", false);
+	c->stop_signal = spec_signal(json_get_str(config, "StopSignal", "SIGTERM"));
+	if (c->stop_signal <= 0)
+		c->stop_signal = 15;
+	c->stop_timeout = (int)json_i64(timeout, INT32_MIN);
+	c->restart_policy = dup_or(policy, "Name", "no");
+	c->restart_max = (int)json_get_i64(policy, "MaximumRetryCount", 0);
+	return 0;
+}

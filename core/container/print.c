@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Containers as the API shows them: inspect and list. Field order and nulls are moby's. */
+#include "base/clock.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "container/container_int.h"
+#include "container/image_use.h"
+#include "container/list_filter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *container_state_name(const struct container *c)
+{
+	const struct state *s = &c->state;
+
+	if (s->running)
+		return s->paused ? "paused" : s->restarting ? "restarting" : "running";
+	if (s->removing)
+		return "removing";
+	if (s->dead)
+		return "dead";
+	return s->started == CLOCK_ZERO ? "created" : "exited";
+}
+
+/* go-units HumanDuration */
+static void human_duration(int64_t ns, struct str *out)
+{
+	int64_t s = ns / 1000000000, m = s / 60, h = (s + 1800) / 3600;
+
+	if (s < 1)
+		str_puts(out, "Less than a second");
+	else if (s == 1)
+		str_puts(out, "1 second");
+	else if (s < 60)
+		str_printf(out, "%lld seconds", (long long)s);
+	else if (m == 1)
+		str_puts(out, "About a minute");
+	else if (m < 60)
+		str_printf(out, "%lld minutes", (long long)m);
+	else if (h == 1)
+		str_puts(out, "About an hour");
+	else if (h < 48)
+		str_printf(out, "%lld hours", (long long)h);
+	else if (h < 24 * 7 * 2)
+		str_printf(out, "%lld days", (long long)(h / 24));
+	else if (h < 24 * 30 * 2)
+		str_printf(out, "%lld weeks", (long long)(h / 24 / 7));
+	else if (h < 24 * 365 * 2)
+		str_printf(out, "%lld months", (long long)(h / 24 / 30));
+	else
+		str_printf(out, "%lld years", (long long)(s / 3600 / 24 / 365));
+}
+
+void container_print_status(const struct container *c, struct str *out)
+{
+	const struct state *s = &c->state;
+	int64_t now = clock_wall_ns();
+
+	if (s->running && s->restarting) {
+		str_printf(out, "Restarting (%d) ", s->exit_code);
+		human_duration(now - s->finished, out);
+		str_puts(out, " ago");
+	} else if (s->running) {
+		str_puts(out, "Up ");
+		human_duration(now - s->started, out);
+		if (s->paused)
+			str_puts(out, " (Paused)");
+	} else if (s->removing) {
+		str_puts(out, "Removal In Progress");
+	} else if (s->dead) {
+		str_puts(out, "Dead");
+	} else if (s->started == CLOCK_ZERO) {
+		str_puts(out, "Created");
+	} else if (s->finished != CLOCK_ZERO) {
+		str_printf(out, "Exited (%d) ", s->exit_code);
+		human_duration(now - s->finished, out);
+		str_puts(out, " ago");
+	}
+}
+
+/* ---- Shared parts ------------------------------------------------------------------------------------------------------------- */
+
+static void print_endpoint(struct jw *w, const struct container *c)
+{
+	const struct network_endpoint *e = &c->endpoint;
+
+	jw_obj(w);
+	jw_knull(w, "IPAMConfig");
+	jw_knull(w, "Links");
+	jw_knull(w, "Aliases");
+	jw_kstr(w, "MacAddress", e->mac);
+	jw_knull(w, "DriverOpts");
+	jw_ki64(w, "GwPriority", 0);
+	jw_kstr(w, "NetworkID", c->connected ? e->network_id : "");
+	jw_kstr(w, "EndpointID", e->endpoint_id);
+	jw_kstr(w, "Gateway", e->gateway4);
+	jw_kstr(w, "IPAddress", e->ipv4);
+	jw_ki64(w, "IPPrefixLen", e->prefix4);
+	jw_kstr(w, "IPv6Gateway", "");
+	jw_kstr(w, "GlobalIPv6Address", "");
+	jw_ki64(w, "GlobalIPv6PrefixLen", 0);
+	jw_knull(w, "DNSNames");
+	jw_end(w);
+}
+
+static void print_networks(struct jw *w, const struct container *c)
+{
+	const char *mode = streq(c->network_mode, "default") ? "bridge" : c->network_mode;
+
+	jw_kobj(w, "Networks");
+	if (!str_after(mode, "container:")) {
+		jw_key(w, mode);
+		print_endpoint(w, c);
+	}
+	jw_end(w);
+}
+
+static void print_mounts(struct jw *w, const struct container *c)
+{
+	jw_karr(w, "Mounts");
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		const struct mount_point *m = &c->mounts[i];
+
+		jw_obj(w);
+		jw_kstr(w, "Type", m->type);
+		if (!str_empty(m->name))
+			jw_kstr(w, "Name", m->name);
+		jw_kstr(w, "Source", m->source);
+		jw_kstr(w, "Destination", m->destination);
+		if (!str_empty(m->driver))
+			jw_kstr(w, "Driver", m->driver);
+		jw_kstr(w, "Mode", m->mode);
+		jw_kbool(w, "RW", m->rw);
+		jw_kstr(w, "Propagation", m->propagation);
+		jw_end(w);
+	}
+	jw_end(w);
+}
+
+/* ---- Inspect ------------------------------------------------------------------------------------------------------------------ */
+
+static void print_time(struct jw *w, const char *key, int64_t ns)
+{
+	char text[CLOCK_TEXT];
+
+	clock_format(ns, text);
+	jw_kstr(w, key, text);
+}
+
+static void print_state(struct jw *w, const struct container *c)
+{
+	const struct state *s = &c->state;
+
+	jw_kobj(w, "State");
+	jw_kstr(w, "Status", container_state_name(c));
+	jw_kbool(w, "Running", s->running);
+	jw_kbool(w, "Paused", s->paused);
+	jw_kbool(w, "Restarting", s->restarting);
+	jw_kbool(w, "OOMKilled", s->oom_killed);
+	jw_kbool(w, "Dead", s->dead);
+	jw_ki64(w, "Pid", s->pid);
+	jw_ki64(w, "ExitCode", s->exit_code);
+	jw_kstr(w, "Error", s->error);
+	print_time(w, "StartedAt", s->started);
+	print_time(w, "FinishedAt", s->finished);
+	jw_end(w);
+}
+
+static bool same_port(const struct network_port *a, const struct network_port *b)
+{
+	return a->container_port == b->container_port && streq(a->proto, b->proto);
+}
+
+static void print_bindings(struct jw *w, const struct network_endpoint *e, uint16_t port, const char *proto)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < e->n_ports; i++) {
+		char number[8];
+
+		if (e->ports[i].container_port != port || !streq(e->ports[i].proto, proto))
+			continue;
+		if (!any)
+			jw_arr(w);
+		any = true;
+		snprintf(number, sizeof(number), "%u", e->ports[i].host_port);
+		jw_obj(w);
+		jw_kstr(w, "HostIp", e->ports[i].host_ip);
+		jw_kstr(w, "HostPort", number);
+		jw_end(w);
+	}
+	if (any)
+		jw_end(w);
+	else
+		jw_null(w);
+}
+
+/* Exposed and bound ports of a running container; {} else. */
+static void print_port_map(struct jw *w, const struct container *c)
+{
+	struct error err = ERROR_INIT;
+	auto_json *config = json_parse(c->config, strlen(c->config), &err);
+	auto_json *host = json_parse(c->host_config, strlen(c->host_config), &err);
+	struct spec_ports ports = {0};
+
+	jw_kobj(w, "Ports");
+	if (c->connected && spec_parse_ports(config, host, &ports, &err) == 0)
+		for (size_t i = 0; i < ports.n; i++) {
+			char key[16];
+
+			if (i && ports.v[i].container_port == ports.v[i - 1].container_port && streq(ports.v[i].proto, ports.v[i - 1].proto))
+				continue;
+			snprintf(key, sizeof(key), "%u/%s", ports.v[i].container_port, ports.v[i].proto);
+			jw_key(w, key);
+			print_bindings(w, &c->endpoint, ports.v[i].container_port, ports.v[i].proto);
+		}
+	spec_ports_free(&ports);
+	jw_end(w);
+}
+
+static void print_network_settings(struct jw *w, const struct container *c)
+{
+	const struct network_endpoint *e = &c->endpoint;
+	bool bridge = streq(e->driver, "bridge");
+
+	jw_kobj(w, "NetworkSettings");
+	jw_kstr(w, "Bridge", "");
+	jw_kstr(w, "SandboxID", c->connected ? c->id : "");
+	jw_kstr(w, "SandboxKey", "");
+	print_port_map(w, c);
+	jw_kbool(w, "HairpinMode", false);
+	jw_kstr(w, "LinkLocalIPv6Address", "");
+	jw_ki64(w, "LinkLocalIPv6PrefixLen", 0);
+	jw_knull(w, "SecondaryIPAddresses");
+	jw_knull(w, "SecondaryIPv6Addresses");
+	jw_kstr(w, "EndpointID", bridge ? e->endpoint_id : "");
+	jw_kstr(w, "Gateway", e->gateway4);
+	jw_kstr(w, "GlobalIPv6Address", "");
+	jw_ki64(w, "GlobalIPv6PrefixLen", 0);
+	jw_kstr(w, "IPAddress", e->ipv4);
+	jw_ki64(w, "IPPrefixLen", e->prefix4);
+	jw_kstr(w, "IPv6Gateway", "");
+	jw_kstr(w, "MacAddress", bridge ? e->mac : "");
+	print_networks(w, c);
+	jw_end(w);
+}
+
+static void print_paths(struct jw *w, const struct container *c)
+{
+	auto_free char *dir = container_dir(c->id);
+	bool own = c->started_before && !str_after(c->network_mode, "container:");
+	auto_free char *resolv = xasprintf(own ? "%s/resolv.conf" : "", dir), *hostname = xasprintf(own ? "%s/hostname" : "", dir);
+	auto_free char *hosts = xasprintf(own ? "%s/hosts" : "", dir);
+	auto_free char *log = xasprintf(c->started_before && streq(c->log_driver, "json-file") ? "%s/%s-json.log" : "", dir, c->id);
+
+	jw_kstr(w, "ResolvConfPath", resolv);
+	jw_kstr(w, "HostnamePath", hostname);
+	jw_kstr(w, "HostsPath", hosts);
+	jw_kstr(w, "LogPath", log);
+}
+
+static void print_exec_ids(struct jw *w, const struct container *c)
+{
+	bool any = false;
+
+	jw_key(w, "ExecIDs");
+	for (const struct exec_session *e = c->execs; e; e = e->next) {
+		if (e->has_exit)
+			continue;
+		if (!any)
+			jw_arr(w);
+		any = true;
+		jw_str(w, e->id);
+	}
+	if (any)
+		jw_end(w);
+	else
+		jw_null(w);
+}
+
+static void print_inspect(struct container *c, int64_t rw, int64_t root, bool size, struct jw *w)
+{
+	char name[258];
+
+	snprintf(name, sizeof(name), "/%s", c->name);
+	jw_obj(w);
+	jw_kstr(w, "Id", c->id);
+	print_time(w, "Created", c->created);
+	jw_kstr(w, "Path", c->path);
+	jw_kstrlist(w, "Args", &c->args, false);
+	print_state(w, c);
+	jw_kstr(w, "Image", c->image_id);
+	print_paths(w, c);
+	jw_kstr(w, "Name", name);
+	jw_ki64(w, "RestartCount", c->restart_count);
+	jw_kstr(w, "Driver", room.storage_driver);
+	jw_kstr(w, "Platform", "linux");
+	jw_kstr(w, "MountLabel", "");
+	jw_kstr(w, "ProcessLabel", "");
+	jw_kstr(w, "AppArmorProfile", "");
+	print_exec_ids(w, c);
+	jw_key(w, "HostConfig");
+	jw_raw(w, c->host_config, strlen(c->host_config));
+	jw_key(w, "GraphDriver");
+	image_use_print_driver(c->id, w);
+	if (size) {
+		jw_ki64(w, "SizeRw", rw);
+		jw_ki64(w, "SizeRootFs", root);
+	}
+	print_mounts(w, c);
+	jw_key(w, "Config");
+	jw_raw(w, c->config, strlen(c->config));
+	print_network_settings(w, c);
+	jw_end(w);
+}
+
+int container_inspect(const char *name, int api_version, bool size, struct str *reply, struct error *err)
+{
+	auto_container *c = container_find(name, err);
+	struct jw w = jw_to(reply);
+	int64_t rw = 0, root = 0;
+
+	(void)api_version;
+	if (!c || (size && image_use_layer_size(c->id, &rw, &root, err) < 0))
+		return -1;
+	LOCK_SCOPE(&c->lock);
+	print_inspect(c, rw, root, size, &w);
+	return 0;
+}
+
+/* ---- List --------------------------------------------------------------------------------------------------------------------- */
+
+static void print_list_ports(struct jw *w, const struct container *c)
+{
+	struct error err = ERROR_INIT;
+	auto_json *config = NULL, *host = NULL;
+	struct spec_ports ports = {0};
+
+	jw_karr(w, "Ports");
+	if (c->connected && streq(c->endpoint.driver, "bridge")) {
+		config = json_parse(c->config, strlen(c->config), &err);
+		host = json_parse(c->host_config, strlen(c->host_config), &err);
+		if (spec_parse_ports(config, host, &ports, &err) < 0)
+			ports.n = 0;
+	}
+	for (size_t i = 0; i < c->endpoint.n_ports; i++) {
+		jw_obj(w);
+		jw_kstr(w, "IP", c->endpoint.ports[i].host_ip);
+		jw_ki64(w, "PrivatePort", c->endpoint.ports[i].container_port);
+		jw_ki64(w, "PublicPort", c->endpoint.ports[i].host_port);
+		jw_kstr(w, "Type", c->endpoint.ports[i].proto);
+		jw_end(w);
+	}
+	for (size_t i = 0; i < ports.n; i++) {
+		bool bound = false;
+
+		for (size_t j = 0; j < c->endpoint.n_ports; j++) {
+			struct network_port p = {.container_port = ports.v[i].container_port};
+
+			memcpy(p.proto, ports.v[i].proto, sizeof(p.proto));
+			bound = bound || same_port(&c->endpoint.ports[j], &p);
+		}
+		if (bound || ports.v[i].published)
+			continue;
+		jw_obj(w);
+		jw_ki64(w, "PrivatePort", ports.v[i].container_port);
+		jw_kstr(w, "Type", ports.v[i].proto);
+		jw_end(w);
+	}
+	spec_ports_free(&ports);
+	jw_end(w);
+}
+
+static void print_row(struct container *c, int64_t rw, int64_t root, bool size, struct jw *w)
+{
+	auto_str status = STR_INIT;
+	char name[258];
+
+	snprintf(name, sizeof(name), "/%s", c->name);
+	container_print_status(c, &status);
+	jw_obj(w);
+	jw_kstr(w, "Id", c->id);
+	jw_karr(w, "Names");
+	jw_str(w, name);
+	jw_end(w);
+	jw_kstr(w, "Image", c->image_name);
+	jw_kstr(w, "ImageID", c->image_id);
+	jw_kstr(w, "Command", c->command);
+	jw_ki64(w, "Created", c->created / 1000000000);
+	print_list_ports(w, c);
+	if (size && rw)
+		jw_ki64(w, "SizeRw", rw);
+	if (size && root)
+		jw_ki64(w, "SizeRootFs", root);
+	jw_kpairs(w, "Labels", &c->labels, false);
+	jw_kstr(w, "State", container_state_name(c));
+	jw_kstr(w, "Status", str_cstr(&status));
+	jw_kobj(w, "HostConfig");
+	jw_kstr(w, "NetworkMode", c->network_mode);
+	jw_end(w);
+	jw_kobj(w, "NetworkSettings");
+	print_networks(w, c);
+	jw_end(w);
+	print_mounts(w, c);
+	jw_end(w);
+}
+
+int container_list(const struct container_list *how, int api_version, struct str *reply, struct error *err)
+{
+	struct jw w = jw_to(reply);
+	struct list_filter filter;
+	struct container **all;
+	int shown = 0;
+	size_t n;
+
+	(void)api_version;
+	if (list_filter_parse(how, &filter, err) < 0)
+		return -1;
+	all = containers_all(&n);
+	jw_arr(&w);
+	for (size_t i = 0; i < n; i++) {
+		struct container *c = all[i];
+		struct error ignored = ERROR_INIT;
+		int64_t rw = 0, root = 0;
+
+		if (how->size)
+			image_use_layer_size(c->id, &rw, &root, &ignored);
+		pthread_mutex_lock(&c->lock);
+		if ((how->limit <= 0 || shown < how->limit) && list_filter_match(&filter, c)) {
+			print_row(c, rw, root, how->size, &w);
+			shown++;
+		}
+		pthread_mutex_unlock(&c->lock);
+		container_unref(c);
+	}
+	free(all);
+	jw_end(&w);
+	return 0;
+}

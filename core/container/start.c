@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starting a container. The order, and what undoes each step:
+ *
+ *	mount the read-write layer      image_use_layer_unmount
+ *	files hostname, hosts, resolv   overwritten at the next start
+ *	specification                   nothing
+ *	shim: namespaces, first process shim_delete
+ *	stream in logd                  logd_finish
+ *	network                         network_disconnect
+ *	monitor                         monitor_remove
+ *	run the program                 the exit's handling
+ *	config.v2.json, event "start"
+ *
+ * After a kill -9 between any two, containers_init finds the shim's journal (or none) and settles it.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/program.h"
+#include "base/thread.h"
+#include "container/container_int.h"
+#include "container/image_use.h"
+#include "events/events.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* what clients of moby with runc see */
+#define CREATE_FAILED                                                                                                              \
+	"failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed"
+
+/* Everything a start holds until it has succeeded. */
+struct start {
+	struct container *c;
+	json *config, *host;
+	struct spec_mounts mounts;
+	struct spec_output spec;
+	char *root_path, *run_dir, *hostname_path, *hosts_path, *resolv_path;
+	int root_fd, netns_fd; /* netns_fd: joined */
+	int child[3], held[3];
+	struct shim_created created;
+	bool shim, monitored;
+};
+
+static void start_free(struct start *s)
+{
+	json_free(s->config);
+	json_free(s->host);
+	spec_mounts_free(&s->mounts);
+	spec_output_free(&s->spec);
+	free(s->root_path);
+	free(s->run_dir);
+	free(s->hostname_path);
+	free(s->hosts_path);
+	free(s->resolv_path);
+	fd_close(&s->root_fd);
+	fd_close(&s->netns_fd);
+	for (int i = 0; i < 3; i++) {
+		fd_close(&s->child[i]);
+		fd_close(&s->held[i]);
+	}
+	fd_close(&s->created.netns_fd);
+	fd_close(&s->created.netlink_fd);
+	fd_close(&s->created.console_fd);
+}
+
+/* ---- Files of the container --------------------------------------------------------------------------------------------------- */
+
+/* In place: the file is bound into the container, a rename would leave the old one there. */
+static int put_file(const char *path, const struct str *text, struct error *err)
+{
+	auto_close fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	if (fd < 0 || fchmod(fd, 0644) < 0 || fd_write_all(fd, str_cstr(text), text->len) < 0)
+		return error_sys(err, errno, "write %s", path);
+	return 0;
+}
+
+static int put_hosts(struct start *s, struct error *err)
+{
+	auto_strlist extra = STRLIST_INIT;
+	auto_str text = STR_INIT;
+
+	json_strlist(json_get(s->host, "ExtraHosts"), &extra);
+	if (streq(s->c->network_mode, "host")) {
+		if (file_read_at(AT_FDCWD, "/etc/hosts", 1 << 20, &text, err) < 0 && err->kind != ERR_NOT_FOUND)
+			return -1;
+		for (size_t i = 0; i < extra.n; i++) {
+			const char *colon = strchr(extra.v[i], ':');
+
+			if (colon)
+				str_printf(&text, "%s\t%.*s\n", colon + 1, (int)(colon - extra.v[i]), extra.v[i]);
+		}
+	} else if (network_hosts(json_get_str(s->config, "Hostname", ""), json_get_str(s->config, "Domainname", ""), s->c->endpoint.ipv4,
+				 &extra, &text, err) < 0) {
+		return -1;
+	}
+	return put_file(s->hosts_path, &text, err);
+}
+
+static int put_resolv_conf(struct start *s, struct error *err)
+{
+	auto_strlist dns = STRLIST_INIT, search = STRLIST_INIT, options = STRLIST_INIT;
+	auto_str text = STR_INIT;
+
+	json_strlist(json_get(s->host, "Dns"), &dns);
+	json_strlist(json_get(s->host, "DnsSearch"), &search);
+	json_strlist(json_get(s->host, "DnsOptions"), &options);
+	if (network_resolv_conf(streq(s->c->network_mode, "host"), &dns, &search, &options, &text, err) < 0)
+		return -1;
+	return put_file(s->resolv_path, &text, err);
+}
+
+static int put_files(struct start *s, struct error *err)
+{
+	auto_free char *dir = container_dir(s->c->id);
+	auto_str hostname = STR_INIT;
+
+	s->hostname_path = path_join(dir, "hostname");
+	s->hosts_path = path_join(dir, "hosts");
+	s->resolv_path = path_join(dir, "resolv.conf");
+	str_printf(&hostname, "%s\n", json_get_str(s->config, "Hostname", ""));
+	if (put_file(s->hostname_path, &hostname, err) < 0 || put_hosts(s, err) < 0)
+		return -1;
+	return put_resolv_conf(s, err);
+}
+
+/* ---- Specification ------------------------------------------------------------------------------------------------------------ */
+
+/* "container:X" -> pid of X's first process. */
+static int joined_pid(const char *mode, pid_t *pid, struct error *err)
+{
+	const char *other_name = str_after(mode, "container:");
+	auto_container *other = other_name ? container_find(other_name, err) : NULL;
+	int r = 0;
+
+	if (!other_name)
+		return 0;
+	if (!other)
+		return -1;
+	pthread_mutex_lock(&other->lock);
+	if (other->state.running)
+		*pid = other->state.pid;
+	else
+		r = error_set(err, ERR_CONFLICT, "cannot join network of a non running container: %s", other->id);
+	pthread_mutex_unlock(&other->lock);
+	return r;
+}
+
+static int join_network(struct start *s, pid_t *pid, struct error *err)
+{
+	char path[64];
+
+	if (joined_pid(s->c->network_mode, pid, err) < 0)
+		return -1;
+	if (!*pid)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)*pid);
+	s->netns_fd = open(path, O_RDONLY | O_CLOEXEC);
+	return s->netns_fd < 0 ? error_sys(err, errno, "open %s", path) : 0;
+}
+
+/* moby makes the working directory if the image lacks it. */
+static int make_workdir(struct start *s, struct error *err)
+{
+	const char *dir = json_get_str(s->config, "WorkingDir", "");
+	auto_close fd = -1;
+
+	if (!*dir || streq(dir, "/"))
+		return 0;
+	fd = open_in_root(s->root_fd, dir, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0 && errno == ENOENT)
+		fd = make_dir_in_root(s->root_fd, dir, 0755, err);
+	else if (fd < 0)
+		error_set(err, ERR_INVALID, "Cannot mkdir: %s is not a directory", dir);
+	return fd < 0 ? -1 : 0;
+}
+
+static const char *init_program(const json *host)
+{
+	const json *init = json_get(host, "Init");
+	const char *path = config_str(room.config, "init-path");
+
+	if (!(json_type(init) == JSON_BOOL ? json_bool(init, false) : config_bool(room.config, "init")))
+		return NULL;
+	return *path ? path : "";
+}
+
+static int build_spec(struct start *s, struct error *err)
+{
+	struct container *c = s->c;
+	bool own_files = !str_after(c->network_mode, "container:");
+	const char *init = init_program(s->host);
+	auto_free char *own_init = init && !*init ? program_path("docker-init") : NULL;
+	struct spec_input in = {
+	    .id = c->id,
+	    .config = s->config,
+	    .host_config = s->host,
+	    .path = c->path,
+	    .args = &c->args,
+	    .rootfs_fd = s->root_fd,
+	    .mounts = &s->mounts,
+	    .hostname_path = own_files ? s->hostname_path : NULL,
+	    .hosts_path = own_files ? s->hosts_path : NULL,
+	    .resolv_conf_path = own_files ? s->resolv_path : NULL,
+	    .host_network = streq(c->network_mode, "host"),
+	    .init_path = own_init ? own_init : init,
+	    .host = spec_host(),
+	};
+
+	if (str_after(json_get_str(s->host, "IpcMode", ""), "container:"))
+		return error_set(err, ERR_NOT_IMPLEMENTED, "IpcMode container:ID is not supported yet: use IpcMode=host or a shared volume");
+	if (join_network(s, &in.pid_of_net_ns, err) < 0 || joined_pid(json_get_str(s->host, "PidMode", ""), &in.pid_of_pid_ns, err) < 0)
+		return -1;
+	return spec_build(&in, &s->spec, err);
+}
+
+/* ---- Shim and streams --------------------------------------------------------------------------------------------------------- */
+
+static int make_pipes(struct start *s, struct error *err)
+{
+	int p[2];
+
+	for (int i = s->c->open_stdin ? 0 : 1; i < 3; i++) {
+		if (pipe2(p, O_CLOEXEC) < 0)
+			return error_sys(err, errno, "pipe");
+		s->child[i] = i == 0 ? p[0] : p[1];
+		s->held[i] = i == 0 ? p[1] : p[0];
+	}
+	return 0;
+}
+
+void container_shim_base(struct container *c, char *run_dir, struct shim_create *out)
+{
+	*out = (struct shim_create){.id = c->id, .dir = run_dir, .driver = room.exec_driver, .rootfs_fd = -1, .netns_fd = -1};
+}
+
+static int create_process(struct start *s, struct error *err)
+{
+	auto_free char *cache = path_join(room.exec_root, "exec-cache");
+	const json *size = json_get(s->host, "ConsoleSize");
+	struct shim_create sc;
+
+	container_shim_base(s->c, s->run_dir, &sc);
+	if (!s->c->tty && make_pipes(s, err) < 0)
+		return -1;
+	if (dir_make_all(AT_FDCWD, cache, 0700, err) < 0 || dir_make_all(AT_FDCWD, s->run_dir, 0700, err) < 0)
+		return -1;
+	sc.spec = str_cstr(&s->spec.oci);
+	sc.seccomp = s->spec.seccomp.len ? str_cstr(&s->spec.seccomp) : NULL;
+	sc.seccomp_digest = s->spec.seccomp.len ? s->spec.seccomp_digest : NULL;
+	sc.cache = cache;
+	sc.rootfs_path = s->root_path;
+	sc.rootfs_fd = s->root_fd;
+	sc.netns_fd = s->netns_fd;
+	sc.stdio.terminal = s->c->tty;
+	if (json_count(size) == 2) {
+		sc.stdio.rows = (uint32_t)json_u64(json_first(size), 0);
+		sc.stdio.columns = (uint32_t)json_u64(json_next(json_first(size)), 0);
+	}
+	memcpy(sc.stdio.child, s->child, sizeof(s->child));
+	memcpy(sc.stdio.held, s->held, sizeof(s->held));
+	if (shim_create(&sc, &s->created, err) < 0)
+		return -1;
+	s->shim = true;
+	for (int i = 0; i < 3; i++)
+		fd_close(&s->child[i]);
+	return 0;
+}
+
+int container_logd_open(struct container *c, struct error *err)
+{
+	auto_free char *dir = container_dir(c->id), *log_path = xasprintf("%s/%s-json.log", dir, c->id);
+	auto_json *config = json_parse(c->config, strlen(c->config), err);
+	auto_pairs env = PAIRS_INIT, options = PAIRS_INIT;
+	struct logd_stream ls = {.id = c->id, .driver = c->log_driver, .terminal = c->tty, .stdin_once = c->stdin_once,
+				 .container_id = c->id, .container_name = c->name, .image_id = c->image_id, .image_name = c->image_name,
+				 .command = c->command, .log_path = log_path, .created = c->created, .labels = &c->labels, .env = &env,
+				 .options = &options};
+	auto_strlist env_list = STRLIST_INIT;
+	int r;
+
+	if (!config)
+		return -1;
+	json_strlist(json_get(config, "Env"), &env_list);
+	for (size_t i = 0; i < env_list.n; i++) {
+		char *eq = strchr(env_list.v[i], '=');
+
+		if (!eq)
+			continue;
+		*eq = '\0';
+		pairs_set(&env, env_list.v[i], eq + 1);
+	}
+	pairs_copy(&options, &c->log_opts);
+	ls.non_blocking = pairs_get(&options, "mode") && streq(pairs_get(&options, "mode"), "non-blocking");
+	r = logd_open(&ls, err);
+	if (r == 0)
+		c->logd_open = true;
+	return r;
+}
+
+static int open_streams(struct start *s, struct error *err)
+{
+	struct logd_fds fds = {.in = s->held[0], .out = s->held[1], .err = s->held[2], .console = s->created.console_fd};
+
+	if (!s->c->logd_open && container_logd_open(s->c, err) < 0)
+		return error_wrap(err, "failed to initialize logging driver");
+	return logd_start(s->c->log_driver, s->c->id, &fds, err);
+}
+
+/* ---- Network ------------------------------------------------------------------------------------------------------------------ */
+
+static int wanted_ports(struct start *s, struct network_port **out, size_t *n, struct error *err)
+{
+	struct spec_ports ports = {0};
+
+	*out = NULL;
+	*n = 0;
+	if (spec_parse_ports(s->config, s->host, &ports, err) < 0)
+		return -1;
+	*out = xcalloc(ports.n, sizeof(**out));
+	for (size_t i = 0; i < ports.n; i++) {
+		struct network_port *p;
+
+		if (!ports.v[i].published)
+			continue;
+		p = &(*out)[(*n)++];
+		p->container_port = ports.v[i].container_port;
+		p->host_start = ports.v[i].host_start;
+		p->host_end = ports.v[i].host_end;
+		memcpy(p->proto, ports.v[i].proto, sizeof(p->proto));
+		memcpy(p->host_ip, ports.v[i].host_ip, sizeof(p->host_ip));
+	}
+	spec_ports_free(&ports);
+	return 0;
+}
+
+static void network_event(struct container *c, const char *action)
+{
+	auto_pairs attrs = PAIRS_INIT;
+
+	pairs_set(&attrs, "container", c->id);
+	pairs_set(&attrs, "name", c->endpoint.network_name);
+	pairs_set(&attrs, "type", c->endpoint.driver);
+	events_publish("network", action, c->endpoint.network_id, &attrs);
+}
+
+static int connect_network(struct start *s, struct error *err)
+{
+	struct container *c = s->c;
+	const char *name = streq(c->network_mode, "default") ? "bridge" : c->network_mode;
+	struct network_join j = {.container_id = c->id, .network = name, .netns_fd = s->created.netns_fd, .netlink_fd = s->created.netlink_fd};
+	auto_free struct network_port *ports = NULL;
+	struct network_endpoint e = {0};
+
+	if (str_after(name, "container:"))
+		return 0;
+	if (wanted_ports(s, &ports, &j.n_ports, err) < 0)
+		return -1;
+	j.ports = ports;
+	if (network_connect(&j, &e, err) < 0)
+		return -1;
+	pthread_mutex_lock(&c->lock);
+	network_endpoint_free(&c->endpoint);
+	c->endpoint = e;
+	c->connected = true;
+	pthread_mutex_unlock(&c->lock);
+	network_event(c, "connect");
+	/* now that the address is known */
+	return *e.ipv4 ? put_hosts(s, err) : 0;
+}
+
+/* Give back what a started or half-started container holds. Every step bears repetition. */
+void container_release_resources(struct container *c)
+{
+	auto_free char *run_dir = container_run_dir(c->id);
+	struct shim_create sc;
+	struct error err = ERROR_INIT;
+
+	monitor_remove(c->id);
+	container_shim_base(c, run_dir, &sc);
+	if (shim_delete(&sc, &err) < 0)
+		log_error("cleanup of a container is incomplete", "container", c->id, "error", err.text);
+	if (c->connected) {
+		network_event(c, "disconnect");
+		if (network_disconnect(c->id, &c->endpoint, &err) < 0)
+			log_error("network of a container is not gone", "container", c->id, "error", err.text);
+		pthread_mutex_lock(&c->lock);
+		c->connected = false;
+		c->endpoint.endpoint_id[0] = c->endpoint.ipv4[0] = c->endpoint.gateway4[0] = c->endpoint.mac[0] = '\0';
+		c->endpoint.host_ifname[0] = '\0';
+		c->endpoint.prefix4 = 0;
+		free(c->endpoint.ports);
+		c->endpoint.ports = NULL;
+		c->endpoint.n_ports = 0;
+		pthread_mutex_unlock(&c->lock);
+	}
+	if (c->mounted) {
+		if (image_use_layer_unmount(c->id, &err) < 0)
+			log_error("root of a container is still mounted", "container", c->id, "error", err.text);
+		c->mounted = false;
+	}
+}
+
+/* ---- The start ---------------------------------------------------------------------------------------------------------------- */
+
+static int prepare(struct start *s, struct error *err)
+{
+	struct container *c = s->c;
+
+	s->config = json_parse(c->config, strlen(c->config), err);
+	s->host = s->config ? json_parse(c->host_config, strlen(c->host_config), err) : NULL;
+	s->run_dir = container_run_dir(c->id);
+	if (!s->host)
+		return -1;
+	if (image_use_layer_mount(c->id, &s->root_fd, &s->root_path, err) < 0)
+		return -1;
+	c->mounted = true;
+	FAULT("container.start.mounted");
+	if (make_workdir(s, err) < 0 || put_files(s, err) < 0 || mounts_resolve(c, s->config, s->host, &s->mounts, err) < 0)
+		return -1;
+	return build_spec(s, err);
+}
+
+static int run(struct start *s, struct error *err)
+{
+	struct container *c = s->c;
+
+	if (create_process(s, err) < 0)
+		return error_wrap(err, CREATE_FAILED);
+	FAULT("container.start.created");
+	c->last_event = 0;
+	c->oom_seen = false;
+	pthread_mutex_lock(&c->lock);
+	c->state.pid = s->created.pid;
+	c->state.start_time = s->created.start_time;
+	memcpy(c->cgroup, s->created.cgroup, sizeof(c->cgroup));
+	pthread_mutex_unlock(&c->lock);
+	if (open_streams(s, err) < 0 || connect_network(s, err) < 0)
+		return -1;
+	FAULT("container.start.connected");
+	if (shim_start(s->run_dir, err) < 0)
+		return error_wrap(err, CREATE_FAILED ": unable to start container process: error during container init");
+	FAULT("container.start.started");
+	return 0;
+}
+
+/* The start failed: state, exit code and text as moby leaves them. */
+static void record_failure(struct container *c, const struct error *err)
+{
+	struct error save_err = ERROR_INIT;
+	int code = err->kind == ERR_NO_COMMAND ? 127 : err->kind == ERR_NO_PERMISSION ? 126 : 128;
+
+	logd_finish(c->log_driver, c->id, 1000, &save_err);
+	container_release_resources(c);
+	pthread_mutex_lock(&c->lock);
+	c->state.running = false;
+	c->state.pid = 0;
+	c->state.exit_code = code;
+	free(c->state.error);
+	c->state.error = xstrdup(err->text);
+	if (c->state.finished == CLOCK_ZERO || code != 128)
+		c->state.finished = c->state.started = CLOCK_ZERO;
+	c->started_before = true;
+	waiters_exit(c);
+	pthread_mutex_unlock(&c->lock);
+	if (container_save(c, false, &save_err) < 0)
+		log_error("state of a container is not on disk", "container", c->id, "error", save_err.text);
+}
+
+int container_start_locked(struct container *c, struct error *err)
+{
+	struct start s = {.c = c, .root_fd = -1, .netns_fd = -1, .child = {-1, -1, -1}, .held = {-1, -1, -1},
+			  .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1}};
+	int r = prepare(&s, err);
+
+	if (r == 0)
+		r = run(&s, err);
+	if (r < 0) {
+		start_free(&s);
+		record_failure(c, err);
+		return -1;
+	}
+	pthread_mutex_lock(&c->lock);
+	c->state.running = true;
+	c->state.restarting = c->state.oom_killed = c->state.paused = false;
+	c->state.exit_code = 0;
+	free(c->state.error);
+	c->state.error = NULL;
+	c->state.started = clock_wall_ns();
+	c->started_before = true;
+	c->manually_stopped = false;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+	start_free(&s);
+	if (container_save(c, false, err) < 0)
+		log_error("a running container is not on disk as running", "container", c->id, "error", err->text);
+	FAULT("container.start.saved");
+	container_event(c, "start", NULL);
+	/* only now: an exit must be handled after the start is told */
+	return monitor_add(c, err);
+}
+
+int container_start(const char *name, const char *detach_keys, struct error *err)
+{
+	auto_container *c = container_find(name, err);
+
+	if (!c)
+		return -1;
+	(void)detach_keys; /* belongs to attach, which the client asks for separately */
+	LOCK_SCOPE(&c->op);
+	if (c->gone)
+		return error_set(err, ERR_NOT_FOUND, "No such container: %s", name);
+	if (c->state.paused)
+		return error_set(err, ERR_CONFLICT, "cannot start a paused container, try unpause instead");
+	if (c->state.running)
+		return error_set(err, ERR_NOT_MODIFIED, "container is already running");
+	if (c->state.removing || c->state.dead)
+		return error_set(err, ERR_CONFLICT, "container is marked for removal and cannot be started");
+	restart_cancel(c);
+	c->restart_count = 0;
+	if (container_start_locked(c, err) < 0) {
+		if (c->auto_remove) {
+			struct error remove_err = ERROR_INIT;
+
+			if (container_remove_locked(c, true, &remove_err) < 0)
+				log_error("container is not removed", "container", c->id, "error", remove_err.text);
+		}
+		return -1;
+	}
+	return 0;
+}
