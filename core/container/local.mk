@@ -1,1 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# The daemon's side of the shim protocol; also what the tests of exec drivers drive.
+noinst_LIBRARIES += libshimclient.a
+libshimclient_a_SOURCES = core/container/shim_call.h core/container/shim_client.c core/container/shim_client.h \
+	core/container/shim_launch.c

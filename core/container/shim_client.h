@@ -22,28 +22,31 @@ struct shim_stdio {
 	bool terminal;
 	uint32_t rows, columns;
 	int child[3]; /* descriptors that become 0, 1, 2 of the process; -1: /dev/null */
-	int held[3];  /* our ends (write end of stdin, read ends of stdout, stderr), which the shim keeps for the next logd; -1: none */
+	int held
+	    [3]; /* our ends (write end of stdin, read ends of stdout, stderr), which the shim keeps for the next logd; -1: none */
 };
 
 struct shim_create {
 	const char *id;
 	const char *dir;
-	const char *driver;    /* path of the exec driver's .so */
-	const char *options;   /* daemon-scope options of the driver as a JSON object of strings, or NULL */
-	const char *spec;      /* OCI config.json text, without linux.seccomp */
-	const char *seccomp;   /* OCI linux.seccomp text or NULL */
+	const char *driver; /* path of the exec driver's .so */
+	const char
+	    *options; /* daemon-scope options of the driver as a JSON object of strings, or NULL */
+	const char *spec;    /* OCI config.json text, without linux.seccomp */
+	const char *seccomp; /* OCI linux.seccomp text or NULL */
 	const char *seccomp_digest;
 	const char *cache;     /* directory for compiled filters */
 	const char *init_path; /* host path of the container init, or NULL */
 	const char *rootfs_path;
 	int rootfs_fd;
-	int netns_fd;          /* join, or -1 */
+	int netns_fd; /* join, or -1 */
 	struct shim_stdio stdio;
 };
 
 struct shim_created {
-	pid_t pid;           /* container's first process, or the exec'd one */
-	uint64_t start_time; /* of that process, clock ticks since boot (/proc/PID/stat field 22): pid + start_time is an identity */
+	pid_t pid; /* container's first process, or the exec'd one */
+	uint64_t
+	    start_time; /* of that process, clock ticks since boot (/proc/PID/stat field 22): pid + start_time is an identity */
 	int netns_fd, netlink_fd, console_fd; /* owned by the caller; -1: none */
 	char cgroup[1024];
 };
@@ -53,17 +56,19 @@ int shim_create(const struct shim_create *c, struct shim_created *out, struct er
 /* Run the user's program. ERR_NO_COMMAND, ERR_NO_PERMISSION as the driver says; the container is then gone (shim_delete still due). */
 int shim_start(const char *dir, struct error *err);
 /* Run a further process; its exit is an event with this exec id. */
-int shim_exec(const char *dir, const char *exec_id, const char *process, const struct shim_stdio *stdio, struct shim_created *out,
-	      struct error *err);
+int shim_exec(const char *dir, const char *exec_id, const char *process,
+	      const struct shim_stdio *stdio, struct shim_created *out, struct error *err);
 /* exec_id NULL: the first process. all: every process of the container. */
 int shim_signal(const char *dir, const char *exec_id, int signo, bool all, struct error *err);
 int shim_pause(const char *dir, struct error *err);
 int shim_resume(const char *dir, struct error *err);
 int shim_update(const char *dir, const char *resources, struct error *err);
 /* TIOCSWINSZ on the terminal of the first or an exec'd process. */
-int shim_resize(const char *dir, const char *exec_id, uint32_t rows, uint32_t columns, struct error *err);
+int shim_resize(const char *dir, const char *exec_id, uint32_t rows, uint32_t columns,
+		struct error *err);
 /* Duplicates of the held ends, for a new logd: held[3] as above, console[0] the pty master; -1 where there is none. */
-int shim_stdio_take(const char *dir, const char *exec_id, int held[3], int *console, struct error *err);
+int shim_stdio_take(const char *dir, const char *exec_id, int held[3], int *console,
+		    struct error *err);
 /* Drop the held ends of an ended process. */
 int shim_stdio_drop(const char *dir, const char *exec_id, struct error *err);
 /*
@@ -72,12 +77,19 @@ int shim_stdio_drop(const char *dir, const char *exec_id, struct error *err);
  */
 int shim_delete(const struct shim_create *c, struct error *err);
 
-enum shim_event_type { SHIM_EVENT_CREATED = 1, SHIM_EVENT_STARTED, SHIM_EVENT_EXEC_STARTED, SHIM_EVENT_OOM, SHIM_EVENT_EXIT, SHIM_EVENT_EXEC_EXIT };
+enum shim_event_type {
+	SHIM_EVENT_CREATED = 1,
+	SHIM_EVENT_STARTED,
+	SHIM_EVENT_EXEC_STARTED,
+	SHIM_EVENT_OOM,
+	SHIM_EVENT_EXIT,
+	SHIM_EVENT_EXEC_EXIT
+};
 
 struct shim_event {
 	uint64_t seq; /* 1, 2, ... */
 	enum shim_event_type type;
-	int64_t time;     /* ns since the epoch */
+	int64_t time; /* ns since the epoch */
 	pid_t pid;
 	uint64_t start_time;
 	int32_t exit_code; /* EXIT, EXEC_EXIT: 0-255; 128+n for a signal */
@@ -90,7 +102,8 @@ int shim_subscribe(const char *dir, uint64_t seq, struct error *err);
 /* Next event: 1, 0 none now (non-blocking), -1 the shim is gone (read the journal for the rest). */
 int shim_event_next(int sock, struct shim_event *ev, struct error *err);
 /* The journal of a shim, dead or alive: calls back for each whole record after `seq`; a cut last record is ignored. */
-int shim_journal_read(const char *dir, uint64_t seq, void (*each)(const struct shim_event *ev, void *ctx), void *ctx,
+int shim_journal_read(const char *dir, uint64_t seq,
+		      void (*each)(const struct shim_event *ev, void *ctx), void *ctx,
 		      struct error *err);
 
 #endif

@@ -74,6 +74,8 @@ bool msg_next(const struct msg *m, uint16_t tag, size_t *pos, const void **data,
 
 /* Check and split one received packet (for fuzzing and for msg_recv). -1 with err if malformed. */
 int msg_parse(struct msg *m, const void *packet, size_t len, struct error *err);
+/* Append the packet as msg_parse reads it; for messages that are kept in a file (descriptors are left out, no size limit). */
+void msg_encode(const struct msg *m, struct str *out);
 /* 0; -1 with err (ERR_CANCELLED: the peer is gone). Blocking. */
 int msg_send(int sock, const struct msg *m, struct error *err);
 /* 1 received, 0 peer closed, -1 err. timeout_ms -1: for ever. Fills an initialised or zeroed msg. */

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The last steps before the user's program, the same for the first process and for exec sessions: stdio, terminal, limits, labels,
+ * user, capabilities, filter, execve.
+ */
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "native.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define CAP_BIT_SYS_ADMIN 21
+#define CAP_BIT_SETPCAP 8
+
+int die_with_shim(int shim_pidfd, struct error *err)
+{
+	struct pollfd p = {.fd = shim_pidfd, .events = POLLIN};
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return error_sys(err, errno, "PR_SET_PDEATHSIG");
+	/* getppid(2) says 0 across pid namespaces; the pidfd tells whether the shim died before that call. */
+	if (poll(&p, 1, 0) != 0)
+		return error_set(err, ERR_CANCELLED, "the shim is gone");
+	return 0;
+}
+
+int stdio_install(const struct dockerd_stdio *io, struct error *err)
+{
+	int fds[3] = {io->in, io->out, io->err};
+
+	for (int i = 0; i < 3; i++) {
+		auto_close null = -1;
+
+		if (fds[i] < 0) {
+			null = open("/dev/null", (i ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+			if (null < 0)
+				return error_sys(err, errno, "open /dev/null of the container");
+		}
+		/* 3 and above are sources only: the caller's descriptors never lie in 0..2 (spawned with /dev/null there) */
+		if (dup2(fds[i] < 0 ? null : fds[i], i) < 0)
+			return error_sys(err, errno, "install stdio");
+	}
+	return 0;
+}
+
+int terminal_open(int devpts_dir, const struct process *p, const struct dockerd_stdio *io,
+		  int *master, int *slave, struct error *err)
+{
+	struct winsize w = {.ws_row = (unsigned short)(io->rows ? io->rows : p->rows),
+			    .ws_col = (unsigned short)(io->columns ? io->columns : p->columns)};
+	int unlock = 0;
+
+	*master = openat(devpts_dir, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
+	if (*master < 0 || ioctl(*master, TIOCSPTLCK, &unlock) < 0)
+		return error_sys(err, errno, "open a terminal in the container");
+	*slave = ioctl(*master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (*slave < 0)
+		return error_sys(err, errno, "open the terminal's other end");
+	if ((w.ws_row || w.ws_col) && ioctl(*master, TIOCSWINSZ, &w) < 0)
+		return error_sys(err, errno, "set the terminal's size");
+	return 0;
+}
+
+int terminal_install(int slave, struct error *err)
+{
+	for (int i = 0; i < 3; i++)
+		if (dup2(slave, i) < 0)
+			return error_sys(err, errno, "install the terminal");
+	if (ioctl(0, TIOCSCTTY, 0) < 0)
+		return error_sys(err, errno, "make the terminal the controlling one");
+	return 0;
+}
+
+/* A user that is not root must be able to open /dev/stdout again. Not /dev/null, which is no one's. */
+static void give_stdio(const struct process *p)
+{
+	struct stat st;
+
+	for (int i = 0; i < 3; i++)
+		if (fstat(i, &st) == 0 && st.st_uid != p->uid &&
+		    (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(i)))
+			if (fchown(i, p->uid, (gid_t)-1) < 0)
+				continue; /* read-only or foreign: as it is */
+}
+
+static int put_self(const char *path, const char *text, struct error *err)
+{
+	auto_close fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return error_sys(err, errno, "write '%s' to %s", text, path);
+	return 0;
+}
+
+static int set_limits(const struct process *p, struct error *err)
+{
+	for (size_t i = 0; i < p->n_limits; i++)
+		if (setrlimit((__rlimit_resource_t)p->limits[i].resource, &p->limits[i].value) < 0)
+			return error_sys(err, errno, "error setting rlimit type %d",
+					 p->limits[i].resource);
+	return 0;
+}
+
+/* Security module labels for the coming execve. apparmor: proc attr/apparmor/exec since 5.8, attr/exec before. */
+static int set_labels(const struct process *p, struct error *err)
+{
+	auto_free char *label = NULL;
+
+	if (*p->apparmor && !streq(p->apparmor, "unconfined")) {
+		label = xasprintf("exec %s", p->apparmor);
+		if (access("/proc/self/attr/apparmor/exec", F_OK) == 0)
+			return put_self("/proc/self/attr/apparmor/exec", label, err);
+		return put_self("/proc/self/attr/exec", label, err);
+	}
+	return *p->selinux ? put_self("/proc/self/attr/exec", p->selinux, err) : 0;
+}
+
+static int change_user(const struct process *p, struct error *err)
+{
+	if (setgroups(p->n_groups, p->groups) < 0 && errno != EPERM)
+		return error_sys(err, errno, "setgroups");
+	if (setresgid(p->gid, p->gid, p->gid) < 0)
+		return error_sys(err, errno, "setgid %u", p->gid);
+	if (setresuid(p->uid, p->uid, p->uid) < 0)
+		return error_sys(err, errno, "setuid %u", p->uid);
+	return 0;
+}
+
+/*
+ * Capabilities and filter. Loading a filter without no_new_privs needs CAP_SYS_ADMIN, which the user's process will seldom have:
+ * so everything but the last capset and the execve comes before it, and a filter need only allow those two.
+ */
+static int drop_rights(const struct process *p, const struct filter *f, int shim, struct error *err)
+{
+	const uint64_t *c = p->caps;
+	uint64_t setup = UINT64_C(1) << CAP_BIT_SYS_ADMIN | UINT64_C(1) << CAP_BIT_SETPCAP;
+	uint64_t effective = c[CAPS_EFFECTIVE] & c[CAPS_PERMITTED];
+
+	if (caps_drop_bounding(c[CAPS_BOUNDING], err) < 0)
+		return -1;
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return error_sys(err, errno, "PR_SET_KEEPCAPS");
+	if (change_user(p, err) < 0)
+		return -1;
+	if (caps_set(effective | setup, c[CAPS_PERMITTED] | setup, c[CAPS_INHERITABLE], err) < 0)
+		return -1;
+	if (caps_set_ambient(c[CAPS_AMBIENT] & c[CAPS_PERMITTED] & c[CAPS_INHERITABLE], err) < 0)
+		return -1;
+	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
+	/* As the user, but not less than it will be able to: runc does the same. */
+	if (chdir(p->cwd) < 0) {
+		int saved = errno;
+
+		return error_set(err, saved == EACCES ? ERR_NO_PERMISSION : ERR_NO_COMMAND,
+				 "chdir to cwd (\"%s\") set in config.json failed: %s", p->cwd,
+				 strerror(saved));
+	}
+	/* Changes of user have cleared it. A set-user-ID program clears it again: then only the cgroup's cleanup kills. */
+	if (shim >= 0 && die_with_shim(shim, err) < 0)
+		return -1;
+	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_sys(err, errno, "PR_SET_NO_NEW_PRIVS");
+	if (filter_load(f, err) < 0)
+		return -1;
+	return caps_set(effective, c[CAPS_PERMITTED], c[CAPS_INHERITABLE], err);
+}
+
+static const char *go_error(int errnum)
+{
+	switch (errnum) { /* Go's texts begin in lower case, and clients match on them */
+	case ENOENT:
+		return "no such file or directory";
+	case EACCES:
+		return "permission denied";
+	case EISDIR:
+		return "is a directory";
+	case ENOTDIR:
+		return "not a directory";
+	case ENOEXEC:
+		return "exec format error";
+	case ELOOP:
+		return "too many levels of symbolic links";
+	default:
+		return strerror(errnum);
+	}
+}
+
+/* As Go's os/exec findExecutable: 0 or an errno; *stat_failed: which call said so. */
+static int check_program(const char *path, bool *stat_failed)
+{
+	struct stat st;
+
+	*stat_failed = stat(path, &st) < 0;
+	if (*stat_failed)
+		return errno;
+	if (S_ISDIR(st.st_mode))
+		return EISDIR;
+	/* the effective ids: the real ones are the same here */
+	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
+		return errno;
+	return st.st_mode & 0111 ? 0 : EACCES;
+}
+
+static const char *find_env(const struct process *p, const char *name)
+{
+	for (size_t i = 0; i < p->env.n; i++) {
+		const char *v = str_after(p->env.v[i], name);
+
+		if (v && *v == '=')
+			return v + 1;
+	}
+	return "";
+}
+
+/* malloc'ed path of the program, worded as runc words it when there is none. */
+static char *find_program(const struct process *p, struct error *err)
+{
+	const char *name = p->argv.v[0];
+	auto_strlist dirs = STRLIST_INIT;
+	bool stat_failed;
+	int e;
+
+	if (strchr(name, '/')) {
+		e = check_program(name, &stat_failed);
+		if (!e)
+			return xstrdup(name);
+		error_set(err, e == ENOENT || e == ENOTDIR ? ERR_NO_COMMAND : ERR_NO_PERMISSION,
+			  "exec: \"%s\": %s%s%s%s", name, stat_failed ? "stat " : "",
+			  stat_failed ? name : "", stat_failed ? ": " : "", go_error(e));
+		return NULL;
+	}
+	strlist_split(&dirs, find_env(p, "PATH"), ':');
+	for (size_t i = 0; i < dirs.n; i++) {
+		auto_free char *path = xasprintf("%s/%s", *dirs.v[i] ? dirs.v[i] : ".", name);
+
+		if (check_program(path, &stat_failed) != 0)
+			continue;
+		if (*path == '/')
+			return steal_ptr(&path);
+		error_set(err, ERR_NO_COMMAND,
+			  "exec: \"%s\": cannot run executable found relative to current directory",
+			  name);
+		return NULL;
+	}
+	error_set(err, ERR_NO_COMMAND, "exec: \"%s\": executable file not found in $PATH", name);
+	return NULL;
+}
+
+int become(const struct process *p, const struct filter *f, int shim, struct error *err)
+{
+	auto_free char *program = NULL;
+	int saved;
+
+	give_stdio(p);
+	if (set_labels(p, err) < 0 || set_limits(p, err) < 0 || drop_rights(p, f, shim, err) < 0)
+		return -1;
+	program = find_program(p, err);
+	if (!program)
+		return -1;
+	/* All are close-on-exec already; this also holds for what a library might have opened. */
+	syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+	execve(program, p->argv.v, p->env.v);
+	/* runc has reported success by now: what goes wrong from here on is the program's own output and code. */
+	saved = errno;
+	dprintf(STDERR_FILENO, "exec %s: %s\n", program, go_error(saved));
+	_exit(255);
+}

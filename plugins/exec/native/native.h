@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The native exec driver: what its files share. It makes containers with the kernel's own calls, from an OCI spec, and keeps nothing in
+ * memory between operations: the state directory holds what `exec` and `destroy` need.
+ *
+ *	native.c   descriptor and ops          spec.c, process.c  the spec's text as structs
+ *	create.c   parent's side of create     init.c             the first process until it executes
+ *	binds.c    trees of bind mounts, made in the host's namespace
+ *	root.c, devices.c, paths.c             the container's root from inside
+ *	cgroup*.c, devfilter.c                 limits, devices, freezing, killing
+ *	caps.c, seccomp.c, become.c            rights of the user's process, and its execution
+ *	session.c  further processes           sync.c             messages between parent and child
+ *
+ * Everything runs in dockerd-exec, single-threaded, or in its clones before they execute.
+ */
+#ifndef NATIVE_NATIVE_H
+#define NATIVE_NATIVE_H
+
+#include <dockerd/exec.h>
+
+#include <linux/filter.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/str.h"
+
+/* ---- spec.c, process.c -------------------------------------------------------------------------------------------------------- */
+
+#define MAX_NAMESPACES 8
+#define MAX_GROUPS 256
+
+enum { CAPS_BOUNDING, CAPS_EFFECTIVE, CAPS_INHERITABLE, CAPS_PERMITTED, CAPS_AMBIENT, CAPS_SETS };
+
+struct limit {
+	int resource;
+	struct rlimit value;
+};
+
+struct process {
+	struct strlist argv, env;
+	const char *cwd;
+	uid_t uid;
+	gid_t gid, groups[MAX_GROUPS];
+	size_t n_groups;
+	int umask; /* -1: leave 022 */
+	uint64_t caps[CAPS_SETS];
+	bool terminal, no_new_privs;
+	uint16_t rows, columns;
+	int oom_score_adj;
+	const char *apparmor, *selinux;
+	struct limit limits[RLIM_NLIMITS];
+	size_t n_limits;
+};
+
+struct join {
+	int flag; /* CLONE_NEW* */
+	const char *path;
+};
+
+/* Strings and nodes point into doc. */
+struct spec {
+	json *doc;
+	struct process process;
+	uint64_t unshare; /* CLONE_NEW* to make */
+	struct join joins[MAX_NAMESPACES];
+	size_t n_joins;
+	const char *hostname, *domainname, *cgroup, *mount_label;
+	bool readonly_root;
+	unsigned long root_propagation; /* MS_*, 0: rslave */
+	json *mounts, *devices, *resources, *sysctl, *masked, *readonly, *uid_map, *gid_map;
+};
+
+int spec_parse(struct spec *s, const char *text, size_t len, struct error *err);
+void spec_free(struct spec *s);
+int process_parse(struct process *p, const json *j, struct error *err);
+void process_free(struct process *p);
+
+/* Mount options as mount(8) and the runtime spec name them. */
+struct mount_options {
+	unsigned long flags;           /* MS_* to set */
+	unsigned long propagation;     /* MS_PRIVATE|MS_REC ...; 0: none given */
+	uint64_t attr_set, attr_clear; /* the same for mount_setattr(2) */
+	bool recursive_attr;           /* rro and the like */
+	bool bind, recursive;
+	struct str data; /* what is left, comma-separated */
+};
+void mount_options_parse(struct mount_options *o, const json *options);
+unsigned long propagation_parse(const char *name);
+
+/* ---- sync.c ------------------------------------------------------------------------------------------------------------------- */
+
+enum sync_type { SYNC_GO = 1, SYNC_READY, SYNC_START, SYNC_ERROR };
+
+/* fd: -1, or one to send along / the received one. */
+int sync_send(int sock, enum sync_type type, int fd, const struct error *what, struct error *err);
+/* 1, 0: the other side closed; -1. SYNC_ERROR becomes err. `expect` other than what came is an error. */
+int sync_receive(int sock, enum sync_type expect, int *fd, struct error *err);
+
+/* ---- binds.c ------------------------------------------------------------------------------------------------------------------ */
+
+/* One mount of the spec, and its detached tree if it is a bind. */
+struct mount_plan {
+	const char *target, *type, *source;
+	struct mount_options options;
+	int tree;       /* -1: a new filesystem */
+	bool directory; /* of the tree's root */
+	bool attr_done; /* mount_setattr worked on the detached tree */
+};
+
+struct mount_plans {
+	struct mount_plan *v;
+	size_t n;
+};
+
+/* Read the mounts and open the sources in the caller's namespace. init_path: bound read-only at /sbin/docker-init, or NULL. */
+int mount_plans_make(struct mount_plans *p, const struct spec *s, const char *init_path,
+		     struct error *err);
+void mount_plans_free(struct mount_plans *p);
+int tree_open(int dirfd, const char *path, bool recursive);
+/* Set attributes and propagation of an attached or detached tree; on kernels before 5.12 the mount(2) way (attached only). */
+int tree_set(int fd, const struct mount_options *o, bool attached);
+int tree_attach(int tree, int target);
+
+/* ---- cgroup.c, cgroup_v1.c, cgroup_v2.c, devfilter.c ---------------------------------------------------------------------------- */
+
+#define MAX_CONTROLLERS 20
+
+struct cgroup {
+	char path[1024]; /* "/docker/ID"; "": none */
+	bool v2;
+	int n;
+	char names[MAX_CONTROLLERS][32]; /* v1: directory below /sys/fs/cgroup; v2: one, "" */
+	int dirs[MAX_CONTROLLERS];       /* O_PATH of our directory in each */
+	int tasks[MAX_CONTROLLERS];      /* v1: `tasks` open for writing */
+};
+
+/* Find the hierarchies. Nothing is made. */
+int cgroup_find(struct cgroup *g, const char *path, struct error *err);
+/* Make the directories. Their path is written to state_fd first. */
+int cgroup_create(struct cgroup *g, int state_fd, struct error *err);
+int cgroup_open(struct cgroup *g, int state_fd, struct error *err);
+void cgroup_close(struct cgroup *g);
+/* Apply an OCI linux.resources object; at_create: also the device rules. */
+int cgroup_limit(struct cgroup *g, const json *resources, bool at_create, struct error *err);
+/* The calling process enters (v1; v2 uses CLONE_INTO_CGROUP, see cgroup_dir_v2). */
+int cgroup_enter(const struct cgroup *g, struct error *err);
+int cgroup_freeze(const struct cgroup *g, bool frozen, struct error *err);
+int cgroup_signal_all(const struct cgroup *g, int signo, struct error *err);
+/* Kill what is inside, wait for its end, remove. Absent: fine. */
+int cgroup_destroy(struct cgroup *g, struct error *err);
+int cgroup_controller(const struct cgroup *g,
+		      const char *name); /* dirs[] of a v1 controller or -1 */
+int cgroup_limit_v1(const struct cgroup *g, const json *resources, bool at_create,
+		    struct error *err);
+int cgroup_limit_v2(const struct cgroup *g, const json *resources, bool at_create,
+		    struct error *err);
+/* Attach a device filter made from OCI linux.resources.devices to a v2 cgroup. */
+int devfilter_attach(int cgroup_dir, const json *rules, struct error *err);
+
+/* ---- root.c, devices.c, paths.c -------------------------------------------------------------------------------------------------- */
+
+struct launch; /* below */
+/* Build and enter the container's root. console_master: set if there is a terminal. */
+int root_build(struct launch *l, int *console_master, struct error *err);
+/* O_PATH of a path inside a root; what is missing is made (a directory or an empty file), dangling links followed inside. */
+int root_target(int root, const char *path, bool directory, struct error *err);
+int devices_make(struct launch *l, struct error *err);
+int paths_mask(struct launch *l, struct error *err);
+int paths_readonly(struct launch *l, struct error *err);
+/* A cgroup filesystem at target, as the spec's mount of type cgroup wants it. */
+int cgroup_mount(struct launch *l, const struct mount_plan *m, struct error *err);
+
+/* ---- seccomp.c, caps.c, become.c -------------------------------------------------------------------------------------------------- */
+
+struct filter {
+	struct sock_filter *code; /* NULL: unconfined */
+	unsigned short n;
+	unsigned int flags; /* of seccomp(2) */
+};
+
+int filter_prepare(struct filter *f, const char *text, const char *digest, const char *cache,
+		   struct error *err);
+void filter_free(struct filter *f);
+int filter_load(const struct filter *f, struct error *err);
+/* malloc'ed program for an OCI linux.seccomp text. */
+int filter_compile(struct filter *f, const char *text, struct error *err);
+
+uint64_t caps_parse(const json *names);
+int caps_drop_bounding(uint64_t keep, struct error *err);
+int caps_set(uint64_t effective, uint64_t permitted, uint64_t inheritable, struct error *err);
+int caps_set_ambient(uint64_t set, struct error *err);
+
+/* Become the user's process: limits, labels, rights, filter, execve. Returns only on failure. */
+int become(const struct process *p, const struct filter *f, int shim, struct error *err);
+/* PR_SET_PDEATHSIG towards the shim; fails if that is gone already. */
+int die_with_shim(int shim_pidfd, struct error *err);
+/* 0, 1, 2 of the process; what is missing becomes the container's /dev/null (null_path in the current root). */
+int stdio_install(const struct dockerd_stdio *io, struct error *err);
+int terminal_open(int devpts_dir, const struct process *p, const struct dockerd_stdio *io,
+		  int *master, int *slave, struct error *err);
+int terminal_install(int slave, struct error *err);
+
+/* ---- create.c, init.c, session.c --------------------------------------------------------------------------------------------------- */
+
+/* What the first process is born with. All descriptors are close-on-exec. */
+struct launch {
+	const struct dockerd_container *container;
+	const struct dockerd_stdio *stdio;
+	struct spec spec;
+	struct mount_plans mounts;
+	struct filter filter;
+	struct cgroup cgroup;
+	int root_tree; /* detached; in the child: attached, and the root of all path work */
+	int shim;      /* pidfd */
+	int sync;      /* the child's end */
+	int joins[MAX_NAMESPACES];
+};
+
+_Noreturn void init_main(struct launch *l);
+/* clone3(2) with CLONE_PARENT: the child is the shim's. 0 in the child. */
+pid_t clone_for_shim(uint64_t flags, int cgroup_dir, int *pidfd, struct error *err);
+
+int native_create(const struct dockerd_container *c, const struct dockerd_stdio *io,
+		  struct dockerd_created *out, int *sync, struct error *err);
+int native_session(const struct dockerd_container *c, const char *process, size_t len,
+		   const struct dockerd_stdio *io, struct dockerd_created *out, struct error *err);
+/* The spec's oom_score_adj, set from outside: in a user namespace the process itself may not lower it. */
+int oom_adjust(pid_t pid, int score, struct error *err);
+/* state.c: the first process's identity, kept for later operations. */
+int state_save(int state_fd, pid_t pid, struct error *err);
+/* pidfd of the container's first process, or -1 (ERR_NOT_FOUND: it has ended). */
+int state_open_init(const struct dockerd_container *c, struct error *err);
+
+#endif

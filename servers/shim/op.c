@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Driver operations: each is one dockerd-exec process with a socket to us. The request is forwarded as it came; its answer goes
+ * to the client that asked, after what must be remembered of it was recorded.
+ *
+ * A process that enters a container still maps dockerd-exec's file until it executes the user's program: the file is therefore executed
+ * through a read-only mount that no mount namespace holds (or, on kernels before 5.12, from a sealed copy), so that nobody who
+ * gets hold of /proc/PID/exe in there can write to the program of the host.
+ */
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/program.h"
+#include "base/spawn.h"
+#include "shim.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OPEN_EXEC_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL)
+
+static int sealed_copy(const char *path, struct error *err)
+{
+	auto_close from = open(path, O_RDONLY | O_CLOEXEC),
+		   to = memfd_create("dockerd-exec", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	char buf[4096];
+	ssize_t n;
+
+	if (from < 0 || to < 0)
+		return error_sys(err, errno, "open %s", path);
+	while ((n = fd_read_full(from, buf, sizeof(buf))) > 0)
+		if (fd_write_all(to, buf, (size_t)n) < 0)
+			return error_sys(err, errno, "copy %s", path);
+	if (n < 0 || fcntl(to, F_ADD_SEALS, OPEN_EXEC_SEALS) < 0)
+		return error_sys(err, errno, "copy %s", path);
+	return steal_fd(&to);
+}
+
+/* Descriptor through which `path` can be executed but never written. open_tree(2), mount_setattr(2). */
+static int open_program(const char *path, struct error *err)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID};
+	auto_close tree = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC);
+
+	if (tree >= 0 &&
+	    syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0)
+		return steal_fd(&tree);
+	return sealed_copy(path, err);
+}
+
+static pid_t start_exec(struct shim *s, int sock, struct error *err)
+{
+	auto_free char *path = program_path("dockerd-exec");
+	auto_close program = open_program(path, err);
+	int fds[EXEC_FDS] = {-1, -1, -1, sock, s->dir};
+	const char *argv[] = {"dockerd-exec", NULL};
+	char link[32];
+
+	if (program < 0)
+		return -1;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", program);
+	return spawn_program(
+	    &(struct spawn){.path = link, .argv = argv, .fds = fds, .n_fds = EXEC_FDS}, err);
+}
+
+int op_begin(struct shim *s, struct client *c, struct msg *m, struct proc *proc, struct error *err)
+{
+	struct proc *init = proc_find(s, NULL);
+	struct op *op;
+	int pair[2];
+
+	if (m->type != SHIM_CREATE && init && init->pid && !init->ended)
+		msg_put_u32(m, TAG_INIT_PID, (uint32_t)init->pid);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_sys(err, errno, "socketpair");
+	op = xnew(struct op);
+	op->type = m->type;
+	op->client = c;
+	op->seq = m->seq;
+	op->proc = proc;
+	op->sock = pair[0];
+	op->pid = start_exec(s, pair[1], err);
+	close(pair[1]);
+	if (op->pid < 0 || msg_send(op->sock, m, err) < 0) {
+		close(op->sock);
+		if (op->pid >
+		    0) { /* it sees the closed socket and ends; reap finds it without an operation */
+			kill(op->pid, SIGKILL);
+			waitpid(op->pid, NULL, 0);
+		}
+		free(op);
+		return -1;
+	}
+	op->next = s->ops;
+	s->ops = op;
+	return 0;
+}
+
+int op_continue(struct shim *s, struct op *op, struct client *c, struct msg *m, struct error *err)
+{
+	(void)s;
+	op->type = m->type;
+	op->client = c;
+	op->seq = m->seq;
+	return msg_send(op->sock, m, err);
+}
+
+struct op *op_of_pid(struct shim *s, pid_t pid)
+{
+	for (struct op *op = s->ops; op; op = op->next)
+		if (op->pid == pid)
+			return op;
+	return NULL;
+}
+
+bool op_running(const struct shim *s)
+{
+	for (const struct op *op = s->ops; op; op = op->next)
+		if (op->sock >= 0 && op->type)
+			return true;
+	return false;
+}
+
+/* Forget operations whose process is reaped and answered. */
+void op_sweep(struct shim *s)
+{
+	for (struct op **at = &s->ops; *at;) {
+		struct op *op = *at;
+
+		if (op->sock < 0 && !op->pid) {
+			*at = op->next;
+			free(op);
+		} else {
+			at = &op->next;
+		}
+	}
+}
+
+static void answer(struct op *op, struct msg *m)
+{
+	struct error err;
+
+	m->seq = op->seq;
+	if (op->client && msg_send(op->client->fd, m, &err) < 0)
+		op->client->closed = true;
+	op->client = NULL;
+}
+
+static void fail(struct shim *s, struct op *op, const struct error *e)
+{
+	if (op->client)
+		client_reply_error(op->client, op->seq, e);
+	op->client = NULL;
+	/* A first process that was never made leaves `created` unset: the client deletes. */
+	if (op->proc && !op->proc->pid)
+		proc_free(s, op->proc);
+	op->proc = NULL;
+}
+
+/* The driver has made a process. */
+static void process_made(struct shim *s, struct op *op, struct msg *m)
+{
+	struct proc *p = op->proc;
+	int console;
+
+	op->proc = NULL;
+	p->pid = (pid_t)msg_get_u32(m, TAG_PID, 0);
+	p->start_time = msg_get_u64(m, TAG_START_TIME, 0);
+	console = msg_take_fd(m, TAG_CONSOLE);
+	if (console >= 0) { /* a copy stays with us */
+		p->console = fcntl(console, F_DUPFD_CLOEXEC, 3);
+		m->fds[msg_get_u32(m, TAG_CONSOLE, 0)] = console;
+	}
+	if (op->type == SHIM_CREATE) {
+		s->oom_notify = msg_take_fd(m, TAG_OOM_NOTIFY);
+		s->oom_counter = msg_take_fd(m, TAG_OOM_COUNTER);
+		s->created = true;
+		msg_trim(m);
+	}
+	FAULT("shim.op.made");
+	journal_add(s, op->type == SHIM_CREATE ? SHIM_EVENT_CREATED : SHIM_EVENT_EXEC_STARTED, p, 0,
+		    0);
+	proc_ended_early(s, p);
+}
+
+static void finish(struct op *op)
+{
+	fd_close(&op->sock);
+	op->type = 0;
+}
+
+/* What dockerd-exec says. A create that worked keeps the operation open for the start. */
+void op_readable(struct shim *s, struct op *op)
+{
+	auto_msg m = {0};
+	struct error err = ERROR_INIT;
+	bool wait_start;
+
+	if (msg_recv(op->sock, &m, -1, &err) != 1) {
+		if (op->pid > 0 && waitpid(op->pid, &op->status, 0) == op->pid)
+			op->pid = 0;
+		error_set(&err, ERR_SYSTEM, "the exec driver's process ended early (%s %d)",
+			  WIFSIGNALED(op->status) ? "signal" : "status",
+			  WIFSIGNALED(op->status) ? WTERMSIG(op->status) : WEXITSTATUS(op->status));
+		fail(s, op, &err);
+		finish(op);
+		return;
+	}
+	if (m.type == MSG_ERROR) {
+		msg_to_error(&m, &err);
+		fail(s, op, &err);
+		finish(op);
+		return;
+	}
+	wait_start = op->type == SHIM_CREATE;
+	if (op->type == SHIM_START)
+		journal_add(s, SHIM_EVENT_STARTED, proc_find(s, NULL), 0, 0);
+	if (op->type == SHIM_DELETE) {
+		/* Nothing of the container may be left when the answer is out. */
+		if (op->pid > 0 && waitpid(op->pid, NULL, 0) == op->pid)
+			op->pid = 0;
+		s->done = true;
+	}
+	if (m.type == SHIM_CREATED && op->proc) {
+		process_made(s, op, &m);
+		FAULT("shim.op.recorded");
+	}
+	answer(op, &m);
+	if (wait_start)
+		op->type = 0;
+	else
+		finish(op);
+}
