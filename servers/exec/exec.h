@@ -9,6 +9,7 @@
 #include <dockerd/exec.h>
 
 #include "base/error.h"
+#include "plugin/plugin.h"
 #include "proto/msg.h"
 #include "proto/shim.h"
 
@@ -17,16 +18,21 @@ struct run {
 	int sock, dir;
 	struct msg config;
 	struct str seccomp;
-	const struct dockerd_exec_ops *ops;
-	void *self;
+	const struct plugin *plugin;
+	struct plugin_instance instance;
 	struct dockerd_container container;
 };
 
 /* config.c: read the configuration and fill container (descriptors of the request excepted). Cleaning up needs no profile. */
 int run_load(struct run *r, bool with_seccomp, struct error *err);
-/* driver.c: load, probe and open the driver that the configuration names. */
+/*
+ * driver.c: load and open the driver that the configuration names. It was probed when the daemon started. Its calls are not guarded: this
+ * process is single-threaded, and the daemon waits for it with a deadline of its own.
+ */
 int driver_open(struct run *r, struct error *err);
-int driver_error(const char *op, const struct dockerd_error *from, struct error *to);
+/* Error of a driver's op; returns -1. */
+int driver_fail(const struct run *r, const char *op, const struct dockerd_error *from,
+		struct error *to);
 /* oom.c: descriptors by which the shim notices that memory ran out in `cgroup`; both -1 if the host can't tell. */
 void oom_watch(const char *cgroup, int *notify, int *counter);
 

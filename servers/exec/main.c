@@ -21,9 +21,9 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-static struct dockerd_error no_error(void)
+static inline const struct dockerd_exec_ops *ops_of(const struct run *r)
 {
-	return (struct dockerd_error){.size = sizeof(struct dockerd_error)};
+	return &r->plugin->ops.exec;
 }
 
 static void fill_stdio(struct msg *m, struct dockerd_stdio *io)
@@ -78,9 +78,9 @@ static int send_created(struct run *r, uint32_t seq, struct dockerd_created *mad
 
 static void undo(struct run *r)
 {
-	struct dockerd_error derr = no_error();
+	struct dockerd_error derr = plugin_error_init();
 
-	r->ops->destroy(r->self, &r->container, &derr);
+	ops_of(r)->destroy(r->instance.self, &r->container, &derr);
 }
 
 /* Create, tell, wait for the word, start. The shim closing its end means: undo. */
@@ -88,7 +88,7 @@ static int create_and_start(struct run *r, struct msg *m, struct error *err)
 {
 	struct dockerd_created made = {
 	    .size = sizeof(made), .netns_fd = -1, .netlink_fd = -1, .console_fd = -1};
-	struct dockerd_error derr = no_error();
+	struct dockerd_error derr = plugin_error_init();
 	struct dockerd_stdio io;
 	struct error recv_err;
 	auto_msg word = {0};
@@ -96,8 +96,8 @@ static int create_and_start(struct run *r, struct msg *m, struct error *err)
 	r->container.rootfs_fd = msg_take_fd(m, TAG_ROOTFS);
 	r->container.netns_fd = msg_take_fd(m, TAG_NETNS);
 	fill_stdio(m, &io);
-	if (r->ops->create(r->self, &r->container, &io, &made, &derr) < 0)
-		return driver_error("create", &derr, err);
+	if (ops_of(r)->create(r->instance.self, &r->container, &io, &made, &derr) < 0)
+		return driver_fail(r, "create", &derr, err);
 	close_stdio(&io);
 	r->container.init_pid = made.pid;
 	FAULT("exec.create.done");
@@ -111,8 +111,8 @@ static int create_and_start(struct run *r, struct msg *m, struct error *err)
 	}
 	m->seq = word.seq;
 	FAULT("exec.start.before");
-	if (r->ops->start(r->self, &r->container, &derr) < 0)
-		return driver_error("start", &derr, err);
+	if (ops_of(r)->start(r->instance.self, &r->container, &derr) < 0)
+		return driver_fail(r, "start", &derr, err);
 	FAULT("exec.start.after");
 	return msg_reply_ok(r->sock, m->seq, err);
 }
@@ -137,47 +137,49 @@ static int exec_session(struct run *r, struct msg *m, struct error *err)
 {
 	struct dockerd_created made = {
 	    .size = sizeof(made), .netns_fd = -1, .netlink_fd = -1, .console_fd = -1};
-	struct dockerd_error derr = no_error();
+	struct dockerd_error derr = plugin_error_init();
 	struct dockerd_stdio io;
 	auto_str text = STR_INIT;
 
-	if (!r->ops->exec)
+	if (!ops_of(r)->exec)
 		return error_set(err, ERR_NOT_IMPLEMENTED,
 				 "the exec driver can't run further processes");
 	if (request_text(m, &text, err) < 0)
 		return -1;
 	fill_stdio(m, &io);
-	if (r->ops->exec(r->self, &r->container, text.p, text.len, &io, &made, &derr) < 0)
-		return driver_error("exec", &derr, err);
+	if (ops_of(r)->exec(r->instance.self, &r->container, text.p, text.len, &io, &made, &derr) <
+	    0)
+		return driver_fail(r, "exec", &derr, err);
 	FAULT("exec.session.done");
 	return send_created(r, m->seq, &made, false, err);
 }
 
 static int simple(struct run *r, struct msg *m, struct error *err)
 {
-	const struct dockerd_exec_ops *ops = r->ops;
+	const struct dockerd_exec_ops *ops = ops_of(r);
 	const struct dockerd_container *c = &r->container;
-	struct dockerd_error derr = no_error();
+	struct dockerd_error derr = plugin_error_init();
 	auto_str text = STR_INIT;
 	int32_t result = -2;
 
 	if (m->type == SHIM_UPDATE && request_text(m, &text, err) < 0)
 		return -1;
 	if (m->type == SHIM_PAUSE && ops->pause)
-		result = ops->pause(r->self, c, &derr);
+		result = ops->pause(r->instance.self, c, &derr);
 	else if (m->type == SHIM_RESUME && ops->resume)
-		result = ops->resume(r->self, c, &derr);
+		result = ops->resume(r->instance.self, c, &derr);
 	else if (m->type == SHIM_UPDATE && ops->update)
-		result = ops->update(r->self, c, text.p, text.len, &derr);
+		result = ops->update(r->instance.self, c, text.p, text.len, &derr);
 	else if (m->type == SHIM_SIGNAL && ops->signal)
-		result = ops->signal(r->self, c, (int32_t)msg_get_u32(m, TAG_SIGNAL, 0), 1, &derr);
+		result = ops->signal(r->instance.self, c, (int32_t)msg_get_u32(m, TAG_SIGNAL, 0), 1,
+				     &derr);
 	else if (m->type == SHIM_DELETE)
-		result = ops->destroy(r->self, c, &derr);
+		result = ops->destroy(r->instance.self, c, &derr);
 	if (result == -2)
 		return error_set(err, ERR_NOT_IMPLEMENTED,
 				 "the exec driver can't do that (request %u)", m->type);
 	if (result < 0)
-		return driver_error("operation", &derr, err);
+		return driver_fail(r, "operation", &derr, err);
 	return msg_reply_ok(r->sock, m->seq, err);
 }
 
@@ -217,12 +219,12 @@ static int run_request(struct run *r, struct msg *m, struct error *err)
 
 static int destroy_directly(struct run *r, struct error *err)
 {
-	struct dockerd_error derr = no_error();
+	struct dockerd_error derr = plugin_error_init();
 
 	if (lock_dir(r, err) < 0 || run_load(r, false, err) < 0 || driver_open(r, err) < 0)
 		return -1;
-	if (r->ops->destroy(r->self, &r->container, &derr) < 0)
-		return driver_error("destroy", &derr, err);
+	if (ops_of(r)->destroy(r->instance.self, &r->container, &derr) < 0)
+		return driver_fail(r, "destroy", &derr, err);
 	return 0;
 }
 

@@ -43,11 +43,27 @@ static int32_t probe(const struct dockerd_open *args, struct dockerd_error *err)
 	return 0;
 }
 
+static const struct dockerd_option option_table[] = {
+    {.key = "native.cgroupdriver",
+     .default_value = "cgroupfs",
+     .help = "who makes the control groups of containers",
+     .choices = "cgroupfs|systemd",
+     .type = DOCKERD_OPT_CHOICE,
+     .scope = DOCKERD_SCOPE_DAEMON},
+};
+
 static int32_t open_driver(const struct dockerd_open *args, void **self, struct dockerd_error *err)
 {
-	struct native *n = calloc(1, sizeof(*n));
+	const struct dockerd_value *manager =
+	    dockerd_option_get(args->options, "native.cgroupdriver");
+	struct native *n;
 
-	(void)args;
+	if (manager && streq(manager->text, "systemd"))
+		return dockerd_fail(err, DOCKERD_ERR_NOT_IMPLEMENTED,
+				    "native.cgroupdriver=systemd is not built yet: use "
+				    "native.cgroupdriver=cgroupfs");
+	n = calloc(1, sizeof(*n));
+
 	if (!n)
 		return dockerd_fail_errno(err, ENOMEM, "native");
 	n->sync = -1;
@@ -190,4 +206,4 @@ DOCKERD_DRIVER(.kind = DOCKERD_KIND_EXEC, .name = "native", .version = PACKAGE_V
 	       .concurrency = DOCKERD_PER_OBJECT,
 	       .capabilities = DOCKERD_EXEC_CAP_PAUSE | DOCKERD_EXEC_CAP_UPDATE |
 			       DOCKERD_EXEC_CAP_EXEC,
-	       .ops = &ops.common);
+	       DOCKERD_OPTIONS(option_table), .ops = &ops.common);
