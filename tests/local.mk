@@ -1,1 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+# Drivers as the daemon uses them; root only. The built tree is used, not an installed one.
+AM_TESTS_ENVIRONMENT = DOCKERD_LIBEXECDIR="$(abs_top_builddir)" DOCKERD_DRIVER_PATH="$(abs_top_builddir)/drivers"; \
+	export DOCKERD_LIBEXECDIR DOCKERD_DRIVER_PATH;
+if EXEC_NATIVE
+check_PROGRAMS += tests/drivers/test_exec
+TESTS += tests/drivers/test_exec
+tests_drivers_test_exec_SOURCES = tests/drivers/exec_fixture.c tests/drivers/exec_fixture.h tests/drivers/test_exec.c
+tests_drivers_test_exec_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
+endif

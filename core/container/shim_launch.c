@@ -192,6 +192,7 @@ int shim_delete(const struct shim_create *c, struct error *err)
 	if (ask_delete(c->dir, err) < 0) {
 		if (err->kind != ERR_NOT_FOUND && err->kind != ERR_CANCELLED)
 			return -1; /* it is alive and says why not */
+		error_clear(err);
 		reap_shim(dir);
 		if (destroy_directly(dir, err) < 0)
 			return -1;
