@@ -17,6 +17,7 @@ include core/image/local.mk
 include core/network/local.mk
 include core/volume/local.mk
 include core/events/local.mk
+include core/authz/local.mk
 include core/container/local.mk
 include core/api/local.mk
 include core/main/local.mk

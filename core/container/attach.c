@@ -14,9 +14,13 @@ static int check(struct container *c, struct error *err)
 	LOCK_SCOPE(&c->lock);
 
 	if (c->state.paused)
-		return error_set(err, ERR_CONFLICT, "container %s is paused, unpause the container before attach", c->id);
+		return error_set(err, ERR_CONFLICT,
+				 "container %s is paused, unpause the container before attach",
+				 c->id);
 	if (c->state.restarting)
-		return error_set(err, ERR_CONFLICT, "container %s is restarting, wait until the container is running", c->id);
+		return error_set(err, ERR_CONFLICT,
+				 "container %s is restarting, wait until the container is running",
+				 c->id);
 	return 0;
 }
 
@@ -30,13 +34,15 @@ static int detach_keys(struct http_exchange *x, struct str *keys, struct error *
 }
 
 /* With the stream in logd open, so that nothing the container writes from now on is missed. */
-static int take_over(struct http_exchange *x, struct container *c, const struct str *keys, struct error *err)
+static int take_over(struct http_exchange *x, struct container *c, const struct str *keys,
+		     struct error *err)
 {
 	bool stream = http_query_bool(x, "stream", false), logs = http_query_bool(x, "logs", false);
 	auto_str pending = STR_INIT;
 	bool multiplexed = !c->tty;
-	const char *type = multiplexed && x->upgrade && x->api_version >= 42 ? "application/vnd.docker.multiplexed-stream"
-									     : "application/vnd.docker.raw-stream";
+	const char *type = multiplexed && x->upgrade && x->api_version >= 42
+			       ? "application/vnd.docker.multiplexed-stream"
+			       : "application/vnd.docker.raw-stream";
 	struct logd_attach a = {.in = http_query_bool(x, "stdin", false) && c->open_stdin,
 				.out = http_query_bool(x, "stdout", false),
 				.err = http_query_bool(x, "stderr", false),

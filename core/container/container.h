@@ -24,8 +24,8 @@ struct container_room {
 	const struct config *config;
 	struct image_store *images;
 	const char *data_root, *exec_root; /* absolute, real */
-	const char *exec_driver;	   /* path of the .so */
-	const char *storage_driver;	   /* its name, for inspect */
+	const char *exec_driver;           /* path of the .so */
+	const char *storage_driver;        /* its name, for inspect */
 	bool live_restore;
 };
 
@@ -37,7 +37,8 @@ void containers_start_policies(void);
 void containers_shutdown(int timeout_ms);
 
 /* POST /containers/create. Appends {"Id":..,"Warnings":..}. */
-int container_create(const char *name, const json *body, int api_version, struct str *reply, struct error *err);
+int container_create(const char *name, const json *body, int api_version, struct str *reply,
+		     struct error *err);
 /* ERR_NOT_MODIFIED if it runs. */
 int container_start(const char *name, const char *detach_keys, struct error *err);
 /* timeout_s: before SIGKILL; -1: never kill; INT32_MIN: the container's or 10. signal NULL: the container's. */
@@ -56,13 +57,15 @@ int container_prune(const json *filters, struct str *reply, struct error *err);
 int container_top(const char *name, const char *ps_args, struct str *reply, struct error *err);
 
 /* GET /containers/{}/json and /containers/json. */
-int container_inspect(const char *name, int api_version, bool size, struct str *reply, struct error *err);
+int container_inspect(const char *name, int api_version, bool size, struct str *reply,
+		      struct error *err);
 struct container_list {
 	bool all, size;
 	int limit; /* 0: none */
 	const json *filters;
 };
-int container_list(const struct container_list *how, int api_version, struct str *reply, struct error *err);
+int container_list(const struct container_list *how, int api_version, struct str *reply,
+		   struct error *err);
 struct container_counts {
 	int total, running, paused, stopped;
 };

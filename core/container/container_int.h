@@ -31,7 +31,7 @@ struct state {
 	pid_t pid;
 	uint64_t start_time; /* of pid, see shim_created */
 	int exit_code;
-	char *error; /* why the last start failed, or NULL */
+	char *error;               /* why the last start failed, or NULL */
 	int64_t started, finished; /* CLOCK_ZERO: never */
 };
 
@@ -68,8 +68,10 @@ struct container {
 	struct strlist args;
 	char *config, *host_config; /* normalised text */
 	char *image_id;
-	char *networking; /* EndpointSettings asked for, normalised object by network name, or NULL */
-	char *extra;	  /* members of config.v2.json that are not ours, as text with leading commas, or NULL */
+	char *
+	    networking; /* EndpointSettings asked for, normalised object by network name, or NULL */
+	char *
+	    extra; /* members of config.v2.json that are not ours, as text with leading commas, or NULL */
 	struct state state;
 	struct mount_point *mounts;
 	size_t n_mounts;
@@ -89,8 +91,8 @@ struct container {
 	bool mounted;
 	bool logd_open; /* its stream exists in logd */
 	bool oom_seen;
-	uint64_t last_event; /* shim sequence handled */
-	int64_t restart_delay; /* ns, grows */
+	uint64_t last_event;    /* shim sequence handled */
+	int64_t restart_delay;  /* ns, grows */
 	uint64_t restart_token; /* a scheduled restart is valid only with this */
 	struct exec_session *execs;
 	struct waiter *waiters;
@@ -124,7 +126,7 @@ void random_id(char out[ID_LEN + 1]);
 char *container_random_name(const char *id);
 
 /* ---- disk.c */
-char *container_dir(const char *id);	 /* data-root/containers/ID */
+char *container_dir(const char *id);     /* data-root/containers/ID */
 char *container_run_dir(const char *id); /* exec-root/containers/ID */
 /* Write config.v2.json (and hostconfig.json); durable. With op held. */
 int container_save(struct container *c, bool host_config, struct error *err);
@@ -134,16 +136,16 @@ int container_cache_fields(struct container *c, struct error *err);
 
 /* ---- life */
 int container_start_locked(struct container *c, struct error *err); /* op held */
-void container_release_resources(struct container *c);		    /* op held: network, mount, shim */
+void container_release_resources(struct container *c); /* op held: network, mount, shim */
 void container_exited(struct container *c, const struct shim_event *ev);
 int container_remove_locked(struct container *c, bool volumes, struct error *err); /* op held */
-int container_prepare_spec_host(struct spec_host *h);
 struct spec_host *spec_host(void);
 /* shim_create arguments that deletion needs as well. */
 void container_shim_base(struct container *c, char *run_dir, struct shim_create *out);
 void restart_schedule(struct container *c, int64_t delay_ns);
 void restart_cancel(struct container *c);
-int container_wait_exit(struct container *c, int64_t timeout_ns); /* 0 ended, -1 timed out; without locks */
+int container_wait_exit(struct container *c,
+			int64_t timeout_ns); /* 0 ended, -1 timed out; without locks */
 
 /* ---- monitor.c */
 int monitor_init(struct error *err);
@@ -159,7 +161,8 @@ void waiters_removed(struct container *c);
 /* Make volumes and host directories, fill c->mounts (create). */
 int mounts_create(struct container *c, const json *config, const json *host, struct error *err);
 /* Mount points for the spec, sources resolved. */
-int mounts_resolve(struct container *c, const json *config, const json *host, struct spec_mounts *out, struct error *err);
+int mounts_resolve(struct container *c, const json *config, const json *host,
+		   struct spec_mounts *out, struct error *err);
 void mounts_free(struct container *c);
 
 /* ---- logd side */
@@ -175,7 +178,8 @@ void execs_free(struct container *c);
 void exec_exited(struct container *c, const struct shim_event *ev);
 
 /* ---- print.c */
-void container_print_status(const struct container *c, struct str *out); /* "Up 3 minutes", "Exited (0) ..." */
+void container_print_status(const struct container *c,
+			    struct str *out); /* "Up 3 minutes", "Exited (0) ..." */
 const char *container_state_name(const struct container *c);
 
 #endif

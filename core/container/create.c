@@ -40,7 +40,8 @@ static void draft_free(struct draft *d)
 static bool has_config(const json *body)
 {
 	for (json *m = json_first(body); m; m = json_next(m))
-		if (strcasecmp(json_name(m), "HostConfig") && strcasecmp(json_name(m), "NetworkingConfig"))
+		if (strcasecmp(json_name(m), "HostConfig") &&
+		    strcasecmp(json_name(m), "NetworkingConfig"))
 			return true;
 	return false;
 }
@@ -86,9 +87,11 @@ static int draft_make(struct draft *d, const json *body, int api_version, struct
 	const char *image;
 
 	if (!has_config(body))
-		return error_set(err, ERR_INVALID, "config cannot be empty in order to create a container");
+		return error_set(err, ERR_INVALID,
+				 "config cannot be empty in order to create a container");
 	if (spec_normalise_config(body, api_version, &d->config_text, err) < 0 ||
-	    spec_normalise_host_config(json_get(body, "HostConfig"), api_version, &host_raw, err) < 0)
+	    spec_normalise_host_config(json_get(body, "HostConfig"), api_version, &host_raw, err) <
+		0)
 		return -1;
 	d->config = reparse(&d->config_text, err);
 	d->host = reparse(&host_raw, err);
@@ -110,7 +113,8 @@ static void set_hostname(struct draft *d, const char *id)
 
 	if (*json_get_str(d->config, "Hostname", ""))
 		return;
-	if (!streq(json_get_str(d->host, "NetworkMode", ""), "host") || gethostname(name, sizeof(name) - 1) < 0)
+	if (!streq(json_get_str(d->host, "NetworkMode", ""), "host") ||
+	    gethostname(name, sizeof(name) - 1) < 0)
 		snprintf(name, sizeof(name), "%.12s", id);
 	json_set_str(d->config, "Hostname", name);
 }
@@ -129,7 +133,8 @@ static void set_command(struct container *c, const json *config)
 
 static int make_directory(const struct container *c, struct error *err)
 {
-	auto_free char *parent = path_join(room.data_root, "containers"), *dir = container_dir(c->id), *sub = NULL;
+	auto_free char *parent = path_join(room.data_root, "containers"),
+		       *dir = container_dir(c->id), *sub = NULL;
 
 	if (dir_make_all(AT_FDCWD, parent, 0710, err) < 0)
 		return -1;
@@ -150,9 +155,11 @@ static void undo(struct container *c, bool layer)
 		if (c->mounts[i].name)
 			volume_forget(&c->mounts[i], c->id);
 	if (layer && image_use_layer_remove(c->id, &err) < 0)
-		log_error("read-write layer of a failed create is left for the next sweep", "container", c->id, "error", err.text);
+		log_error("read-write layer of a failed create is left for the next sweep",
+			  "container", c->id, "error", err.text);
 	if (dir_remove_all(AT_FDCWD, dir, &err) < 0)
-		log_error("directory of a failed create is left for the next sweep", "container", c->id, "error", err.text);
+		log_error("directory of a failed create is left for the next sweep", "container",
+			  c->id, "error", err.text);
 }
 
 static int make_on_disk(struct container *c, struct draft *d, struct error *err)
@@ -204,7 +211,8 @@ static struct container *from_draft(struct draft *d, const char *id, struct erro
 	return c;
 }
 
-int container_create(const char *name, const json *body, int api_version, struct str *reply, struct error *err)
+int container_create(const char *name, const json *body, int api_version, struct str *reply,
+		     struct error *err)
 {
 	struct draft d = {0};
 	auto_container *c = NULL;
@@ -214,7 +222,10 @@ int container_create(const char *name, const json *body, int api_version, struct
 	if (*name == '/')
 		name++;
 	if (*name && !spec_name_ok(name))
-		return error_set(err, ERR_INVALID, "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name);
+		return error_set(
+		    err, ERR_INVALID,
+		    "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+		    name);
 	if (draft_make(&d, body, api_version, err) < 0)
 		goto out;
 	random_id(id);

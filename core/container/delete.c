@@ -46,7 +46,8 @@ int container_remove_locked(struct container *c, bool volumes, struct error *err
 	c->state.removing = true;
 	pthread_mutex_unlock(&c->lock);
 	if (c->logd_open && logd_remove(c->log_driver, c->id, &ignored) < 0)
-		log_warn("log stream of a removed container", "container", c->id, "error", ignored.text);
+		log_warn("log stream of a removed container", "container", c->id, "error",
+			 ignored.text);
 	if (c->mounted)
 		container_release_resources(c);
 	FAULT("container.remove.begin");
@@ -55,7 +56,8 @@ int container_remove_locked(struct container *c, bool volumes, struct error *err
 		c->state.removing = false;
 		c->state.dead = true;
 		pthread_mutex_unlock(&c->lock);
-		return error_wrap(err, "container %s: driver failed to remove root filesystem", c->id);
+		return error_wrap(err, "container %s: driver failed to remove root filesystem",
+				  c->id);
 	}
 	FAULT("container.remove.done");
 	for (size_t i = 0; i < c->n_mounts; i++)
@@ -86,19 +88,26 @@ static int force_down(struct container *c, struct error *err)
 	if (!c->state.running)
 		return 0;
 	if (container_kill(c->id, "KILL", err) < 0 && c->state.running)
-		return error_wrap(err, "cannot remove container \"%s\": could not kill container", c->name);
+		return error_wrap(err, "cannot remove container \"%s\": could not kill container",
+				  c->name);
 	return container_wait_exit(c, INT64_C(10000000000)) < 0
-		   ? error_set(err, ERR_SYSTEM, "cannot remove container \"%s\": it did not end after SIGKILL", c->name)
+		   ? error_set(err, ERR_SYSTEM,
+			       "cannot remove container \"%s\": it did not end after SIGKILL",
+			       c->name)
 		   : 0;
 }
 
 static int refuse_running(struct container *c, struct error *err)
 {
-	const char *state = c->state.paused ? "paused" : c->state.restarting ? "restarting" : "running";
-	const char *advice = c->state.paused ? "unpause and then stop the container before removing or force remove"
-					     : "stop the container before removing or force remove";
+	const char *state = c->state.paused       ? "paused"
+			    : c->state.restarting ? "restarting"
+						  : "running";
+	const char *advice =
+	    c->state.paused ? "unpause and then stop the container before removing or force remove"
+			    : "stop the container before removing or force remove";
 
-	return error_set(err, ERR_CONFLICT, "cannot remove container \"/%s\": container is %s: %s", c->name, state, advice);
+	return error_set(err, ERR_CONFLICT, "cannot remove container \"/%s\": container is %s: %s",
+			 c->name, state, advice);
 }
 
 int container_delete(const char *name, bool force, bool volumes, bool link, struct error *err)
@@ -109,11 +118,13 @@ int container_delete(const char *name, bool force, bool volumes, bool link, stru
 	if (!c)
 		return -1;
 	if (link)
-		return error_set(err, ERR_NOT_IMPLEMENTED, "removing a link of a container is not supported yet");
+		return error_set(err, ERR_NOT_IMPLEMENTED,
+				 "removing a link of a container is not supported yet");
 	pthread_mutex_lock(&c->lock);
 	if (c->state.removing) {
 		pthread_mutex_unlock(&c->lock);
-		return error_set(err, ERR_CONFLICT, "removal of container %s is already in progress", name);
+		return error_set(err, ERR_CONFLICT,
+				 "removal of container %s is already in progress", name);
 	}
 	r = c->state.running && !force ? refuse_running(c, err) : 0;
 	pthread_mutex_unlock(&c->lock);
@@ -136,7 +147,9 @@ static int parse_prune(const json *filters, struct prune *p, struct error *err)
 {
 	p->until = INT64_MAX;
 	for (json *f = json_first(filters); f; f = json_next(f)) {
-		const char *value = json_type(f) == JSON_OBJECT ? (json_first(f) ? json_name(json_first(f)) : "") : json_str(json_first(f), "");
+		const char *value = json_type(f) == JSON_OBJECT
+					? (json_first(f) ? json_name(json_first(f)) : "")
+					: json_str(json_first(f), "");
 
 		if (streq(json_name(f), "label"))
 			p->label = f;
@@ -147,7 +160,8 @@ static int parse_prune(const json *filters, struct prune *p, struct error *err)
 		else if (json_count(f) > 1)
 			return error_set(err, ERR_INVALID, "more than one until filter specified");
 		else if (!clock_parse_param(value, clock_wall_ns(), &p->until))
-			return error_set(err, ERR_INVALID, "invalid value for until filter: %s", value);
+			return error_set(err, ERR_INVALID, "invalid value for until filter: %s",
+					 value);
 	}
 	return 0;
 }
@@ -168,9 +182,13 @@ static bool prunable(struct container *c, const struct prune *p)
 
 	ok = !c->state.running && !c->state.removing && c->created <= p->until;
 	for (json *l = json_first(p->label); l; l = json_next(l))
-		ok = ok && has_label(&c->labels, json_type(p->label) == JSON_OBJECT ? json_name(l) : json_str(l, ""));
+		ok = ok &&
+		     has_label(&c->labels,
+			       json_type(p->label) == JSON_OBJECT ? json_name(l) : json_str(l, ""));
 	for (json *l = json_first(p->no_label); l; l = json_next(l))
-		ok = ok && !has_label(&c->labels, json_type(p->no_label) == JSON_OBJECT ? json_name(l) : json_str(l, ""));
+		ok = ok && !has_label(&c->labels, json_type(p->no_label) == JSON_OBJECT
+						      ? json_name(l)
+						      : json_str(l, ""));
 	return ok;
 }
 

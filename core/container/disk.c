@@ -67,7 +67,9 @@ static void print_ports_kept(struct jw *w, const struct network_endpoint *e)
 			continue;
 		snprintf(key, sizeof(key), "%u/%s", p->container_port, p->proto);
 		jw_karr(w, key);
-		for (size_t j = i; j < e->n_ports && e->ports[j].container_port == p->container_port && streq(e->ports[j].proto, p->proto);
+		for (size_t j = i;
+		     j < e->n_ports && e->ports[j].container_port == p->container_port &&
+		     streq(e->ports[j].proto, p->proto);
 		     j++) {
 			snprintf(number, sizeof(number), "%u", e->ports[j].host_port);
 			jw_obj(w);
@@ -227,7 +229,8 @@ int container_save(struct container *c, bool with_host_config, struct error *err
 	print_config(c, &text);
 	pthread_mutex_unlock(&c->lock);
 	if (with_host_config) {
-		if (file_write_atomic(fd, "hostconfig.json", c->host_config, strlen(c->host_config), 0600, true, err) < 0)
+		if (file_write_atomic(fd, "hostconfig.json", c->host_config, strlen(c->host_config),
+				      0600, true, err) < 0)
 			return error_wrap(err, "save container %s", c->id);
 		FAULT("container.save.between");
 	}
@@ -273,8 +276,9 @@ static void load_ports(struct network_endpoint *e, const json *ports)
 
 			e->ports = xreallocarray(e->ports, e->n_ports + 1, sizeof(*e->ports));
 			np = &e->ports[e->n_ports++];
-			*np = (struct network_port){.container_port = (uint16_t)atoi(json_name(p)),
-						    .host_port = (uint16_t)atoi(json_get_str(b, "HostPort", "0"))};
+			*np = (struct network_port){
+			    .container_port = (uint16_t)atoi(json_name(p)),
+			    .host_port = (uint16_t)atoi(json_get_str(b, "HostPort", "0"))};
 			copy_text(np->proto, sizeof(np->proto), slash ? slash + 1 : "tcp");
 			copy_text(np->host_ip, sizeof(np->host_ip), json_get_str(b, "HostIp", ""));
 		}
@@ -310,7 +314,8 @@ static void load_mounts(struct container *c, const json *points)
 		m->type = xstrdup(json_get_str(p, "Type", "bind"));
 		m->source = xstrdup(json_get_str(p, "Source", ""));
 		m->destination = xstrdup(json_get_str(p, "Destination", json_name(p)));
-		m->name = *json_get_str(p, "Name", "") ? xstrdup(json_get_str(p, "Name", "")) : NULL;
+		m->name =
+		    *json_get_str(p, "Name", "") ? xstrdup(json_get_str(p, "Name", "")) : NULL;
 		m->driver = xstrdup(json_get_str(p, "Driver", ""));
 		m->mode = xstrdup(json_get_str(p, "Relabel", ""));
 		m->propagation = xstrdup(json_get_str(p, "Propagation", ""));
@@ -322,12 +327,34 @@ static void load_mounts(struct container *c, const json *points)
 /* Members that print_config does not write itself. */
 static void load_extra(struct container *c, const json *j)
 {
-	static const char *const ours[] = {"StreamConfig", "State",	   "ID",	    "Created",	     "Managed",	       "Path",
-					   "Args",	   "Config",	   "Image",	    "ImageManifest", "NetworkSettings", "LogPath",
-					   "Name",	   "Driver",	   "OS",	    "RestartCount",  "HasBeenStartedBefore",
-					   "HasBeenManuallyStopped",	   "MountPoints",   "MountLabel",    "ProcessLabel",
-					   "AppArmorProfile",		   "SeccompProfile", "NoNewPrivileges",		"HostnamePath",
-					   "HostsPath",	   "ShmPath",	   "ResolvConfPath"};
+	static const char *const ours[] = {"StreamConfig",
+					   "State",
+					   "ID",
+					   "Created",
+					   "Managed",
+					   "Path",
+					   "Args",
+					   "Config",
+					   "Image",
+					   "ImageManifest",
+					   "NetworkSettings",
+					   "LogPath",
+					   "Name",
+					   "Driver",
+					   "OS",
+					   "RestartCount",
+					   "HasBeenStartedBefore",
+					   "HasBeenManuallyStopped",
+					   "MountPoints",
+					   "MountLabel",
+					   "ProcessLabel",
+					   "AppArmorProfile",
+					   "SeccompProfile",
+					   "NoNewPrivileges",
+					   "HostnamePath",
+					   "HostsPath",
+					   "ShmPath",
+					   "ResolvConfPath"};
 	auto_str out = STR_INIT;
 
 	for (json *m = json_first(j); m; m = json_next(m)) {
@@ -375,11 +402,13 @@ struct container *container_load(const char *id, struct error *err)
 		return NULL;
 	}
 	if (!streq(json_get_str(j, "ID", ""), id) || !*json_get_str(j, "Name", "")) {
-		error_set(err, ERR_SYSTEM, "container %s: config.v2.json names another id or no name", id);
+		error_set(err, ERR_SYSTEM,
+			  "container %s: config.v2.json names another id or no name", id);
 		return NULL;
 	}
 	c = container_new(id);
-	c->name = xstrdup(json_get_str(j, "Name", "/")[0] == '/' ? json_get_str(j, "Name", "/") + 1 : json_get_str(j, "Name", ""));
+	c->name = xstrdup(json_get_str(j, "Name", "/")[0] == '/' ? json_get_str(j, "Name", "/") + 1
+								 : json_get_str(j, "Name", ""));
 	c->created = read_time(j, "Created");
 	c->path = xstrdup(json_get_str(j, "Path", ""));
 	json_strlist(json_get(j, "Args"), &c->args);

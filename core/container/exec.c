@@ -65,7 +65,8 @@ static struct container *find_session(const char *id, struct exec_session **out,
 	return NULL;
 }
 
-static void exec_event(struct container *c, const struct exec_session *e, const char *action, const char *exit_code)
+static void exec_event(struct container *c, const struct exec_session *e, const char *action,
+		       const char *exit_code)
 {
 	auto_pairs attrs = PAIRS_INIT;
 	auto_str text = STR_INIT;
@@ -90,9 +91,13 @@ static int check_running(struct container *c, struct error *err)
 	if (!c->state.running)
 		return error_set(err, ERR_CONFLICT, "container %s is not running", c->id);
 	if (c->state.paused)
-		return error_set(err, ERR_CONFLICT, "container %s is paused, unpause the container before exec", c->id);
+		return error_set(err, ERR_CONFLICT,
+				 "container %s is paused, unpause the container before exec",
+				 c->id);
 	if (c->state.restarting)
-		return error_set(err, ERR_CONFLICT, "container %s is restarting, wait until the container is running", c->id);
+		return error_set(err, ERR_CONFLICT,
+				 "container %s is restarting, wait until the container is running",
+				 c->id);
 	return 0;
 }
 
@@ -108,9 +113,11 @@ int exec_create(const char *name, const json *body, struct str *reply, struct er
 	if (!json_count(json_get(body, "Cmd")))
 		return error_set(err, ERR_INVALID, "no exec command specified");
 	e = xnew(struct exec_session);
-	if (json_strlist(json_get(body, "Cmd"), &e->cmd) < 0 || json_strlist(json_get(body, "Env"), &e->env) < 0) {
+	if (json_strlist(json_get(body, "Cmd"), &e->cmd) < 0 ||
+	    json_strlist(json_get(body, "Env"), &e->env) < 0) {
 		session_free(e);
-		return error_set(err, ERR_INVALID, "invalid JSON: Cmd and Env must be lists of strings");
+		return error_set(err, ERR_INVALID,
+				 "invalid JSON: Cmd and Env must be lists of strings");
 	}
 	random_id(e->id);
 	memcpy(e->container_id, c->id, sizeof(e->container_id));
@@ -213,14 +220,25 @@ static void fds_close(struct exec_fds *f)
 	fd_close(&f->created.console_fd);
 }
 
-static int build_process(struct container *c, const struct exec_session *e, struct str *process, struct error *err)
+static int build_process(struct container *c, const struct exec_session *e, struct str *process,
+			 struct error *err)
 {
 	auto_json *config = json_parse(c->config, strlen(c->config), err);
 	auto_json *host = config ? json_parse(c->host_config, strlen(c->host_config), err) : NULL;
 	char root[64];
 	auto_close root_fd = -1;
-	struct spec_input in = {.id = c->id, .config = config, .host_config = host, .path = c->path, .args = &c->args, .host = spec_host()};
-	struct spec_exec ex = {.cmd = &e->cmd, .env = &e->env, .user = e->user, .working_dir = e->working_dir, .tty = e->tty, .privileged = e->privileged};
+	struct spec_input in = {.id = c->id,
+				.config = config,
+				.host_config = host,
+				.path = c->path,
+				.args = &c->args,
+				.host = spec_host()};
+	struct spec_exec ex = {.cmd = &e->cmd,
+			       .env = &e->env,
+			       .user = e->user,
+			       .working_dir = e->working_dir,
+			       .tty = e->tty,
+			       .privileged = e->privileged};
 
 	if (!host)
 		return -1;
@@ -235,15 +253,27 @@ static int build_process(struct container *c, const struct exec_session *e, stru
 static int open_stream(struct container *c, const struct exec_session *e, struct error *err)
 {
 	static const struct pairs none = PAIRS_INIT;
-	struct logd_stream ls = {.id = e->id, .driver = c->log_driver, .exec = true, .terminal = e->tty, .stdin_once = true,
-				 .container_id = c->id, .container_name = c->name, .image_id = c->image_id, .image_name = c->image_name,
-				 .command = "", .log_path = "", .labels = &none, .env = &none, .options = &none};
+	struct logd_stream ls = {.id = e->id,
+				 .driver = c->log_driver,
+				 .exec = true,
+				 .terminal = e->tty,
+				 .stdin_once = true,
+				 .container_id = c->id,
+				 .container_name = c->name,
+				 .image_id = c->image_id,
+				 .image_name = c->image_name,
+				 .command = "",
+				 .log_path = "",
+				 .labels = &none,
+				 .env = &none,
+				 .options = &none};
 
 	return logd_open(&ls, err);
 }
 
 /* Process and stream; both are gone again on failure. */
-static int launch(struct container *c, struct exec_session *e, struct exec_fds *f, struct error *err)
+static int launch(struct container *c, struct exec_session *e, struct exec_fds *f,
+		  struct error *err)
 {
 	auto_free char *dir = container_run_dir(c->id);
 	auto_str process = STR_INIT;
@@ -262,9 +292,13 @@ static int launch(struct container *c, struct exec_session *e, struct exec_fds *
 	memcpy(stdio.child, f->child, sizeof(f->child));
 	memcpy(stdio.held, f->held, sizeof(f->held));
 	if (shim_exec(dir, e->id, str_cstr(&process), &stdio, &f->created, err) < 0)
-		return error_wrap(err, "OCI runtime exec failed: exec failed: unable to start container process");
+		return error_wrap(
+		    err, "OCI runtime exec failed: exec failed: unable to start container process");
 	FAULT("exec.start.created");
-	fds = (struct logd_fds){.in = f->held[0], .out = f->held[1], .err = f->held[2], .console = f->created.console_fd};
+	fds = (struct logd_fds){.in = f->held[0],
+				.out = f->held[1],
+				.err = f->held[2],
+				.console = f->created.console_fd};
 	return logd_start(c->log_driver, e->id, &fds, err);
 }
 
@@ -291,11 +325,17 @@ static int claim(struct container *c, struct exec_session *e, struct error *err)
 	return 0;
 }
 
-static int attach_client(struct http_exchange *x, struct container *c, struct exec_session *e, struct error *err)
+static int attach_client(struct http_exchange *x, struct container *c, struct exec_session *e,
+			 struct error *err)
 {
 	auto_str pending = STR_INIT, keys = STR_INIT;
-	const char *type = !e->tty && x->api_version >= 42 ? "application/vnd.docker.multiplexed-stream" : "application/vnd.docker.raw-stream";
-	struct logd_attach a = {.in = e->attach_stdin, .out = e->attach_stdout, .err = e->attach_stderr, .multiplexed = !e->tty};
+	const char *type = !e->tty && x->api_version >= 42
+			       ? "application/vnd.docker.multiplexed-stream"
+			       : "application/vnd.docker.raw-stream";
+	struct logd_attach a = {.in = e->attach_stdin,
+				.out = e->attach_stdout,
+				.err = e->attach_stderr,
+				.multiplexed = !e->tty};
 
 	if (spec_detach_keys(*e->detach_keys ? e->detach_keys : "ctrl-p,ctrl-q", &keys, err) < 0)
 		return -1;
@@ -315,27 +355,41 @@ static int attach_client(struct http_exchange *x, struct container *c, struct ex
 }
 
 /* moby answers a failed launch inside the stream: the client shows the text and then asks for the exit code. */
-static void tell_failure(struct http_exchange *x, const struct exec_session *e, const struct error *why)
+static void tell_failure(struct http_exchange *x, const struct exec_session *e,
+			 const struct error *why)
 {
-	const char *type = !e->tty && x->api_version >= 42 ? "application/vnd.docker.multiplexed-stream" : "application/vnd.docker.raw-stream";
+	const char *type = !e->tty && x->api_version >= 42
+			       ? "application/vnd.docker.multiplexed-stream"
+			       : "application/vnd.docker.raw-stream";
 	auto_str text = STR_INIT, pending = STR_INIT;
 	struct error err = ERROR_INIT;
 	auto_close sock = -1;
 
 	if (!e->tty) {
 		size_t n = strlen(why->text) + 2;
-		const unsigned char head[8] = {1, 0, 0, 0, (unsigned char)(n >> 24), (unsigned char)(n >> 16), (unsigned char)(n >> 8), (unsigned char)n};
+		const unsigned char head[8] = {1,
+					       0,
+					       0,
+					       0,
+					       (unsigned char)(n >> 24),
+					       (unsigned char)(n >> 16),
+					       (unsigned char)(n >> 8),
+					       (unsigned char)n};
 
 		str_add(&text, head, sizeof(head));
 	}
 	str_printf(&text, "%s\r\n", why->text);
-	if (http_hijack(x, type, &sock, &pending, &err) < 0 || fd_write_all(sock, text.p, text.len) < 0)
+	if (http_hijack(x, type, &sock, &pending, &err) < 0 ||
+	    fd_write_all(sock, text.p, text.len) < 0)
 		log_debug("client of an exec session is gone", "error", err.text);
 }
 
-static void run_session(struct http_exchange *x, struct container *c, struct exec_session *e, bool detach)
+static void run_session(struct http_exchange *x, struct container *c, struct exec_session *e,
+			bool detach)
 {
-	struct exec_fds f = {.child = {-1, -1, -1}, .held = {-1, -1, -1}, .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1}};
+	struct exec_fds f = {.child = {-1, -1, -1},
+			     .held = {-1, -1, -1},
+			     .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1}};
 	struct error err = ERROR_INIT, ignored = ERROR_INIT;
 	int r = open_stream(c, e, &err);
 
@@ -361,7 +415,8 @@ static void run_session(struct http_exchange *x, struct container *c, struct exe
 	if (detach)
 		http_reply_empty(x, 200);
 	else if (attach_client(x, c, e, &err) < 0)
-		log_debug("client of an exec session is gone", "container", c->id, "error", err.text);
+		log_debug("client of an exec session is gone", "container", c->id, "error",
+			  err.text);
 }
 
 void exec_start(struct http_exchange *x, const char *id)
@@ -404,7 +459,8 @@ void exec_exited(struct container *c, const struct shim_event *ev)
 	pthread_mutex_unlock(&c->lock);
 	/* the exit is on record before the client sees the end of the stream, and asks for it */
 	if (logd_finish(c->log_driver, ev->exec_id, 2000, &err) < 0 && err.kind != ERR_NOT_FOUND)
-		log_warn("output of an exec session may be cut", "container", c->id, "error", err.text);
+		log_warn("output of an exec session may be cut", "container", c->id, "error",
+			 err.text);
 	if (logd_remove(c->log_driver, ev->exec_id, &err) < 0 && err.kind != ERR_NOT_FOUND)
 		log_debug("stream of an exec session", "container", c->id, "error", err.text);
 	if (shim_stdio_drop(dir, ev->exec_id, &err) < 0 && err.kind != ERR_NOT_FOUND)

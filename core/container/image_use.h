@@ -9,7 +9,8 @@
 /* The image's configuration document and its id ("sha256:..."), or NULL with moby's error. */
 json *image_use_config(const char *reference, char **image_id, struct error *err);
 /* The container's read-write layer. */
-int image_use_layer_create(const char *container_id, const char *image_id, const json *host_config, struct error *err);
+int image_use_layer_create(const char *container_id, const char *image_id, const json *host_config,
+			   struct error *err);
 /* Directory fd of the mounted root, and its path (malloc'ed). */
 int image_use_layer_mount(const char *container_id, int *fd, char **path, struct error *err);
 int image_use_layer_unmount(const char *container_id, struct error *err);

@@ -22,7 +22,7 @@
 #define FIRST_DELAY (100 * MS) /* moby's restart manager */
 #define MAX_DELAY (60000 * MS)
 #define LONG_RUN (10000 * MS) /* a run this long starts the delays anew */
-#define DRAIN_MS 2000	      /* how long children of the dead may hold its output open */
+#define DRAIN_MS 2000         /* how long children of the dead may hold its output open */
 
 struct due {
 	struct due *next;
@@ -155,7 +155,8 @@ static bool wants_restart(struct container *c, int exit_code)
 		return false;
 	if (streq(c->restart_policy, "always") || streq(c->restart_policy, "unless-stopped"))
 		return true;
-	return streq(c->restart_policy, "on-failure") && exit_code != 0 && (c->restart_max == 0 || c->restart_count < c->restart_max);
+	return streq(c->restart_policy, "on-failure") && exit_code != 0 &&
+	       (c->restart_max == 0 || c->restart_count < c->restart_max);
 }
 
 static int64_t next_delay(struct container *c, int64_t ran_ns)
@@ -216,7 +217,8 @@ static void handle_exit(struct container *c, const struct shim_event *ev)
 		delay = next_delay(c, ran);
 	pthread_mutex_unlock(&c->lock);
 	if (container_save(c, false, &err) < 0)
-		log_error("the end of a container is not on disk", "container", c->id, "error", err.text);
+		log_error("the end of a container is not on disk", "container", c->id, "error",
+			  err.text);
 	FAULT("container.exit.saved");
 	die_event(c, ev->exit_code, ran);
 	pthread_mutex_lock(&c->lock);

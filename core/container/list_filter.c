@@ -6,15 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const known[] = {"ancestor", "before",  "expose", "exited", "health",  "id",	   "isolation", "is-task", "label", "name",
-				    "network",	"publish", "since",  "status", "volume"};
+static const char *const known[] = {"ancestor", "before",    "expose",  "exited", "health",
+				    "id",       "isolation", "is-task", "label",  "name",
+				    "network",  "publish",   "since",   "status", "volume"};
 
 static const char *value_of(const json *filter, const json *v)
 {
 	return json_type(filter) == JSON_OBJECT ? json_name(v) : json_str(v, "");
 }
 
-static bool any(const json *filter, const struct container *c, bool (*match)(const struct container *, const char *))
+static bool any(const json *filter, const struct container *c,
+		bool (*match)(const struct container *, const char *))
 {
 	if (!json_count(filter))
 		return true;
@@ -24,7 +26,8 @@ static bool any(const json *filter, const struct container *c, bool (*match)(con
 	return false;
 }
 
-static bool all_of(const json *filter, const struct container *c, bool (*match)(const struct container *, const char *))
+static bool all_of(const json *filter, const struct container *c,
+		   bool (*match)(const struct container *, const char *))
 {
 	for (json *v = json_first(filter); v; v = json_next(v))
 		if (!match(c, value_of(filter, v)))
@@ -49,7 +52,8 @@ static bool by_name(const struct container *c, const char *v)
 	if (*v == '^') {
 		const char *name = *start == '/' ? str_cstr(&slashed) : c->name;
 
-		return end ? strlen(name) == len - 1 && !strncmp(name, start, len - 1) : !strncmp(name, start, len);
+		return end ? strlen(name) == len - 1 && !strncmp(name, start, len - 1)
+			   : !strncmp(name, start, len);
 	}
 	if (end) {
 		size_t n = slashed.len;
@@ -89,7 +93,9 @@ static bool by_network(const struct container *c, const char *v)
 static bool by_volume(const struct container *c, const char *v)
 {
 	for (size_t i = 0; i < c->n_mounts; i++)
-		if (streq(c->mounts[i].destination, v) || (c->mounts[i].name && streq(c->mounts[i].name, v)) || streq(c->mounts[i].source, v))
+		if (streq(c->mounts[i].destination, v) ||
+		    (c->mounts[i].name && streq(c->mounts[i].name, v)) ||
+		    streq(c->mounts[i].source, v))
 			return true;
 	return false;
 }
@@ -102,7 +108,8 @@ static bool by_ancestor(const struct container *c, const char *v)
 	if (streq(c->image_name, v) || streq(c->image_id, v) || (id && n >= 4 && str_after(id, v)))
 		return true;
 	return (!strncmp(c->image_name, v, n) && streq(c->image_name + n, ":latest")) ||
-	       (str_ends(v, ":latest") && strlen(c->image_name) == n - 7 && !strncmp(c->image_name, v, n - 7));
+	       (str_ends(v, ":latest") && strlen(c->image_name) == n - 7 &&
+		!strncmp(c->image_name, v, n - 7));
 }
 
 /* "80", "80/tcp", "80-90/udp" */
@@ -151,7 +158,8 @@ static bool by_health(const struct container *c, const char *v)
 
 static int check_values(const json *filters, struct error *err)
 {
-	static const char *const states[] = {"created", "running", "paused", "restarting", "removing", "exited", "dead"};
+	static const char *const states[] = {"created",  "running", "paused", "restarting",
+					     "removing", "exited",  "dead"};
 	const json *f = json_get(filters, "status");
 
 	for (json *v = json_first(f); v; v = json_next(v)) {
@@ -160,7 +168,9 @@ static int check_values(const json *filters, struct error *err)
 		for (size_t i = 0; i < ARRAY_LEN(states); i++)
 			ok = ok || streq(states[i], value_of(f, v));
 		if (!ok)
-			return error_set(err, ERR_INVALID, "invalid value for state (%s): must be one of created, running, paused, restarting, removing, exited, dead",
+			return error_set(err, ERR_INVALID,
+					 "invalid value for state (%s): must be one of created, "
+					 "running, paused, restarting, removing, exited, dead",
 					 value_of(f, v));
 	}
 	f = json_get(filters, "exited");
@@ -169,7 +179,8 @@ static int check_values(const json *filters, struct error *err)
 
 		strtol(value_of(f, v), &end, 10);
 		if (*end || end == value_of(f, v))
-			return error_set(err, ERR_INVALID, "invalid filter 'exited=%s'", value_of(f, v));
+			return error_set(err, ERR_INVALID, "invalid filter 'exited=%s'",
+					 value_of(f, v));
 	}
 	return 0;
 }
@@ -189,7 +200,10 @@ static int creation_of(const json *filter, int64_t *out, struct error *err)
 
 int list_filter_parse(const struct container_list *how, struct list_filter *out, struct error *err)
 {
-	*out = (struct list_filter){.filters = how->filters, .all = how->all || how->limit > 0, .before = INT64_MAX, .since = INT64_MIN};
+	*out = (struct list_filter){.filters = how->filters,
+				    .all = how->all || how->limit > 0,
+				    .before = INT64_MAX,
+				    .since = INT64_MIN};
 	for (json *f = json_first(how->filters); f; f = json_next(f)) {
 		bool ok = false;
 
@@ -198,10 +212,13 @@ int list_filter_parse(const struct container_list *how, struct list_filter *out,
 		if (!ok)
 			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(f));
 	}
-	if (check_values(how->filters, err) < 0 || creation_of(json_get(how->filters, "before"), &out->before, err) < 0 ||
+	if (check_values(how->filters, err) < 0 ||
+	    creation_of(json_get(how->filters, "before"), &out->before, err) < 0 ||
 	    creation_of(json_get(how->filters, "since"), &out->since, err) < 0)
 		return -1;
-	if (json_count(json_get(how->filters, "status")) || json_count(json_get(how->filters, "exited")) || out->before != INT64_MAX || out->since != INT64_MIN)
+	if (json_count(json_get(how->filters, "status")) ||
+	    json_count(json_get(how->filters, "exited")) || out->before != INT64_MAX ||
+	    out->since != INT64_MIN)
 		out->all = true; /* they ask about containers that do not run */
 	return 0;
 }
@@ -214,8 +231,13 @@ bool list_filter_match(const struct list_filter *f, const struct container *c)
 		return false;
 	if (c->created >= f->before || c->created <= f->since)
 		return false;
-	return any(json_get(j, "id"), c, by_id) && any(json_get(j, "name"), c, by_name) && any(json_get(j, "status"), c, by_status) &&
-	       any(json_get(j, "exited"), c, by_exited) && all_of(json_get(j, "label"), c, by_label) && any(json_get(j, "network"), c, by_network) &&
-	       any(json_get(j, "volume"), c, by_volume) && any(json_get(j, "ancestor"), c, by_ancestor) &&
-	       any(json_get(j, "publish"), c, by_publish) && any(json_get(j, "expose"), c, by_expose) && any(json_get(j, "health"), c, by_health);
+	return any(json_get(j, "id"), c, by_id) && any(json_get(j, "name"), c, by_name) &&
+	       any(json_get(j, "status"), c, by_status) &&
+	       any(json_get(j, "exited"), c, by_exited) &&
+	       all_of(json_get(j, "label"), c, by_label) &&
+	       any(json_get(j, "network"), c, by_network) &&
+	       any(json_get(j, "volume"), c, by_volume) &&
+	       any(json_get(j, "ancestor"), c, by_ancestor) &&
+	       any(json_get(j, "publish"), c, by_publish) &&
+	       any(json_get(j, "expose"), c, by_expose) && any(json_get(j, "health"), c, by_health);
 }

@@ -8,7 +8,8 @@
 struct list_filter {
 	const json *filters;
 	bool all;
-	int64_t before, since; /* creation times of the containers named; INT64_MAX, INT64_MIN: none */
+	int64_t before,
+	    since; /* creation times of the containers named; INT64_MAX, INT64_MIN: none */
 };
 
 /* moby's errors for unknown names and bad values. */

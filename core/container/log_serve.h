@@ -6,6 +6,7 @@
 #include "container/container_int.h"
 
 /* Write the whole log so far to a hijacked socket; blocks. */
-int log_serve_past(struct container *c, int sock, bool want_out, bool want_err, bool multiplexed, struct error *err);
+int log_serve_past(struct container *c, int sock, bool want_out, bool want_err, bool multiplexed,
+		   struct error *err);
 
 #endif

@@ -21,13 +21,13 @@
 #include "base/map.h"
 
 struct logd_stream {
-	const char *id;	       /* container id, or exec id */
-	const char *driver;    /* log driver's name; an exec session names its container's */
-	bool exec;	       /* exec session: nothing is logged */
+	const char *id;     /* container id, or exec id */
+	const char *driver; /* log driver's name; an exec session names its container's */
+	bool exec;          /* exec session: nothing is logged */
 	bool terminal;
-	bool stdin_once;       /* close the process's stdin when the first attached client leaves it */
-	bool non_blocking;     /* --log-opt mode=non-blocking */
-	uint64_t max_buffer;   /* bytes, non-blocking mode */
+	bool stdin_once;   /* close the process's stdin when the first attached client leaves it */
+	bool non_blocking; /* --log-opt mode=non-blocking */
+	uint64_t max_buffer; /* bytes, non-blocking mode */
 	/* what the driver is told (struct dockerd_log_info) */
 	const char *container_id, *container_name, *image_id, *image_name, *command, *log_path;
 	int64_t created;
@@ -36,17 +36,17 @@ struct logd_stream {
 
 /* Descriptors of a started process. All are duplicated; -1: none. */
 struct logd_fds {
-	int in;	     /* write end of stdin */
+	int in;       /* write end of stdin */
 	int out, err; /* read ends */
-	int console; /* pty master; then the others are -1 */
+	int console;  /* pty master; then the others are -1 */
 };
 
 struct logd_attach {
-	int sock;	  /* client's connection, hijacked: logd owns it when the call returns 0 */
+	int sock; /* client's connection, hijacked: logd owns it when the call returns 0 */
 	const char *pending; /* bytes of the client that were read already */
 	size_t pending_len;
 	bool in, out, err;
-	bool multiplexed; /* 8-byte frames; else raw */
+	bool multiplexed;        /* 8-byte frames; else raw */
 	const char *detach_keys; /* bytes, not names; "" disables. Only with a terminal. */
 	size_t detach_keys_len;
 };

@@ -77,7 +77,8 @@ static void dispatch(struct watched *w, const struct shim_event *ev)
 	j->event = *ev;
 	if (thread_start("exit", run_job, j, &err) < 0) {
 		/* it can't be handled here: it waits. The next daemon finds the exit in the shim's journal. */
-		log_error("no thread for the end of a process: giving up", "container", w->id, "error", err.text);
+		log_error("no thread for the end of a process: giving up", "container", w->id,
+			  "error", err.text);
 		abort();
 	}
 }

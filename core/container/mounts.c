@@ -43,15 +43,21 @@ static int check_bind_source(const struct spec_mount *m, struct error *err)
 		return error_sys(err, errno, "bind source %s", m->source);
 	if (m->create_source || !m->from_mounts)
 		return dir_make_all(AT_FDCWD, m->source, 0755, err);
-	return error_set(err, ERR_INVALID, "invalid mount config for type \"bind\": bind source path does not exist: %s", m->source);
+	return error_set(
+	    err, ERR_INVALID,
+	    "invalid mount config for type \"bind\": bind source path does not exist: %s",
+	    m->source);
 }
 
-static int resolve_volume(struct container *c, const struct spec_mount *m, struct mount_point *p, struct error *err)
+static int resolve_volume(struct container *c, const struct spec_mount *m, struct mount_point *p,
+			  struct error *err)
 {
 	char id[ID_LEN + 1];
 
 	if (!str_empty(m->driver) && !streq(m->driver, "local"))
-		return error_set(err, ERR_NOT_FOUND, "error looking up volume plugin %s: plugin \"%s\" not found", m->driver, m->driver);
+		return error_set(err, ERR_NOT_FOUND,
+				 "error looking up volume plugin %s: plugin \"%s\" not found",
+				 m->driver, m->driver);
 	if (!m->name)
 		random_id(id);
 	p->name = xstrdup(m->name ? m->name : id);
@@ -60,7 +66,8 @@ static int resolve_volume(struct container *c, const struct spec_mount *m, struc
 	return volume_use(p->name, !m->name, c->id, &p->source, err);
 }
 
-static int resolve_one(struct container *c, const struct spec_mount *m, struct mount_point *p, struct error *err)
+static int resolve_one(struct container *c, const struct spec_mount *m, struct mount_point *p,
+		       struct error *err)
 {
 	static const char *const types[] = {"bind", "volume", "tmpfs"};
 
@@ -101,7 +108,8 @@ static const struct mount_point *point_at(const struct container *c, const char 
 	return NULL;
 }
 
-int mounts_resolve(struct container *c, const json *config, const json *host, struct spec_mounts *out, struct error *err)
+int mounts_resolve(struct container *c, const json *config, const json *host,
+		   struct spec_mounts *out, struct error *err)
 {
 	if (spec_parse_mounts(config, host, out, err) < 0)
 		return -1;
@@ -114,7 +122,10 @@ int mounts_resolve(struct container *c, const json *config, const json *host, st
 		if (m->type != SPEC_MOUNT_VOLUME)
 			continue;
 		if (!p)
-			return error_set(err, ERR_SYSTEM, "mount point %s was not there when the container was created", m->destination);
+			return error_set(
+			    err, ERR_SYSTEM,
+			    "mount point %s was not there when the container was created",
+			    m->destination);
 		free(m->source);
 		m->source = NULL;
 		if (volume_use(p->name, p->anonymous, c->id, &m->source, err) < 0)

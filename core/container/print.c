@@ -173,7 +173,8 @@ static bool same_port(const struct network_port *a, const struct network_port *b
 	return a->container_port == b->container_port && streq(a->proto, b->proto);
 }
 
-static void print_bindings(struct jw *w, const struct network_endpoint *e, uint16_t port, const char *proto)
+static void print_bindings(struct jw *w, const struct network_endpoint *e, uint16_t port,
+			   const char *proto)
 {
 	bool any = false;
 
@@ -210,11 +211,14 @@ static void print_port_map(struct jw *w, const struct container *c)
 		for (size_t i = 0; i < ports.n; i++) {
 			char key[16];
 
-			if (i && ports.v[i].container_port == ports.v[i - 1].container_port && streq(ports.v[i].proto, ports.v[i - 1].proto))
+			if (i && ports.v[i].container_port == ports.v[i - 1].container_port &&
+			    streq(ports.v[i].proto, ports.v[i - 1].proto))
 				continue;
-			snprintf(key, sizeof(key), "%u/%s", ports.v[i].container_port, ports.v[i].proto);
+			snprintf(key, sizeof(key), "%u/%s", ports.v[i].container_port,
+				 ports.v[i].proto);
 			jw_key(w, key);
-			print_bindings(w, &c->endpoint, ports.v[i].container_port, ports.v[i].proto);
+			print_bindings(w, &c->endpoint, ports.v[i].container_port,
+				       ports.v[i].proto);
 		}
 	spec_ports_free(&ports);
 	jw_end(w);
@@ -251,9 +255,12 @@ static void print_paths(struct jw *w, const struct container *c)
 {
 	auto_free char *dir = container_dir(c->id);
 	bool own = c->started_before && !str_after(c->network_mode, "container:");
-	auto_free char *resolv = xasprintf(own ? "%s/resolv.conf" : "", dir), *hostname = xasprintf(own ? "%s/hostname" : "", dir);
+	auto_free char *resolv = xasprintf(own ? "%s/resolv.conf" : "", dir),
+		       *hostname = xasprintf(own ? "%s/hostname" : "", dir);
 	auto_free char *hosts = xasprintf(own ? "%s/hosts" : "", dir);
-	auto_free char *log = xasprintf(c->started_before && streq(c->log_driver, "json-file") ? "%s/%s-json.log" : "", dir, c->id);
+	auto_free char *log = xasprintf(
+	    c->started_before && streq(c->log_driver, "json-file") ? "%s/%s-json.log" : "", dir,
+	    c->id);
 
 	jw_kstr(w, "ResolvConfPath", resolv);
 	jw_kstr(w, "HostnamePath", hostname);
@@ -316,7 +323,8 @@ static void print_inspect(struct container *c, int64_t rw, int64_t root, bool si
 	jw_end(w);
 }
 
-int container_inspect(const char *name, int api_version, bool size, struct str *reply, struct error *err)
+int container_inspect(const char *name, int api_version, bool size, struct str *reply,
+		      struct error *err)
 {
 	auto_container *c = container_find(name, err);
 	struct jw w = jw_to(reply);
@@ -407,7 +415,8 @@ static void print_row(struct container *c, int64_t rw, int64_t root, bool size, 
 	jw_end(w);
 }
 
-int container_list(const struct container_list *how, int api_version, struct str *reply, struct error *err)
+int container_list(const struct container_list *how, int api_version, struct str *reply,
+		   struct error *err)
 {
 	struct jw w = jw_to(reply);
 	struct list_filter filter;

@@ -33,8 +33,9 @@
 #include <unistd.h>
 
 /* what clients of moby with runc see */
-#define CREATE_FAILED                                                                                                              \
-	"failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed"
+#define CREATE_FAILED                                                                          \
+	"failed to create task for container: failed to create shim task: OCI runtime create " \
+	"failed: runc create failed"
 
 /* Everything a start holds until it has succeeded. */
 struct start {
@@ -90,15 +91,18 @@ static int put_hosts(struct start *s, struct error *err)
 
 	json_strlist(json_get(s->host, "ExtraHosts"), &extra);
 	if (streq(s->c->network_mode, "host")) {
-		if (file_read_at(AT_FDCWD, "/etc/hosts", 1 << 20, &text, err) < 0 && err->kind != ERR_NOT_FOUND)
+		if (file_read_at(AT_FDCWD, "/etc/hosts", 1 << 20, &text, err) < 0 &&
+		    err->kind != ERR_NOT_FOUND)
 			return -1;
 		for (size_t i = 0; i < extra.n; i++) {
 			const char *colon = strchr(extra.v[i], ':');
 
 			if (colon)
-				str_printf(&text, "%s\t%.*s\n", colon + 1, (int)(colon - extra.v[i]), extra.v[i]);
+				str_printf(&text, "%s\t%.*s\n", colon + 1,
+					   (int)(colon - extra.v[i]), extra.v[i]);
 		}
-	} else if (network_hosts(json_get_str(s->config, "Hostname", ""), json_get_str(s->config, "Domainname", ""), s->c->endpoint.ipv4,
+	} else if (network_hosts(json_get_str(s->config, "Hostname", ""),
+				 json_get_str(s->config, "Domainname", ""), s->c->endpoint.ipv4,
 				 &extra, &text, err) < 0) {
 		return -1;
 	}
@@ -113,7 +117,8 @@ static int put_resolv_conf(struct start *s, struct error *err)
 	json_strlist(json_get(s->host, "Dns"), &dns);
 	json_strlist(json_get(s->host, "DnsSearch"), &search);
 	json_strlist(json_get(s->host, "DnsOptions"), &options);
-	if (network_resolv_conf(streq(s->c->network_mode, "host"), &dns, &search, &options, &text, err) < 0)
+	if (network_resolv_conf(streq(s->c->network_mode, "host"), &dns, &search, &options, &text,
+				err) < 0)
 		return -1;
 	return put_file(s->resolv_path, &text, err);
 }
@@ -149,7 +154,8 @@ static int joined_pid(const char *mode, pid_t *pid, struct error *err)
 	if (other->state.running)
 		*pid = other->state.pid;
 	else
-		r = error_set(err, ERR_CONFLICT, "cannot join network of a non running container: %s", other->id);
+		r = error_set(err, ERR_CONFLICT,
+			      "cannot join network of a non running container: %s", other->id);
 	pthread_mutex_unlock(&other->lock);
 	return r;
 }
@@ -188,7 +194,8 @@ static const char *init_program(const json *host)
 	const json *init = json_get(host, "Init");
 	const char *path = config_str(room.config, "init-path");
 
-	if (!(json_type(init) == JSON_BOOL ? json_bool(init, false) : config_bool(room.config, "init")))
+	if (!(json_type(init) == JSON_BOOL ? json_bool(init, false)
+					   : config_bool(room.config, "init")))
 		return NULL;
 	return *path ? path : "";
 }
@@ -216,8 +223,11 @@ static int build_spec(struct start *s, struct error *err)
 	};
 
 	if (str_after(json_get_str(s->host, "IpcMode", ""), "container:"))
-		return error_set(err, ERR_NOT_IMPLEMENTED, "IpcMode container:ID is not supported yet: use IpcMode=host or a shared volume");
-	if (join_network(s, &in.pid_of_net_ns, err) < 0 || joined_pid(json_get_str(s->host, "PidMode", ""), &in.pid_of_pid_ns, err) < 0)
+		return error_set(err, ERR_NOT_IMPLEMENTED,
+				 "IpcMode container:ID is not supported yet: use IpcMode=host or a "
+				 "shared volume");
+	if (join_network(s, &in.pid_of_net_ns, err) < 0 ||
+	    joined_pid(json_get_str(s->host, "PidMode", ""), &in.pid_of_pid_ns, err) < 0)
 		return -1;
 	return spec_build(&in, &s->spec, err);
 }
@@ -239,7 +249,11 @@ static int make_pipes(struct start *s, struct error *err)
 
 void container_shim_base(struct container *c, char *run_dir, struct shim_create *out)
 {
-	*out = (struct shim_create){.id = c->id, .dir = run_dir, .driver = room.exec_driver, .rootfs_fd = -1, .netns_fd = -1};
+	*out = (struct shim_create){.id = c->id,
+				    .dir = run_dir,
+				    .driver = room.exec_driver,
+				    .rootfs_fd = -1,
+				    .netns_fd = -1};
 }
 
 static int create_process(struct start *s, struct error *err)
@@ -251,7 +265,8 @@ static int create_process(struct start *s, struct error *err)
 	container_shim_base(s->c, s->run_dir, &sc);
 	if (!s->c->tty && make_pipes(s, err) < 0)
 		return -1;
-	if (dir_make_all(AT_FDCWD, cache, 0700, err) < 0 || dir_make_all(AT_FDCWD, s->run_dir, 0700, err) < 0)
+	if (dir_make_all(AT_FDCWD, cache, 0700, err) < 0 ||
+	    dir_make_all(AT_FDCWD, s->run_dir, 0700, err) < 0)
 		return -1;
 	sc.spec = str_cstr(&s->spec.oci);
 	sc.seccomp = s->spec.seccomp.len ? str_cstr(&s->spec.seccomp) : NULL;
@@ -277,12 +292,23 @@ static int create_process(struct start *s, struct error *err)
 
 int container_logd_open(struct container *c, struct error *err)
 {
-	auto_free char *dir = container_dir(c->id), *log_path = xasprintf("%s/%s-json.log", dir, c->id);
+	auto_free char *dir = container_dir(c->id),
+		       *log_path = xasprintf("%s/%s-json.log", dir, c->id);
 	auto_json *config = json_parse(c->config, strlen(c->config), err);
 	auto_pairs env = PAIRS_INIT, options = PAIRS_INIT;
-	struct logd_stream ls = {.id = c->id, .driver = c->log_driver, .terminal = c->tty, .stdin_once = c->stdin_once,
-				 .container_id = c->id, .container_name = c->name, .image_id = c->image_id, .image_name = c->image_name,
-				 .command = c->command, .log_path = log_path, .created = c->created, .labels = &c->labels, .env = &env,
+	struct logd_stream ls = {.id = c->id,
+				 .driver = c->log_driver,
+				 .terminal = c->tty,
+				 .stdin_once = c->stdin_once,
+				 .container_id = c->id,
+				 .container_name = c->name,
+				 .image_id = c->image_id,
+				 .image_name = c->image_name,
+				 .command = c->command,
+				 .log_path = log_path,
+				 .created = c->created,
+				 .labels = &c->labels,
+				 .env = &env,
 				 .options = &options};
 	auto_strlist env_list = STRLIST_INIT;
 	int r;
@@ -299,7 +325,8 @@ int container_logd_open(struct container *c, struct error *err)
 		pairs_set(&env, env_list.v[i], eq + 1);
 	}
 	pairs_copy(&options, &c->log_opts);
-	ls.non_blocking = pairs_get(&options, "mode") && streq(pairs_get(&options, "mode"), "non-blocking");
+	ls.non_blocking =
+	    pairs_get(&options, "mode") && streq(pairs_get(&options, "mode"), "non-blocking");
 	r = logd_open(&ls, err);
 	if (r == 0)
 		c->logd_open = true;
@@ -308,7 +335,10 @@ int container_logd_open(struct container *c, struct error *err)
 
 static int open_streams(struct start *s, struct error *err)
 {
-	struct logd_fds fds = {.in = s->held[0], .out = s->held[1], .err = s->held[2], .console = s->created.console_fd};
+	struct logd_fds fds = {.in = s->held[0],
+			       .out = s->held[1],
+			       .err = s->held[2],
+			       .console = s->created.console_fd};
 
 	if (!s->c->logd_open && container_logd_open(s->c, err) < 0)
 		return error_wrap(err, "failed to initialize logging driver");
@@ -356,7 +386,10 @@ static int connect_network(struct start *s, struct error *err)
 {
 	struct container *c = s->c;
 	const char *name = streq(c->network_mode, "default") ? "bridge" : c->network_mode;
-	struct network_join j = {.container_id = c->id, .network = name, .netns_fd = s->created.netns_fd, .netlink_fd = s->created.netlink_fd};
+	struct network_join j = {.container_id = c->id,
+				 .network = name,
+				 .netns_fd = s->created.netns_fd,
+				 .netlink_fd = s->created.netlink_fd};
 	auto_free struct network_port *ports = NULL;
 	struct network_endpoint e = {0};
 
@@ -387,14 +420,17 @@ void container_release_resources(struct container *c)
 	monitor_remove(c->id);
 	container_shim_base(c, run_dir, &sc);
 	if (shim_delete(&sc, &err) < 0)
-		log_error("cleanup of a container is incomplete", "container", c->id, "error", err.text);
+		log_error("cleanup of a container is incomplete", "container", c->id, "error",
+			  err.text);
 	if (c->connected) {
 		network_event(c, "disconnect");
 		if (network_disconnect(c->id, &c->endpoint, &err) < 0)
-			log_error("network of a container is not gone", "container", c->id, "error", err.text);
+			log_error("network of a container is not gone", "container", c->id, "error",
+				  err.text);
 		pthread_mutex_lock(&c->lock);
 		c->connected = false;
-		c->endpoint.endpoint_id[0] = c->endpoint.ipv4[0] = c->endpoint.gateway4[0] = c->endpoint.mac[0] = '\0';
+		c->endpoint.endpoint_id[0] = c->endpoint.ipv4[0] = c->endpoint.gateway4[0] =
+		    c->endpoint.mac[0] = '\0';
 		c->endpoint.host_ifname[0] = '\0';
 		c->endpoint.prefix4 = 0;
 		free(c->endpoint.ports);
@@ -404,7 +440,8 @@ void container_release_resources(struct container *c)
 	}
 	if (c->mounted) {
 		if (image_use_layer_unmount(c->id, &err) < 0)
-			log_error("root of a container is still mounted", "container", c->id, "error", err.text);
+			log_error("root of a container is still mounted", "container", c->id,
+				  "error", err.text);
 		c->mounted = false;
 	}
 }
@@ -424,7 +461,8 @@ static int prepare(struct start *s, struct error *err)
 		return -1;
 	c->mounted = true;
 	FAULT("container.start.mounted");
-	if (make_workdir(s, err) < 0 || put_files(s, err) < 0 || mounts_resolve(c, s->config, s->host, &s->mounts, err) < 0)
+	if (make_workdir(s, err) < 0 || put_files(s, err) < 0 ||
+	    mounts_resolve(c, s->config, s->host, &s->mounts, err) < 0)
 		return -1;
 	return build_spec(s, err);
 }
@@ -447,7 +485,9 @@ static int run(struct start *s, struct error *err)
 		return -1;
 	FAULT("container.start.connected");
 	if (shim_start(s->run_dir, err) < 0)
-		return error_wrap(err, CREATE_FAILED ": unable to start container process: error during container init");
+		return error_wrap(
+		    err, CREATE_FAILED
+		    ": unable to start container process: error during container init");
 	FAULT("container.start.started");
 	return 0;
 }
@@ -472,12 +512,17 @@ static void record_failure(struct container *c, const struct error *err)
 	waiters_exit(c);
 	pthread_mutex_unlock(&c->lock);
 	if (container_save(c, false, &save_err) < 0)
-		log_error("state of a container is not on disk", "container", c->id, "error", save_err.text);
+		log_error("state of a container is not on disk", "container", c->id, "error",
+			  save_err.text);
 }
 
 int container_start_locked(struct container *c, struct error *err)
 {
-	struct start s = {.c = c, .root_fd = -1, .netns_fd = -1, .child = {-1, -1, -1}, .held = {-1, -1, -1},
+	struct start s = {.c = c,
+			  .root_fd = -1,
+			  .netns_fd = -1,
+			  .child = {-1, -1, -1},
+			  .held = {-1, -1, -1},
 			  .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1}};
 	int r = prepare(&s, err);
 
@@ -501,7 +546,8 @@ int container_start_locked(struct container *c, struct error *err)
 	pthread_mutex_unlock(&c->lock);
 	start_free(&s);
 	if (container_save(c, false, err) < 0)
-		log_error("a running container is not on disk as running", "container", c->id, "error", err->text);
+		log_error("a running container is not on disk as running", "container", c->id,
+			  "error", err->text);
 	FAULT("container.start.saved");
 	container_event(c, "start", NULL);
 	/* only now: an exit must be handled after the start is told */
@@ -519,11 +565,13 @@ int container_start(const char *name, const char *detach_keys, struct error *err
 	if (c->gone)
 		return error_set(err, ERR_NOT_FOUND, "No such container: %s", name);
 	if (c->state.paused)
-		return error_set(err, ERR_CONFLICT, "cannot start a paused container, try unpause instead");
+		return error_set(err, ERR_CONFLICT,
+				 "cannot start a paused container, try unpause instead");
 	if (c->state.running)
 		return error_set(err, ERR_NOT_MODIFIED, "container is already running");
 	if (c->state.removing || c->state.dead)
-		return error_set(err, ERR_CONFLICT, "container is marked for removal and cannot be started");
+		return error_set(err, ERR_CONFLICT,
+				 "container is marked for removal and cannot be started");
 	restart_cancel(c);
 	c->restart_count = 0;
 	if (container_start_locked(c, err) < 0) {
@@ -531,7 +579,8 @@ int container_start(const char *name, const char *detach_keys, struct error *err
 			struct error remove_err = ERROR_INIT;
 
 			if (container_remove_locked(c, true, &remove_err) < 0)
-				log_error("container is not removed", "container", c->id, "error", remove_err.text);
+				log_error("container is not removed", "container", c->id, "error",
+					  remove_err.text);
 		}
 		return -1;
 	}

@@ -48,7 +48,8 @@ static bool stop_restarting(struct container *c)
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
 	if (container_save(c, false, &err) < 0)
-		log_error("state of a container is not on disk", "container", c->id, "error", err.text);
+		log_error("state of a container is not on disk", "container", c->id, "error",
+			  err.text);
 	return true;
 }
 
@@ -61,7 +62,9 @@ static int send_signal(struct container *c, int signo, struct error *err)
 	paused = c->state.paused;
 	pthread_mutex_unlock(&c->lock);
 	if (shim_signal(dir, NULL, signo, false, err) < 0)
-		return err->kind == ERR_NOT_FOUND ? 0 : error_wrap(err, "cannot kill container %s", c->id);
+		return err->kind == ERR_NOT_FOUND
+			   ? 0
+			   : error_wrap(err, "cannot kill container %s", c->id);
 	kill_event(c, signo);
 	if (paused && (signo == SIGKILL || signo == c->stop_signal)) {
 		LOCK_SCOPE(&c->op);
@@ -85,7 +88,9 @@ int container_kill(const char *name, const char *signal_name, struct error *err)
 	if (signo <= 0)
 		return error_set(err, ERR_INVALID, "Invalid signal: %s", signal_name);
 	if (!is_running(c))
-		return error_set(err, ERR_CONFLICT, "cannot kill container: %s: container %s is not running", name, c->id);
+		return error_set(err, ERR_CONFLICT,
+				 "cannot kill container: %s: container %s is not running", name,
+				 c->id);
 	if (stop_restarting(c))
 		return 0;
 	pthread_mutex_lock(&c->lock);
@@ -109,18 +114,22 @@ static int stop_running(struct container *c, int timeout_s, int signo, struct er
 	if (send_signal(c, signo, err) < 0)
 		return -1;
 	if (container_wait_exit(c, timeout_s < 0 ? -1 : timeout_s * SEC) < 0) {
-		log_info("Container failed to exit within the stop timeout - using the force", "container", c->id);
+		log_info("Container failed to exit within the stop timeout - using the force",
+			 "container", c->id);
 		if (send_signal(c, SIGKILL, err) < 0)
 			return -1;
 		if (container_wait_exit(c, KILL_WAIT) < 0)
 			return error_set(err, ERR_SYSTEM,
-					 "cannot stop container: %s: tried to kill container, but did not receive an exit event", c->id);
+					 "cannot stop container: %s: tried to kill container, but "
+					 "did not receive an exit event",
+					 c->id);
 	}
 	container_event(c, "stop", NULL);
 	return 0;
 }
 
-static int stop_values(struct container *c, int *timeout_s, const char *signal_name, int *signo, struct error *err)
+static int stop_values(struct container *c, int *timeout_s, const char *signal_name, int *signo,
+		       struct error *err)
 {
 	if (*timeout_s == INT32_MIN)
 		*timeout_s = c->stop_timeout == INT32_MIN ? 10 : c->stop_timeout;
@@ -179,7 +188,9 @@ int container_pause(const char *name, struct error *err)
 	if (c->state.paused)
 		return error_set(err, ERR_CONFLICT, "Container %s is already paused", c->id);
 	if (c->state.restarting)
-		return error_set(err, ERR_CONFLICT, "Container %s is restarting, wait until the container is running", c->id);
+		return error_set(err, ERR_CONFLICT,
+				 "Container %s is restarting, wait until the container is running",
+				 c->id);
 	if (shim_pause(dir, err) < 0)
 		return error_wrap(err, "cannot pause container %s", c->id);
 	pthread_mutex_lock(&c->lock);
@@ -226,12 +237,16 @@ int container_rename(const char *name, const char *new_name, struct error *err)
 	if (!c)
 		return -1;
 	if (!spec_name_ok(new_name))
-		return error_set(err, ERR_INVALID, "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", new_name);
+		return error_set(
+		    err, ERR_INVALID,
+		    "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+		    new_name);
 	LOCK_SCOPE(&c->op);
 	if (c->gone)
 		return error_set(err, ERR_NOT_FOUND, "No such container: %s", name);
 	if (streq(c->name, new_name))
-		return error_set(err, ERR_INVALID, "Renaming a container with the same name as its current name");
+		return error_set(err, ERR_INVALID,
+				 "Renaming a container with the same name as its current name");
 	if (container_claim_name(c->id, new_name, err) < 0)
 		return -1;
 	pthread_mutex_lock(&c->lock);

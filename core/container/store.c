@@ -13,8 +13,9 @@
 struct container_room room;
 
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct map by_id = MAP_INIT;   /* published containers, one reference each */
-static struct map by_name = MAP_INIT; /* name -> malloc'ed id; also names claimed by a create under way */
+static struct map by_id = MAP_INIT; /* published containers, one reference each */
+static struct map by_name =
+    MAP_INIT; /* name -> malloc'ed id; also names claimed by a create under way */
 
 struct container *container_new(const char *id)
 {
@@ -86,7 +87,8 @@ static struct container *find_prefix(const char *prefix, struct error *err)
 	while (is_hex(prefix) && (e = map_next(&by_id, &i)))
 		if (str_after(e->key, prefix)) {
 			if (found) {
-				error_set(err, ERR_INVALID, "multiple IDs found with provided prefix: %s", prefix);
+				error_set(err, ERR_INVALID,
+					  "multiple IDs found with provided prefix: %s", prefix);
 				return NULL;
 			}
 			found = e->value;
@@ -134,7 +136,8 @@ int container_claim_name(const char *id, const char *name, struct error *err)
 	owner = map_get(&by_name, name);
 	if (owner)
 		return error_set(err, ERR_CONFLICT,
-				 "Conflict. The container name \"/%s\" is already in use by container \"%s\". You have to remove (or "
+				 "Conflict. The container name \"/%s\" is already in use by "
+				 "container \"%s\". You have to remove (or "
 				 "rename) that container to be able to reuse that name.",
 				 name, owner);
 	map_set(&by_name, name, xstrdup(id));
@@ -169,7 +172,8 @@ void container_unpublish(struct container *c)
 
 static int newest_first(const void *a, const void *b)
 {
-	const struct container *x = *(struct container *const *)a, *y = *(struct container *const *)b;
+	const struct container *x = *(struct container *const *)a,
+			       *y = *(struct container *const *)b;
 
 	return x->created < y->created ? 1 : x->created > y->created ? -1 : strcmp(x->id, y->id);
 }
@@ -232,7 +236,8 @@ char *container_using_image(const char *image_id, bool running_only)
 
 	for (size_t i = 0; i < n; i++) {
 		pthread_mutex_lock(&all[i]->lock);
-		if (!found && streq(all[i]->image_id, image_id) && (all[i]->state.running || !running_only))
+		if (!found && streq(all[i]->image_id, image_id) &&
+		    (all[i]->state.running || !running_only))
 			found = xstrdup(all[i]->id);
 		pthread_mutex_unlock(&all[i]->lock);
 		container_unref(all[i]);
@@ -253,14 +258,18 @@ void random_id(char out[ID_LEN + 1])
 	} while (strspn(out, "0123456789") >= 12);
 }
 
-static const char *const first_words[] = {"amber",  "brisk",  "calm",	"clever", "cosmic", "crisp",  "dapper", "eager",  "fluent", "gentle", "golden",
-					  "happy",  "humble", "jolly",	"keen",	  "lively", "lucid",  "mellow", "nimble", "noble",  "plucky", "polite",
-					  "proud",  "quiet",  "rapid",	"rustic", "sharp",  "silent", "snappy", "solid",  "spry",   "steady", "sunny",
-					  "swift",  "tidy",   "tender", "upbeat", "vivid",  "warm",   "witty",	"wry",	  "zesty"};
-static const char *const second_words[] = {"badger", "beacon", "birch",	 "bison",   "canyon", "cedar",	"comet",  "condor", "coral",   "crane",	 "delta",
-					   "dune",   "falcon", "fern",	 "fjord",   "gecko",  "glacier", "harbor", "heron",  "iris",    "juniper", "kestrel",
-					   "lagoon", "lark",   "lichen", "lynx",    "maple",  "marten",	"meadow", "meteor", "otter",   "pebble",	 "puffin",
-					   "quartz", "raven",  "reef",	 "sparrow", "spruce", "summit",	"tern",	  "thistle", "walrus", "willow",	 "wren"};
+static const char *const first_words[] = {
+    "amber",  "brisk",  "calm",   "clever", "cosmic", "crisp", "dapper", "eager",  "fluent",
+    "gentle", "golden", "happy",  "humble", "jolly",  "keen",  "lively", "lucid",  "mellow",
+    "nimble", "noble",  "plucky", "polite", "proud",  "quiet", "rapid",  "rustic", "sharp",
+    "silent", "snappy", "solid",  "spry",   "steady", "sunny", "swift",  "tidy",   "tender",
+    "upbeat", "vivid",  "warm",   "witty",  "wry",    "zesty"};
+static const char *const second_words[] = {
+    "badger",  "beacon", "birch",   "bison",   "canyon",  "cedar",  "comet",  "condor",  "coral",
+    "crane",   "delta",  "dune",    "falcon",  "fern",    "fjord",  "gecko",  "glacier", "harbor",
+    "heron",   "iris",   "juniper", "kestrel", "lagoon",  "lark",   "lichen", "lynx",    "maple",
+    "marten",  "meadow", "meteor",  "otter",   "pebble",  "puffin", "quartz", "raven",   "reef",
+    "sparrow", "spruce", "summit",  "tern",    "thistle", "walrus", "willow", "wren"};
 
 char *container_random_name(const char *id)
 {
@@ -272,9 +281,11 @@ char *container_random_name(const char *id)
 
 		if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
 			abort();
-		name = xasprintf("%s_%s", first_words[r[0] % ARRAY_LEN(first_words)], second_words[r[1] % ARRAY_LEN(second_words)]);
+		name = xasprintf("%s_%s", first_words[r[0] % ARRAY_LEN(first_words)],
+				 second_words[r[1] % ARRAY_LEN(second_words)]);
 		if (tries > 3) { /* most are taken: add a digit or more */
-			char *longer = xasprintf("%s%u", name, r[0] % (10u << (tries < 24 ? tries : 24)));
+			char *longer =
+			    xasprintf("%s%u", name, r[0] % (10u << (tries < 24 ? tries : 24)));
 
 			free(name);
 			name = longer;

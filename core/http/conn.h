@@ -28,6 +28,7 @@ struct http_conn {
 struct http_server {
 	int epoll;
 	http_handler handler;
+	http_reply_hook reply_hook;
 	void *ctx;
 	pthread_mutex_t lock; /* guards conns, threads, waiting, stopping */
 	pthread_cond_t quiet;

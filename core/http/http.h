@@ -47,17 +47,25 @@ struct http_exchange {
 	/* reply */
 	struct pairs reply_headers;
 	int status; /* 0 until the head was sent */
-	bool reply_chunked, keep_alive, hijacked, streaming;
+	bool reply_chunked, keep_alive, hijacked, streaming, vetoed;
 	int64_t body_read; /* bytes of the decoded request body handed out */
 	bool body_done;
 	struct str preread; /* body bytes that were read ahead (authorization) and come first */
 };
 
 typedef void (*http_handler)(struct http_exchange *x, void *ctx);
+/*
+ * Asked before the head of a reply goes out, with its body if that is known (NULL: a stream). -1 with err: the error is sent instead.
+ * Not asked for the replies that it causes itself.
+ */
+typedef int (*http_reply_hook)(struct http_exchange *x, int status, const char *body, size_t len,
+			       struct error *err);
 
 /* ---- Server ------------------------------------------------------------------------------------------------------------------- */
 
 struct http_server *http_server_new(http_handler handler, void *ctx);
+/* Before start. NULL: none. */
+void http_server_set_reply_hook(struct http_server *s, http_reply_hook hook);
 /* Accept on fd (listening, owned from now on). Before or after start. */
 int http_server_listen(struct http_server *s, int fd, struct error *err);
 int http_server_start(struct http_server *s, struct error *err);

@@ -117,6 +117,19 @@ static void build_head(struct http_exchange *x, struct str *out, int status,
 	str_puts(out, "\r\n");
 }
 
+/* False: the hook refused, and its error was sent. */
+static bool may_reply(struct http_exchange *x, int status, const char *body, size_t n)
+{
+	http_reply_hook hook = x->server->reply_hook;
+	struct error err = ERROR_INIT;
+
+	if (!hook || x->vetoed || hook(x, status, body, n, &err) == 0)
+		return true;
+	x->vetoed = true;
+	http_reply_error(x, &err);
+	return false;
+}
+
 void http_reply(struct http_exchange *x, int status, const char *content_type, const void *body,
 		size_t n)
 {
@@ -125,6 +138,8 @@ void http_reply(struct http_exchange *x, int status, const char *content_type, c
 
 	if (x->status)
 		return; /* a reply has begun: nothing can be put right any more */
+	if (!may_reply(x, status, body, n))
+		return;
 	if (!x->body_done || x->preread.len)
 		x->keep_alive = x->keep_alive && http_drain(x);
 	build_head(x, &head, status, content_type, (int64_t)n);
@@ -171,6 +186,8 @@ int http_begin(struct http_exchange *x, int status, const char *content_type)
 	auto_str head = STR_INIT;
 	struct iovec iov;
 
+	if (!may_reply(x, status, NULL, 0))
+		return -1;
 	x->reply_chunked = x->conn->parser.http_minor >= 1;
 	if (!x->reply_chunked)
 		x->keep_alive = false;

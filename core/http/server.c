@@ -35,6 +35,11 @@ struct http_server *http_server_new(http_handler handler, void *ctx)
 	return s;
 }
 
+void http_server_set_reply_hook(struct http_server *s, http_reply_hook hook)
+{
+	s->reply_hook = hook;
+}
+
 /* A listener's epoll tag is the address of its slot in server->listeners; anything else is a connection. */
 static int *listener_of(struct http_server *s, void *tag)
 {

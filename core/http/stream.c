@@ -228,7 +228,8 @@ void http_reply_stream(struct http_exchange *x, int status, const char *content_
 	/* a client that hung up already will be noticed by the loop */
 	if (loop.broken || http_begin(x, status, content_type) < 0) {
 		x->keep_alive = false;
-		x->status = status;
+		if (!x->status)
+			x->status = status;
 		source->done(ctx);
 		return;
 	}

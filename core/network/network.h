@@ -20,8 +20,9 @@
 /* From the daemon's configuration; borrowed for the call. */
 struct network_config {
 	const char *data_root, *exec_root;
-	const char *bridge; /* --bridge: "" = docker0 made by us; "none": no default bridge; else an existing one */
-	const char *bip;    /* "" = first free of the default pools */
+	const char *
+	    bridge; /* --bridge: "" = docker0 made by us; "none": no default bridge; else an existing one */
+	const char *bip; /* "" = first free of the default pools */
 	const char *fixed_cidr, *default_gateway, *default_ip /* --ip */;
 	int mtu;
 	bool icc, ip_forward, ip_masq, iptables, userland_proxy, live_restore;
@@ -37,9 +38,9 @@ void network_refresh(void);
 struct network_port {
 	uint16_t container_port;
 	char proto[5];
-	char host_ip[46];	     /* in: wanted ("" = daemon's --ip); out: bound */
+	char host_ip[46];              /* in: wanted ("" = daemon's --ip); out: bound */
 	uint16_t host_start, host_end; /* in: wanted; 0 ephemeral */
-	uint16_t host_port;	     /* out: bound */
+	uint16_t host_port;            /* out: bound */
 };
 
 /* What a container has in one network; text forms. Embedded in the container's state. */
@@ -55,9 +56,9 @@ void network_endpoint_free(struct network_endpoint *e);
 
 struct network_join {
 	const char *container_id;
-	const char *network;   /* name or id */
+	const char *network; /* name or id */
 	int netns_fd, netlink_fd;
-	const char *ipv4, *mac; /* wanted, or NULL */
+	const char *ipv4, *mac;           /* wanted, or NULL */
 	const struct network_port *ports; /* wanted */
 	size_t n_ports;
 };
@@ -69,15 +70,16 @@ int network_connect(const struct network_join *j, struct network_endpoint *out, 
 /* Bears repetition; the namespace may be gone. */
 int network_disconnect(const char *container_id, struct network_endpoint *e, struct error *err);
 /* After a daemon restart with the container still running: reserve the address, take over rules and proxies. */
-int network_adopt(const char *container_id, struct network_endpoint *e, int netns_fd, struct error *err);
+int network_adopt(const char *container_id, struct network_endpoint *e, int netns_fd,
+		  struct error *err);
 /* After restore of all containers: remove links, rules and leases of containers that are gone. */
 void network_sweep(void);
 
 /* Files of a container: /etc/resolv.conf and /etc/hosts text as moby generates them. hosts: extra is "name:ip" (host-gateway resolved). */
-int network_resolv_conf(bool host_network, const struct strlist *dns, const struct strlist *search, const struct strlist *options,
-			struct str *out, struct error *err);
-int network_hosts(const char *hostname, const char *domainname, const char *ipv4, const struct strlist *extra, struct str *out,
-		  struct error *err);
+int network_resolv_conf(bool host_network, const struct strlist *dns, const struct strlist *search,
+			const struct strlist *options, struct str *out, struct error *err);
+int network_hosts(const char *hostname, const char *domainname, const char *ipv4,
+		  const struct strlist *extra, struct str *out, struct error *err);
 
 /* ---- API side: prints moby's JSON ------------------------------------------------------------------------------------------------- */
 
@@ -85,10 +87,13 @@ struct network_list_filter {
 	const json *filters; /* parsed `filters` parameter or NULL */
 };
 /* Array of network objects (GET /networks). container_name maps a container id to its name (without slash). */
-int network_print_list(const struct network_list_filter *f, const char *(*container_name)(const char *id, char buf[256]), struct jw *w,
+int network_print_list(const struct network_list_filter *f,
+		       const char *(*container_name)(const char *id, char buf[256]), struct jw *w,
 		       struct error *err);
 /* One object (GET /networks/{id}). */
-int network_print(const char *name_or_id, const char *(*container_name)(const char *id, char buf[256]), struct jw *w, struct error *err);
+int network_print(const char *name_or_id,
+		  const char *(*container_name)(const char *id, char buf[256]), struct jw *w,
+		  struct error *err);
 /* Networks other than the three come with the networks milestone: ERR_NOT_IMPLEMENTED. Deleting a predefined one: moby's 403. */
 int network_create(const json *body, struct str *id, struct strlist *warnings, struct error *err);
 int network_delete(const char *name_or_id, struct error *err);

@@ -37,7 +37,8 @@ int spec_normalise_endpoint(const json *in, struct str *out, struct error *err);
  * Cmd, Entrypoint (which resets Cmd), WorkingDir, User, StopSignal, Healthcheck, OnBuild, Shell where unset. Appends normalised text.
  * ERR_INVALID "no command specified" if neither gives a command.
  */
-int spec_merge_image(const json *config, const json *image_config, struct str *out, struct error *err);
+int spec_merge_image(const json *config, const json *image_config, struct str *out,
+		     struct error *err);
 
 /* ---- Checking (validate.c) -------------------------------------------------------------------------------------------------------- */
 
@@ -45,26 +46,29 @@ int spec_merge_image(const json *config, const json *image_config, struct str *o
 struct spec_host {
 	int64_t memory_total; /* bytes */
 	int cpus;
-	const char *cgroup_version;	  /* "1", "2" */
-	const char *const *runtimes;	  /* names that --runtime may take, NULL-terminated */
+	const char *cgroup_version;  /* "1", "2" */
+	const char *const *runtimes; /* names that --runtime may take, NULL-terminated */
 	const char *default_runtime;
-	const struct pairs *ulimits;	  /* default-ulimits: name -> "soft:hard" */
-	int64_t shm_size;		  /* default-shm-size */
-	const char *ipc_mode;		  /* default-ipc-mode */
-	const char *cgroupns_mode;	  /* default-cgroupns-mode */
-	const char *cgroup_parent;	  /* "" : /docker */
+	const struct pairs *ulimits; /* default-ulimits: name -> "soft:hard" */
+	int64_t shm_size;            /* default-shm-size */
+	const char *ipc_mode;        /* default-ipc-mode */
+	const char *cgroupns_mode;   /* default-cgroupns-mode */
+	const char *cgroup_parent;   /* "" : /docker */
 	const char *log_driver;
 	const struct pairs *log_opts;
-	const char *seccomp_profile;	  /* daemon's default: "" or "builtin", "unconfined", or the text of a profile */
+	const char *
+	    seccomp_profile; /* daemon's default: "" or "builtin", "unconfined", or the text of a profile */
 	bool no_new_privileges, init, swap_accounting, ipv6;
-	const char *apparmor_profile;	  /* "" if the kernel has none */
+	const char *apparmor_profile; /* "" if the kernel has none */
 };
 
 /* Fill in what moby fills in at create: LogConfig, ShmSize, IpcMode, CgroupnsMode, Runtime, MaskedPaths, ReadonlyPaths, MemorySwap, ... Appends
  * normalised text. */
-int spec_adapt_host_config(const json *host_config, const struct spec_host *h, struct str *out, struct error *err);
+int spec_adapt_host_config(const json *host_config, const struct spec_host *h, struct str *out,
+			   struct error *err);
 /* Refuse what moby refuses, with its words and kinds; warnings as it gives them. Before and after adapt both work. */
-int spec_validate(const json *config, const json *host_config, const struct spec_host *h, struct strlist *warnings, struct error *err);
+int spec_validate(const json *config, const json *host_config, const struct spec_host *h,
+		  struct strlist *warnings, struct error *err);
 /* Not built yet, but would change behaviour or security: refused clearly (ERR_NOT_IMPLEMENTED, names the field). */
 int spec_refuse_missing(const json *config, const json *host_config, struct error *err);
 
@@ -82,14 +86,16 @@ enum spec_mount_type { SPEC_MOUNT_BIND, SPEC_MOUNT_VOLUME, SPEC_MOUNT_TMPFS };
 /* One mount point of a container, from Binds, Mounts, Tmpfs or the image's Volumes. */
 struct spec_mount {
 	enum spec_mount_type type;
-	char *source;	   /* BIND: host path; VOLUME: its directory once resolved by the container room, else NULL */
+	char *
+	    source; /* BIND: host path; VOLUME: its directory once resolved by the container room, else NULL */
 	char *destination; /* clean, absolute */
-	char *name;	   /* VOLUME: its name; NULL: anonymous */
-	char *driver;	   /* VOLUME: "" = local */
-	char *mode;	   /* as given behind the second colon: "ro,z" */
+	char *name;        /* VOLUME: its name; NULL: anonymous */
+	char *driver;      /* VOLUME: "" = local */
+	char *mode;        /* as given behind the second colon: "ro,z" */
 	char *propagation; /* "rprivate", ... or "" */
 	char *tmpfs_options;
-	bool read_only, no_copy, from_image, create_source, from_mounts /* given in Mounts, not Binds */, non_recursive;
+	bool read_only, no_copy, from_image, create_source,
+	    from_mounts /* given in Mounts, not Binds */, non_recursive;
 	bool read_only_non_recursive, read_only_force_recursive;
 	char *subpath;
 };
@@ -99,7 +105,8 @@ struct spec_mounts {
 };
 void spec_mounts_free(struct spec_mounts *m);
 /* All mount points, duplicates refused ("Duplicate mount point: /x"), in moby's words. Config supplies Volumes. */
-int spec_parse_mounts(const json *config, const json *host_config, struct spec_mounts *out, struct error *err);
+int spec_parse_mounts(const json *config, const json *host_config, struct spec_mounts *out,
+		      struct error *err);
 
 /* ---- Ports (ports.c) -------------------------------------------------------------------------------------------------------------- */
 
@@ -108,7 +115,7 @@ struct spec_port {
 	char proto[5]; /* tcp, udp, sctp */
 	char host_ip[46];
 	uint16_t host_start, host_end; /* 0: ephemeral */
-	bool published; /* has a binding; else only exposed */
+	bool published;                /* has a binding; else only exposed */
 };
 struct spec_ports {
 	struct spec_port *v;
@@ -116,28 +123,32 @@ struct spec_ports {
 };
 void spec_ports_free(struct spec_ports *p);
 /* ExposedPorts + PortBindings (+ PublishAllPorts), sorted as moby prints them. */
-int spec_parse_ports(const json *config, const json *host_config, struct spec_ports *out, struct error *err);
+int spec_parse_ports(const json *config, const json *host_config, struct spec_ports *out,
+		     struct error *err);
 
 /* ---- OCI (oci.c, process.c, seccomp.c, caps.c, devices.c) ---------------------------------------------------------------------- */
 
 struct spec_input {
 	const char *id;
 	const json *config, *host_config;
-	const char *path;		  /* program */
-	const struct strlist *args;	  /* its arguments (without the program) */
-	int rootfs_fd;			  /* to look up users and groups; RESOLVE_IN_ROOT only */
+	const char *path;                 /* program */
+	const struct strlist *args;       /* its arguments (without the program) */
+	int rootfs_fd;                    /* to look up users and groups; RESOLVE_IN_ROOT only */
 	const struct spec_mounts *mounts; /* sources resolved */
-	const char *hostname_path, *hosts_path, *resolv_conf_path; /* host files bound over /etc/...; NULL: none */
-	const char *shm_path;		  /* IpcMode container:ID: that one's /dev/shm; NULL: make our own */
-	const struct strlist *extra_env;  /* links */
-	pid_t pid_of_pid_ns, pid_of_ipc_ns, pid_of_net_ns, pid_of_uts_ns; /* process whose namespace is joined (container:ID); 0: none */
+	const char *hostname_path, *hosts_path,
+	    *resolv_conf_path; /* host files bound over /etc/...; NULL: none */
+	const char *shm_path;  /* IpcMode container:ID: that one's /dev/shm; NULL: make our own */
+	const struct strlist *extra_env; /* links */
+	pid_t pid_of_pid_ns, pid_of_ipc_ns, pid_of_net_ns,
+	    pid_of_uts_ns; /* process whose namespace is joined (container:ID); 0: none */
 	bool host_network;
-	const char *init_path;		  /* --init: host path of the init program, bound at /sbin/docker-init; NULL: none */
+	const char *
+	    init_path; /* --init: host path of the init program, bound at /sbin/docker-init; NULL: none */
 	const struct spec_host *host;
 };
 
 struct spec_output {
-	struct str oci;	    /* config.json text, without linux.seccomp */
+	struct str oci;     /* config.json text, without linux.seccomp */
 	struct str seccomp; /* linux.seccomp text; empty: unconfined */
 	char seccomp_digest[65];
 };
@@ -150,9 +161,11 @@ struct spec_exec {
 	bool tty, privileged;
 };
 /* OCI process object for an exec session. */
-int spec_build_exec(const struct spec_input *in, const struct spec_exec *e, struct str *process, struct error *err);
+int spec_build_exec(const struct spec_input *in, const struct spec_exec *e, struct str *process,
+		    struct error *err);
 /* OCI linux.resources object from a HostConfig (update). */
-int spec_build_resources(const json *host_config, const struct spec_host *h, struct str *out, struct error *err);
+int spec_build_resources(const json *host_config, const struct spec_host *h, struct str *out,
+			 struct error *err);
 /* cgroup path below each hierarchy: "/docker/ID" or the parent's. */
 char *spec_cgroup_path(const json *host_config, const struct spec_host *h, const char *id);
 

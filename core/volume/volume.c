@@ -41,9 +41,12 @@ static int check_name(const char *name, struct error *err)
 	if (name_ok(name))
 		return 0;
 	if (strlen(name) == 1)
-		return error_set(err, ERR_INVALID, "volume name is too short, names should be at least two alphanumeric characters");
+		return error_set(err, ERR_INVALID,
+				 "volume name is too short, names should be at least two "
+				 "alphanumeric characters");
 	return error_set(err, ERR_INVALID,
-			 "create %s: \"%s\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
+			 "create %s: \"%s\" includes invalid characters for a local volume name, "
+			 "only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
 			 "If you intended to pass a host directory, use absolute path",
 			 name, name);
 }
@@ -88,7 +91,8 @@ static int make(const char *name, struct error *err)
 	return 0;
 }
 
-int volume_use(const char *name, bool anonymous, const char *container_id, char **path, struct error *err)
+int volume_use(const char *name, bool anonymous, const char *container_id, char **path,
+	       struct error *err)
 {
 	struct strlist *l;
 	LOCK_SCOPE(&lock);
@@ -163,11 +167,17 @@ static int refuse_options(const json *body, struct error *err)
 	const char *driver = json_get_str(body, "Driver", "");
 
 	if (*driver && !streq(driver, "local"))
-		return error_set(err, ERR_NOT_FOUND, "error looking up volume plugin %s: plugin \"%s\" not found", driver, driver);
+		return error_set(err, ERR_NOT_FOUND,
+				 "error looking up volume plugin %s: plugin \"%s\" not found",
+				 driver, driver);
 	if (json_count(json_get(body, "DriverOpts")))
-		return error_set(err, ERR_NOT_IMPLEMENTED, "options of local volumes (type, o, device, size) are not supported yet: use a bind mount");
+		return error_set(err, ERR_NOT_IMPLEMENTED,
+				 "options of local volumes (type, o, device, size) are not "
+				 "supported yet: use a bind mount");
 	if (json_count(json_get(body, "Labels")))
-		return error_set(err, ERR_NOT_IMPLEMENTED, "labels on volumes are not supported yet: create the volume without them");
+		return error_set(
+		    err, ERR_NOT_IMPLEMENTED,
+		    "labels on volumes are not supported yet: create the volume without them");
 	return 0;
 }
 
@@ -305,7 +315,8 @@ int volume_delete(const char *name, bool force, struct error *err)
 	if (l) {
 		auto_free char *ids = strlist_join(l, ", ");
 
-		return error_set(err, ERR_CONFLICT, "remove %s: volume is in use - [%s]", name, ids);
+		return error_set(err, ERR_CONFLICT, "remove %s: volume is in use - [%s]", name,
+				 ids);
 	}
 	return remove_volume(name, err);
 }
@@ -328,7 +339,8 @@ static uint64_t tree_size(int dirfd, const char *name)
 	while (d && (e = readdir(d))) {
 		struct stat st;
 
-		if (streq(e->d_name, ".") || streq(e->d_name, "..") || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (streq(e->d_name, ".") || streq(e->d_name, "..") ||
+		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		total += S_ISDIR(st.st_mode) ? tree_size(fd, e->d_name) : (uint64_t)st.st_size;
 	}
@@ -353,7 +365,8 @@ int volume_prune(const json *filters, struct str *reply, struct error *err)
 		auto_close fd = -1;
 		uint64_t size;
 
-		if (map_get(&users, all.v[i]) || !(every || looks_anonymous(all.v[i])) || json_count(json_get(filters, "label")))
+		if (map_get(&users, all.v[i]) || !(every || looks_anonymous(all.v[i])) ||
+		    json_count(json_get(filters, "label")))
 			continue;
 		fd = dir_open_at(AT_FDCWD, root, err);
 		size = fd < 0 ? 0 : tree_size(fd, all.v[i]);

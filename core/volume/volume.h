@@ -15,7 +15,8 @@
 int volumes_init(const char *data_root, struct error *err);
 
 /* Find or make the volume and note that the container uses it. *path: its directory on the host, malloc'ed. */
-int volume_use(const char *name, bool anonymous, const char *container_id, char **path, struct error *err);
+int volume_use(const char *name, bool anonymous, const char *container_id, char **path,
+	       struct error *err);
 /* The container is gone; `remove`: take the volume away too if nobody else uses it. */
 void volume_release(const char *name, const char *container_id, bool remove);
 

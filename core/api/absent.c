@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is not there: swarm and plugins answer as a moby that is in no swarm and has none; calls of later milestones say so with 501, so that
+ * no client waits for something that only looks supported.
+ */
+#include "api/api.h"
+#include "base/mem.h"
+
+static void reply_text(struct http_exchange *x, int status, const char *text)
+{
+	auto_str body = STR_INIT;
+
+	str_puts(&body, text);
+	http_reply_json(x, status, &body);
+}
+
+static void no_swarm(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+
+	(void)ctx;
+	error_set(&err, ERR_UNAVAILABLE,
+		  "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm "
+		  "join\" to connect this node to swarm and try again.");
+	http_reply_error(x, &err);
+}
+
+static void swarm_init(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+
+	(void)ctx;
+	error_set(&err, ERR_NOT_IMPLEMENTED, "swarm mode is not supported by this daemon");
+	http_reply_error(x, &err);
+}
+
+static void swarm_leave(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+
+	(void)ctx;
+	error_set(&err, ERR_UNAVAILABLE, "This node is not part of a swarm");
+	http_reply_error(x, &err);
+}
+
+static void no_plugins(struct http_exchange *x, void *ctx)
+{
+	(void)ctx;
+	reply_text(x, 200, "[]");
+}
+
+static void no_plugin(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+
+	(void)ctx;
+	error_set(&err, ERR_NOT_FOUND, "plugin \"%s\" not found", http_param(x, "name"));
+	http_reply_error(x, &err);
+}
+
+static void not_yet(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+
+	(void)ctx;
+	error_set(&err, ERR_NOT_IMPLEMENTED, "%s %s is not supported yet by this daemon", x->method,
+		  x->route);
+	http_reply_error(x, &err);
+}
+
+const struct http_route api_absent_routes[] = {
+    {"GET", "/swarm", no_swarm, 0},
+    {"POST", "/swarm/init", swarm_init, 0},
+    {"POST", "/swarm/join", swarm_init, 0},
+    {"POST", "/swarm/leave", swarm_leave, 0},
+    {"GET", "/swarm/unlockkey", no_swarm, 0},
+    {"POST", "/swarm/update", no_swarm, 0},
+    {"POST", "/swarm/unlock", no_swarm, 0},
+    {"GET", "/nodes", no_swarm, 0},
+    {"GET", "/nodes/{id}", no_swarm, 0},
+    {"GET", "/services", no_swarm, 0},
+    {"POST", "/services/create", no_swarm, 0},
+    {"GET", "/services/{id}", no_swarm, 0},
+    {"GET", "/tasks", no_swarm, 0},
+    {"GET", "/tasks/{id}", no_swarm, 0},
+    {"GET", "/secrets", no_swarm, 0},
+    {"POST", "/secrets/create", no_swarm, 0},
+    {"GET", "/secrets/{id}", no_swarm, 0},
+    {"GET", "/configs", no_swarm, 0},
+    {"POST", "/configs/create", no_swarm, 0},
+    {"GET", "/configs/{id}", no_swarm, 0},
+    {"GET", "/plugins", no_plugins, 0},
+    {"GET", "/plugins/{name:*}/json", no_plugin, 0},
+    {"GET", "/plugins/privileges", not_yet, 0},
+    {"POST", "/plugins/pull", not_yet, 0},
+    {"POST", "/plugins/create", not_yet, 0},
+    {"POST", "/plugins/{name:*}/enable", no_plugin, 0},
+    {"POST", "/plugins/{name:*}/disable", no_plugin, 0},
+    {"DELETE", "/plugins/{name:*}", no_plugin, 0},
+    {"POST", "/containers/{name}/update", not_yet, 0},
+    {"GET", "/containers/{name}/stats", not_yet, 0},
+    {"GET", "/containers/{name}/changes", not_yet, 0},
+    {"GET", "/containers/{name}/export", not_yet, 0},
+    {"GET", "/containers/{name}/archive", not_yet, 0},
+    {"HEAD", "/containers/{name}/archive", not_yet, 0},
+    {"PUT", "/containers/{name}/archive", not_yet, 0},
+    {"GET", "/containers/{name}/attach/ws", not_yet, 0},
+    {"GET", "/containers/{name}/checkpoints", not_yet, 0},
+    {"POST", "/containers/{name}/checkpoints", not_yet, 0},
+    {"POST", "/commit", not_yet, 0},
+    {"POST", "/build", not_yet, 0},
+    {"POST", "/build/prune", not_yet, 0},
+    {"POST", "/build/cancel", not_yet, 0},
+    {"POST", "/session", not_yet, 0},
+    {"POST", "/grpc", not_yet, 0},
+    {"POST", "/images/{name:*}/push", not_yet, 0},
+    {"GET", "/images/search", not_yet, 0},
+    {"GET", "/distribution/{name:*}/json", not_yet, 0},
+};
+const size_t api_absent_routes_count = ARRAY_LEN(api_absent_routes);

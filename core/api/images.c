@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /images: list, inspect, history, tag, delete, prune, import, load, save. */
+#include "api/api.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "container/container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- List, inspect, history --------------------------------------------------------------------------------------------------- */
+
+static void print_summary(struct jw *w, const struct image_summary *i)
+{
+	jw_obj(w);
+	jw_ki64(w, "Containers", i->containers);
+	jw_ki64(w, "Created", i->created);
+	jw_kstr(w, "Id", i->id);
+	jw_kpairs(w, "Labels", &i->labels, true);
+	jw_kstr(w, "ParentId", i->parent);
+	jw_kstrlist(w, "RepoDigests", &i->digests, false);
+	jw_kstrlist(w, "RepoTags", &i->tags, false);
+	jw_ki64(w, "SharedSize", i->shared_size);
+	jw_ku64(w, "Size", i->size);
+	jw_end(w);
+}
+
+static void take_filter(const json *filters, const char *name, struct strlist *out)
+{
+	const json *f = json_get(filters, name);
+
+	for (json *v = json_first(f); v; v = json_next(v))
+		strlist_add(out, json_type(f) == JSON_OBJECT ? json_name(v) : json_str(v, ""));
+}
+
+static int parse_list_filter(struct http_exchange *x, struct image_filter *f, struct error *err)
+{
+	static const char *const known[] = {"dangling", "label", "reference",
+					    "before",   "since", "until"};
+	struct strlist *const to[] = {&f->dangling, &f->label, &f->reference,
+				      &f->before,   &f->since, &f->until};
+	auto_json *filters = NULL;
+
+	f->all = http_query_bool(x, "all", false);
+	f->shared_size = http_query_bool(x, "shared-size", false);
+	if (api_filters(x, &filters, err) < 0)
+		return -1;
+	for (json *m = json_first(filters); m; m = json_next(m)) {
+		bool ok = false;
+
+		for (size_t i = 0; i < ARRAY_LEN(known); i++)
+			ok = ok || streq(known[i], json_name(m));
+		if (!ok)
+			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(m));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		take_filter(filters, known[i], to[i]);
+	return 0;
+}
+
+static void list(struct http_exchange *x, void *ctx)
+{
+	struct image_filter f = {0};
+	struct image_list l = {0};
+	struct error err = ERROR_INIT;
+	auto_str reply = STR_INIT;
+	struct jw w = jw_to(&reply);
+	int r = parse_list_filter(x, &f, &err);
+
+	(void)ctx;
+	if (r == 0)
+		r = image_list_get(api.images, &f, &l, &err);
+	jw_arr(&w);
+	for (size_t i = 0; r == 0 && i < l.n; i++)
+		print_summary(&w, &l.v[i]);
+	jw_end(&w);
+	api_answer(x, r, 200, &reply, &err);
+	image_list_free(&l);
+	image_filter_free(&f);
+}
+
+static void print_time(struct jw *w, const char *key, int64_t ns)
+{
+	char text[CLOCK_TEXT];
+
+	clock_format(ns, text);
+	jw_kstr(w, key, text);
+}
+
+static void print_image(struct jw *w, const struct image *i)
+{
+	const json *c = i->config;
+
+	jw_obj(w);
+	jw_kstr(w, "Id", i->id);
+	jw_kstrlist(w, "RepoTags", &i->tags, false);
+	jw_kstrlist(w, "RepoDigests", &i->digests, false);
+	jw_kstr(w, "Parent", i->parent);
+	jw_kstr(w, "Comment", json_get_str(c, "comment", ""));
+	if (i->created != CLOCK_ZERO)
+		print_time(w, "Created", i->created);
+	jw_kstr(w, "DockerVersion", json_get_str(c, "docker_version", ""));
+	jw_kstr(w, "Author", json_get_str(c, "author", ""));
+	jw_key(w, "Config");
+	jw_json(w, json_get(c, "config"));
+	jw_kstr(w, "Architecture", json_get_str(c, "architecture", ""));
+	if (*json_get_str(c, "variant", ""))
+		jw_kstr(w, "Variant", json_get_str(c, "variant", ""));
+	jw_kstr(w, "Os", json_get_str(c, "os", "linux"));
+	if (*json_get_str(c, "os.version", ""))
+		jw_kstr(w, "OsVersion", json_get_str(c, "os.version", ""));
+	jw_ku64(w, "Size", i->size);
+	jw_kobj(w, "GraphDriver");
+	jw_kpairs(w, "Data", &i->driver_data, true);
+	jw_kstr(w, "Name", image_store_driver(api.images));
+	jw_end(w);
+	jw_kobj(w, "RootFS");
+	jw_kstr(w, "Type", "layers");
+	if (i->n_layers) {
+		jw_karr(w, "Layers");
+		for (size_t k = 0; k < i->n_layers; k++)
+			jw_str(w, i->layers[k].diff_id);
+		jw_end(w);
+	}
+	jw_end(w);
+	jw_kobj(w, "Metadata");
+	print_time(w, "LastTagTime", i->last_tag);
+	jw_end(w);
+	jw_end(w);
+}
+
+static void inspect(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+	auto_str reply = STR_INIT;
+	struct jw w = jw_to(&reply);
+	struct image *i = image_get(api.images, http_param(x, "name"), &err);
+
+	(void)ctx;
+	if (i)
+		print_image(&w, i);
+	api_answer(x, i ? 0 : -1, 200, &reply, &err);
+	if (i)
+		image_free(i);
+}
+
+static void history(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+	auto_str reply = STR_INIT;
+	struct jw w = jw_to(&reply);
+	struct image_history h = {0};
+	int r = image_history_get(api.images, http_param(x, "name"), &h, &err);
+
+	(void)ctx;
+	jw_arr(&w);
+	for (size_t i = 0; r == 0 && i < h.n; i++) {
+		jw_obj(&w);
+		jw_kstr(&w, "Comment", h.v[i].comment);
+		jw_ki64(&w, "Created", h.v[i].created);
+		jw_kstr(&w, "CreatedBy", h.v[i].created_by);
+		jw_kstr(&w, "Id", h.v[i].id);
+		jw_ku64(&w, "Size", h.v[i].size);
+		jw_kstrlist(&w, "Tags", &h.v[i].tags, true);
+		jw_end(&w);
+	}
+	jw_end(&w);
+	api_answer(x, r, 200, &reply, &err);
+	image_history_free(&h);
+}
+
+/* ---- Tag, delete, prune ------------------------------------------------------------------------------------------------------- */
+
+static void tag(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+
+	(void)ctx;
+	api_answer_empty(x,
+			 image_tag(api.images, http_param(x, "name"), http_query(x, "repo", ""),
+				   http_query(x, "tag", ""), &err),
+			 201, &err);
+}
+
+static void print_deletions(struct jw *w, const struct image_deletions *d, bool null_if_empty)
+{
+	if (!d->n && null_if_empty) {
+		jw_null(w);
+		return;
+	}
+	jw_arr(w);
+	for (size_t i = 0; i < d->n; i++) {
+		jw_obj(w);
+		if (d->v[i].untagged)
+			jw_kstr(w, "Untagged", d->v[i].untagged);
+		if (d->v[i].deleted)
+			jw_kstr(w, "Deleted", d->v[i].deleted);
+		jw_end(w);
+	}
+	jw_end(w);
+}
+
+static void delete (struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+	auto_str reply = STR_INIT;
+	struct jw w = jw_to(&reply);
+	struct image_deletions d = {0};
+	int r = image_delete(api.images, http_param(x, "name"), http_query_bool(x, "force", false),
+			     !http_query_bool(x, "noprune", false), &d, &err);
+
+	(void)ctx;
+	print_deletions(&w, &d, false);
+	api_answer(x, r, 200, &reply, &err);
+	image_deletions_free(&d);
+}
+
+static int parse_prune(struct http_exchange *x, struct image_prune *p, struct error *err)
+{
+	auto_json *filters = NULL;
+	auto_strlist dangling = STRLIST_INIT;
+
+	p->dangling_only = true;
+	if (api_filters(x, &filters, err) < 0)
+		return -1;
+	for (json *m = json_first(filters); m; m = json_next(m))
+		if (!streq(json_name(m), "dangling") && !streq(json_name(m), "label") &&
+		    !streq(json_name(m), "label!") && !streq(json_name(m), "until"))
+			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(m));
+	take_filter(filters, "label", &p->label);
+	take_filter(filters, "label!", &p->label_not);
+	take_filter(filters, "until", &p->until);
+	take_filter(filters, "dangling", &dangling);
+	if (dangling.n) {
+		bool yes = streq(dangling.v[0], "true") || streq(dangling.v[0], "1");
+
+		if (!yes && !streq(dangling.v[0], "false") && !streq(dangling.v[0], "0"))
+			return error_set(err, ERR_INVALID, "invalid filter 'dangling=[%s]'",
+					 dangling.v[0]);
+		p->dangling_only = yes;
+	}
+	return 0;
+}
+
+static void prune(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+	auto_str reply = STR_INIT;
+	struct jw w = jw_to(&reply);
+	struct image_prune p = {0};
+	struct image_deletions d = {0};
+	int r = parse_prune(x, &p, &err);
+
+	(void)ctx;
+	if (r == 0)
+		r = image_prune(api.images, &p, &d, &err);
+	jw_obj(&w);
+	jw_key(&w, "ImagesDeleted");
+	print_deletions(&w, &d, true);
+	jw_ku64(&w, "SpaceReclaimed", d.reclaimed);
+	jw_end(&w);
+	api_answer(x, r, 200, &reply, &err);
+	strlist_free(&p.label);
+	strlist_free(&p.label_not);
+	strlist_free(&p.until);
+	image_deletions_free(&d);
+}
+
+/* ---- Import, load, save: bodies go through pipes ------------------------------------------------------------------------------ */
+
+/* Feeds the request body into a pipe while another thread reads it. */
+struct upload {
+	int pipe_in; /* the reading side's end */
+	int (*consume)(int fd, void *ctx, struct error *err);
+	void *ctx;
+	int result;
+	struct error err;
+};
+
+static void *consume_thread(void *arg)
+{
+	struct upload *u = arg;
+
+	u->result = u->consume(u->pipe_in, u->ctx, &u->err);
+	fd_close(&u->pipe_in); /* the feeder sees EPIPE if we stopped early */
+	return NULL;
+}
+
+static int feed(struct http_exchange *x, int pipe_out, struct error *err)
+{
+	auto_free char *buf = xmalloc(65536);
+
+	for (;;) {
+		ssize_t n = http_body_read(x, buf, 65536, err);
+
+		if (n <= 0)
+			return (int)n;
+		if (fd_write_all(pipe_out, buf, (size_t)n) < 0)
+			return 0; /* the reader has what it wants, or has failed and says why */
+	}
+}
+
+static int run_upload(struct http_exchange *x, int (*consume)(int, void *, struct error *),
+		      void *ctx, struct error *err)
+{
+	struct upload u = {.consume = consume, .ctx = ctx};
+	auto_close out = -1;
+	pthread_t thread;
+	int p[2], fed;
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return error_sys(err, errno, "pipe");
+	fcntl(p[1], F_SETPIPE_SZ, 1 << 20);
+	u.pipe_in = p[0];
+	out = p[1];
+	if (thread_start_joinable("upload", consume_thread, &u, &thread, err) < 0) {
+		close(p[0]);
+		return -1;
+	}
+	fed = feed(x, out, err);
+	fd_close(&out);
+	pthread_join(thread, NULL);
+	if (fed < 0)
+		return -1; /* a body cut off: whatever the reader made of it is not what was meant */
+	if (u.result < 0)
+		*err = u.err;
+	return u.result;
+}
+
+struct import_job {
+	struct image_import o;
+	char *id;
+};
+
+static int consume_import(int fd, void *ctx, struct error *err)
+{
+	struct import_job *j = ctx;
+
+	return image_import(api.images, fd, &j->o, &j->id, err);
+}
+
+static void import(struct http_exchange *x)
+{
+	auto_strlist changes = STRLIST_INIT;
+	struct import_job j = {.o = {.repo = http_query(x, "repo", ""),
+				     .tag = http_query(x, "tag", ""),
+				     .message = http_query(x, "message", ""),
+				     .platform = http_query(x, "platform", ""),
+				     .changes = &changes}};
+	struct error err = ERROR_INIT;
+	auto_str line = STR_INIT;
+	struct jw w = jw_to(&line);
+
+	for (size_t i = 0; i < x->query.n; i++)
+		if (streq(x->query.v[i].key, "changes"))
+			strlist_add(&changes, x->query.v[i].value);
+	if (run_upload(x, consume_import, &j, &err) < 0) {
+		http_reply_error(x, &err);
+		return;
+	}
+	jw_obj(&w);
+	jw_kstr(&w, "status", j.id);
+	jw_end(&w);
+	str_puts(&line, "\r\n");
+	http_reply(x, 200, "application/json", line.p, line.len);
+	free(j.id);
+}
+
+static void create(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+	const char *src = http_query(x, "fromSrc", "");
+
+	(void)ctx;
+	if (streq(src, "-")) {
+		import(x);
+		return;
+	}
+	if (*src)
+		error_set(&err, ERR_NOT_IMPLEMENTED,
+			  "importing from a URL (%s) is not supported yet: fetch it, and use "
+			  "docker import -",
+			  src);
+	else
+		error_set(
+		    &err, ERR_NOT_IMPLEMENTED,
+		    "pulling images (%s) is not supported yet: use docker load or docker import",
+		    http_query(x, "fromImage", ""));
+	http_reply_error(x, &err);
+}
+
+struct load_job {
+	struct str lines; /* JSON progress stream */
+};
+
+static void load_progress(void *ctx, const char *text)
+{
+	struct load_job *j = ctx;
+	struct jw w = jw_to(&j->lines);
+
+	jw_obj(&w);
+	jw_kstr(&w, "stream", text);
+	jw_end(&w);
+	str_puts(&j->lines, "\r\n");
+}
+
+static int consume_load(int fd, void *ctx, struct error *err)
+{
+	return image_load(api.images, fd, load_progress, ctx, err);
+}
+
+static void load(struct http_exchange *x, void *ctx)
+{
+	struct load_job j = {0};
+	struct error err = ERROR_INIT;
+
+	(void)ctx;
+	if (run_upload(x, consume_load, &j, &err) < 0)
+		http_reply_error(x, &err);
+	else
+		http_reply(x, 200, "application/json", str_cstr(&j.lines), j.lines.len);
+	str_free(&j.lines);
+}
+
+/* The archive is written into a pipe by a thread of its own and passed on as it comes. */
+struct save_job {
+	struct strlist names;
+	int out;
+	int result;
+	struct error err;
+};
+
+static void *save_thread(void *arg)
+{
+	struct save_job *j = arg;
+
+	j->result = image_save(api.images, &j->names, j->out, &j->err);
+	fd_close(&j->out);
+	return NULL;
+}
+
+/* The head goes out with the first bytes: an error before them gets its status. */
+static void pass_on(struct http_exchange *x, int fd)
+{
+	auto_free char *buf = xmalloc(65536);
+	bool gone = false;
+	ssize_t n;
+
+	while ((n = read(fd, buf, 65536)) > 0) {
+		if (!gone && !x->status)
+			gone = http_begin(x, 200, "application/x-tar") < 0;
+		if (!gone)
+			gone = http_write(x, buf, (size_t)n) < 0;
+		if (gone)
+			return; /* the writer ends with EPIPE */
+	}
+}
+
+static void save_names(struct http_exchange *x, struct strlist *names)
+{
+	struct save_job j = {.names = *names};
+	struct error err = ERROR_INIT;
+	auto_close in = -1;
+	pthread_t thread;
+	int p[2];
+
+	*names = (struct strlist)STRLIST_INIT;
+	if (pipe2(p, O_CLOEXEC) < 0 ||
+	    (j.out = p[1], in = p[0],
+	     thread_start_joinable("save", save_thread, &j, &thread, &err)) < 0) {
+		if (err.kind == ERR_NONE)
+			error_sys(&err, errno, "pipe");
+		http_reply_error(x, &err);
+		strlist_free(&j.names);
+		return;
+	}
+	pass_on(x, in);
+	fd_close(&in);
+	pthread_join(thread, NULL);
+	if (j.result < 0)
+		http_reply_error(x, &j.err);
+	else if (x->status)
+		http_end(x);
+	strlist_free(&j.names);
+}
+
+static void save(struct http_exchange *x, void *ctx)
+{
+	struct strlist names = STRLIST_INIT;
+
+	(void)ctx;
+	if (*http_param(x, "name"))
+		strlist_add(&names, http_param(x, "name"));
+	for (size_t i = 0; i < x->query.n; i++)
+		if (streq(x->query.v[i].key, "names"))
+			strlist_add(&names, x->query.v[i].value);
+	save_names(x, &names);
+}
+
+const struct http_route api_image_routes[] = {
+    {"GET", "/images/json", list, 0},
+    {"POST", "/images/create", create, 0},
+    {"POST", "/images/load", load, 0},
+    {"POST", "/images/prune", prune, 0},
+    {"GET", "/images/get", save, 0},
+    {"GET", "/images/{name:*}/json", inspect, 0},
+    {"GET", "/images/{name:*}/history", history, 0},
+    {"GET", "/images/{name:*}/get", save, 0},
+    {"POST", "/images/{name:*}/tag", tag, 0},
+    {"DELETE", "/images/{name:*}", delete, 0},
+};
+const size_t api_image_routes_count = ARRAY_LEN(api_image_routes);

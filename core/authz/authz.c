@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See authz.h. The list of drivers is fixed at start; calls are guarded by the plugin room (deadline: a stuck driver denies). */
+#include "authz/authz.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "plugin/plugin.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define BODY_MAX (1024 * 1024)
+
+static struct plugin_instance *drivers;
+static size_t n_drivers;
+
+static int open_one(const char *name, const char *exec_root, struct plugin_instance *out,
+		    struct error *err)
+{
+	const struct plugin *p = plugin_load(DOCKERD_KIND_AUTHZ, name, err);
+	static const struct pairs none = PAIRS_INIT;
+	struct dockerd_options *options = NULL;
+	auto_free char *state = NULL;
+	int r;
+
+	if (!p)
+		return -1;
+	state = xasprintf("%s/authz-%s", exec_root, p->name);
+	if (dir_make_all(AT_FDCWD, state, 0700, err) < 0 ||
+	    plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &none, &options, err) < 0)
+		return -1;
+	r = plugin_probe(p, state, state, options, err);
+	if (r == 0)
+		r = plugin_open(p, state, state, options, out, err);
+	plugin_options_free(options);
+	return r;
+}
+
+int authz_init(const struct config *c, const char *exec_root, struct error *err)
+{
+	const struct strlist *names = config_list(c, "authorization-plugins");
+
+	drivers = xcalloc(names->n, sizeof(*drivers));
+	for (size_t i = 0; i < names->n; i++) {
+		if (open_one(names->v[i], exec_root, &drivers[i], err) < 0)
+			return error_wrap(err, "authorization plugin %s", names->v[i]);
+		n_drivers++;
+	}
+	return 0;
+}
+
+bool authz_active(void)
+{
+	return n_drivers > 0;
+}
+
+/* Read a JSON body ahead, whole if it is small enough. True: it is in x->preread. */
+static int read_ahead(struct http_exchange *x, bool *whole, struct error *err)
+{
+	const char *type = http_header(x, "Content-Type");
+	struct str body = STR_INIT;
+
+	*whole = false;
+	if (!type || strncasecmp(type, "application/json", 16) != 0 || x->content_length > BODY_MAX)
+		return 0;
+	while (body.len <= BODY_MAX) {
+		ssize_t n = http_body_read(x, str_reserve(&body, 8192), 8192, err);
+
+		if (n < 0) {
+			str_free(&body);
+			return -1;
+		}
+		if (n == 0) {
+			*whole = true;
+			break;
+		}
+		body.len += (size_t)n;
+		body.p[body.len] = '\0';
+	}
+	str_free(&x->preread);
+	x->preread = body;
+	return 0;
+}
+
+/* Headers as the driver may see them: credentials are withheld, as moby does. */
+static struct dockerd_key_value *visible_headers(const struct http_exchange *x, uint32_t *n)
+{
+	struct dockerd_key_value *h = xcalloc(x->headers.n, sizeof(*h));
+
+	*n = 0;
+	for (size_t i = 0; i < x->headers.n; i++) {
+		const char *key = x->headers.v[i].key;
+
+		if (strcasecmp(key, "Authorization") && strcasecmp(key, "X-Registry-Auth") &&
+		    strcasecmp(key, "X-Registry-Config"))
+			h[(*n)++] = (struct dockerd_key_value){key, x->headers.v[i].value};
+	}
+	return h;
+}
+
+static int ask(struct plugin_instance *d, const struct dockerd_authz_request *r, bool response,
+	       struct error *err)
+{
+	const struct dockerd_authz_ops *ops = &d->plugin->ops.authz;
+	struct dockerd_authz_verdict v = {.size = sizeof(v)};
+	struct dockerd_error derr = plugin_error_init();
+	struct plugin_call call;
+	int32_t rc;
+
+	if (response && !ops->response)
+		return 0;
+	if (plugin_enter(d, response ? "response" : "request", "", &call, err) < 0)
+		return -1;
+	rc = response ? ops->response(d->self, r, &v, &derr) : ops->request(d->self, r, &v, &derr);
+	if (plugin_leave(&call, rc, &derr, err) < 0)
+		return error_set(err, ERR_DENIED, "plugin %s failed with error: %s",
+				 d->plugin->name, err->text);
+	if (v.verdict == DOCKERD_AUTHZ_ALLOW)
+		return 0;
+	v.message[sizeof(v.message) - 1] = '\0';
+	return error_set(err, ERR_DENIED, "authorization denied by plugin %s: %s", d->plugin->name,
+			 v.message);
+}
+
+static int ask_all(const struct dockerd_authz_request *r, bool response, struct error *err)
+{
+	for (size_t i = 0; i < n_drivers; i++)
+		if (ask(&drivers[i], r, response, err) < 0)
+			return -1;
+	return 0;
+}
+
+static struct dockerd_authz_request base(const struct http_exchange *x, const char *route)
+{
+	return (struct dockerd_authz_request){.size = sizeof(struct dockerd_authz_request),
+					      .user = "",
+					      .auth_method = "",
+					      .method = x->method,
+					      .uri = x->uri,
+					      .route = route,
+					      .path = x->path,
+					      .peer_uid = x->peer_uid,
+					      .peer_gid = x->peer_gid,
+					      .peer_pid = x->peer_pid};
+}
+
+int authz_request(struct http_exchange *x, const char *route, struct error *err)
+{
+	struct dockerd_authz_request r = base(x, route);
+	auto_free struct dockerd_key_value *headers = NULL;
+	bool whole;
+
+	if (read_ahead(x, &whole, err) < 0)
+		return -1;
+	headers = visible_headers(x, &r.header_count);
+	r.headers = headers;
+	if (whole) {
+		r.body = str_cstr(&x->preread);
+		r.body_length = x->preread.len;
+	}
+	return ask_all(&r, false, err);
+}
+
+int authz_response(struct http_exchange *x, const char *route, int status, const char *body,
+		   size_t len, struct error *err)
+{
+	struct dockerd_authz_request r = base(x, route);
+
+	r.status = status;
+	if (len <= BODY_MAX) {
+		r.response_body = body;
+		r.response_length = len;
+	}
+	return ask_all(&r, true, err);
+}
+
+void authz_reload(void)
+{
+	for (size_t i = 0; i < n_drivers; i++) {
+		struct plugin_instance *d = &drivers[i];
+		struct dockerd_error derr = plugin_error_init();
+		struct error err = ERROR_INIT;
+
+		if (d->plugin->ops.authz.reload &&
+		    d->plugin->ops.authz.reload(d->self, &derr) < 0) {
+			plugin_error(d->plugin, "reload", &derr, &err);
+			log_error("authorization rules were not reloaded: the old ones stay",
+				  "driver", d->plugin->name, "error", err.text);
+		}
+	}
+}

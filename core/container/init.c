@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The start and the end of the daemon, for containers: load all, adopt those whose shim lives, settle those that ended meanwhile, sweep what a
+ * killed daemon left half-made; at shutdown stop all, unless live-restore.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "container/container_int.h"
+#include "container/image_use.h"
+#include "image/image.h"
+#include "volume/volume.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+/* ---- Loading ------------------------------------------------------------------------------------------------------------------ */
+
+static bool is_id(const char *name)
+{
+	return strlen(name) == ID_LEN && strspn(name, "0123456789abcdef") == ID_LEN;
+}
+
+/* Directory without config.v2.json: a create or a removal that was cut off. */
+static bool half_made(int dirfd, const char *id)
+{
+	auto_free char *config = xasprintf("%s/config.v2.json", id);
+
+	return !file_exists_at(dirfd, config);
+}
+
+static void sweep_half_made(int dirfd, const char *id)
+{
+	struct error err = ERROR_INIT;
+
+	log_info("removing a half-made container", "container", id);
+	if (image_use_layer_remove(id, &err) < 0 || dir_remove_all(dirfd, id, &err) < 0)
+		log_error("half-made container stays", "container", id, "error", err.text);
+}
+
+static void load_one(int dirfd, const char *id)
+{
+	struct error err = ERROR_INIT;
+	struct container *c;
+
+	if (half_made(dirfd, id)) {
+		sweep_half_made(dirfd, id);
+		return;
+	}
+	c = container_load(id, &err);
+	if (!c) {
+		log_error("failed to load container", "container", id, "error", err.text);
+		return;
+	}
+	if (container_claim_name(c->id, c->name, &err) < 0) {
+		/* cannot come from us; give it a name, so that it can be removed */
+		log_warn("container gets a new name", "container", id, "error", err.text);
+		free(c->name);
+		c->name = container_random_name(c->id);
+	}
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		auto_free char *path = NULL;
+
+		if (c->mounts[i].name &&
+		    volume_use(c->mounts[i].name, c->mounts[i].anonymous, c->id, &path, &err) < 0)
+			log_warn("volume of a container", "container", id, "error", err.text);
+	}
+	container_publish(c);
+	container_unref(c);
+}
+
+static int load_all(struct error *err)
+{
+	auto_free char *path = path_join(room.data_root, "containers");
+	auto_dir DIR *d = NULL;
+	auto_strlist ids = STRLIST_INIT;
+	struct dirent *e;
+
+	if (dir_make_all(AT_FDCWD, path, 0710, err) < 0)
+		return -1;
+	d = opendir(path);
+	if (!d)
+		return error_sys(err, errno, "%s", path);
+	while ((e = readdir(d)))
+		if (is_id(e->d_name))
+			strlist_add(&ids, e->d_name);
+	strlist_sort(&ids);
+	for (size_t i = 0; i < ids.n; i++)
+		load_one(dirfd(d), ids.v[i]);
+	return 0;
+}
+
+/* Read-write layers without a container, run directories without a container. */
+static void sweep_orphans(void)
+{
+	auto_strlist layers = STRLIST_INIT;
+	auto_free char *path = path_join(room.exec_root, "containers");
+	auto_dir DIR *d = opendir(path);
+	struct error err = ERROR_INIT;
+	struct dirent *e;
+
+	layer_rw_list(room.images, &layers);
+	for (size_t i = 0; i < layers.n; i++) {
+		auto_container *c = container_by_id(layers.v[i]);
+		auto_free char *dir = container_dir(layers.v[i]);
+
+		/* a directory that we could not read may still be somebody's container */
+		if (!c && !file_exists_at(AT_FDCWD, dir) &&
+		    image_use_layer_remove(layers.v[i], &err) < 0)
+			log_error("orphaned read-write layer", "container", layers.v[i], "error",
+				  err.text);
+	}
+	while (d && (e = readdir(d))) {
+		auto_container *c = is_id(e->d_name) ? container_by_id(e->d_name) : NULL;
+		auto_free char *dir = container_run_dir(e->d_name);
+		struct shim_create sc = {.id = e->d_name,
+					 .dir = dir,
+					 .driver = room.exec_driver,
+					 .rootfs_fd = -1,
+					 .netns_fd = -1};
+
+		if (is_id(e->d_name) && !c && shim_delete(&sc, &err) < 0)
+			log_error("run directory of a container that is gone", "container",
+				  e->d_name, "error", err.text);
+	}
+}
+
+/* ---- Adoption ----------------------------------------------------------------------------------------------------------------- */
+
+struct past {
+	struct container *c;
+	struct shim_event exit, started;
+	uint64_t last;
+};
+
+static void look_back(const struct shim_event *ev, void *ctx)
+{
+	struct past *p = ctx;
+
+	p->last = ev->seq;
+	if (ev->type == SHIM_EVENT_EXIT)
+		p->exit = *ev;
+	else if (ev->type == SHIM_EVENT_STARTED)
+		p->started = *ev;
+	else if (ev->type == SHIM_EVENT_OOM)
+		p->c->oom_seen = true;
+}
+
+static void adopt_network(struct container *c)
+{
+	struct error err = ERROR_INIT;
+	auto_close ns = -1;
+	char path[64];
+
+	if (!c->connected)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)c->state.pid);
+	ns = open(path, O_RDONLY | O_CLOEXEC);
+	if (network_adopt(c->id, &c->endpoint, ns, &err) < 0)
+		log_error("network of a live container", "container", c->id, "error", err.text);
+}
+
+/* The storage driver finds its mount again, and counts it. */
+static void adopt_mount(struct container *c)
+{
+	struct error err = ERROR_INIT;
+	int fd;
+
+	if (image_use_layer_mount(c->id, &fd, NULL, &err) < 0) {
+		log_error("root of a live container", "container", c->id, "error", err.text);
+		return;
+	}
+	close(fd);
+	c->mounted = true;
+}
+
+/* A container that was running when the last daemon ended. True: it still runs. */
+static bool adopt(struct container *c)
+{
+	auto_free char *dir = container_run_dir(c->id);
+	struct error err = ERROR_INIT;
+	struct past past = {.c = c};
+	int sock;
+
+	if (shim_journal_read(dir, 0, look_back, &past, &err) < 0 || !past.started.seq ||
+	    past.exit.seq)
+		return false;
+	sock = shim_subscribe(dir, past.last, &err);
+	if (sock < 0)
+		return false;
+	close(sock);
+	c->state.running = true;
+	c->state.pid = past.started.pid;
+	c->state.start_time = past.started.start_time;
+	if (c->state.started == CLOCK_ZERO)
+		c->state.started = past.started.time;
+	c->last_event = 0; /* exec sessions that ended meanwhile are told as well */
+	c->logd_open = true;
+	adopt_mount(c);
+	adopt_network(c);
+	return true;
+}
+
+static void settle_dead(struct container *c)
+{
+	auto_free char *dir = container_run_dir(c->id);
+	struct error err = ERROR_INIT;
+	struct past past = {.c = c};
+	struct shim_event ev = {.type = SHIM_EVENT_EXIT, .exit_code = 137};
+
+	shim_journal_read(dir, 0, look_back, &past, &err);
+	if (past.exit.seq)
+		ev = past.exit;
+	c->state.running = true; /* for the handling of its exit */
+	c->state.restarting = false;
+	c->logd_open = true;
+	c->mounted = true;
+	container_exited(c, &ev);
+}
+
+static void restore(struct container *c)
+{
+	struct error err = ERROR_INIT;
+	auto_free char *dir = container_run_dir(c->id);
+	bool was = c->state.running && !c->state.restarting;
+
+	if (!was && file_exists_at(AT_FDCWD, dir)) {
+		/* killed during a start: what the journal says decides */
+		was = true;
+	}
+	if (!was) {
+		if (c->state.restarting) {
+			c->state.running = c->state.restarting = false;
+			container_save(c, false, &err);
+		}
+		return;
+	}
+	if (adopt(c)) {
+		if (monitor_add(c, &err) < 0)
+			log_error("live container is not watched", "container", c->id, "error",
+				  err.text);
+		if (!room.live_restore && container_stop(c->id, INT32_MIN, NULL, &err) < 0)
+			log_warn("container of an earlier daemon", "container", c->id, "error",
+				 err.text);
+		return;
+	}
+	settle_dead(c);
+}
+
+/* A new logd has started: give it what the shims hold. */
+void containers_logd_restore(const char *driver)
+{
+	size_t n;
+	struct container **all = containers_all(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct container *c = all[i];
+		auto_free char *dir = container_run_dir(c->id);
+		struct error err = ERROR_INIT;
+		int held[3] = {-1, -1, -1}, console = -1;
+
+		if (c->state.running && !c->state.restarting && streq(c->log_driver, driver) &&
+		    container_logd_open(c, &err) == 0 &&
+		    shim_stdio_take(dir, NULL, held, &console, &err) == 0) {
+			struct logd_fds fds = {
+			    .in = held[0], .out = held[1], .err = held[2], .console = console};
+
+			if (logd_start(driver, c->id, &fds, &err) < 0)
+				log_error("output of a container is not read", "container", c->id,
+					  "error", err.text);
+		}
+		for (int k = 0; k < 3; k++)
+			fd_close(&held[k]);
+		fd_close(&console);
+		container_unref(c);
+	}
+	free(all);
+}
+
+static void each_container(void (*f)(struct container *))
+{
+	size_t n;
+	struct container **all = containers_all(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		f(all[i]);
+		container_unref(all[i]);
+	}
+	free(all);
+}
+
+static void users_of(void *ctx, const char *image_id, struct image_users *out)
+{
+	size_t n;
+	struct container **all = containers_all(&n);
+
+	(void)ctx;
+	for (size_t i = 0; i < n; i++) {
+		pthread_mutex_lock(&all[i]->lock);
+		if (streq(all[i]->image_id, image_id))
+			image_users_add(out, all[i]->id, all[i]->state.running);
+		pthread_mutex_unlock(&all[i]->lock);
+		container_unref(all[i]);
+	}
+	free(all);
+}
+
+int containers_init(const struct container_room *r, struct error *err)
+{
+	auto_free char *logd_dir = NULL;
+
+	room = *r;
+	logd_dir = path_join(room.exec_root, "logd");
+	if (dir_make_all(AT_FDCWD, logd_dir, 0700, err) < 0 || monitor_init(err) < 0)
+		return -1;
+	logd_setup(logd_dir, "docker", containers_logd_restore);
+	if (load_all(err) < 0)
+		return -1;
+	image_store_set_users(room.images, users_of, NULL);
+	sweep_orphans();
+	each_container(restore);
+	network_sweep();
+	return 0;
+}
+
+/* ---- Policies and shutdown ---------------------------------------------------------------------------------------------------- */
+
+static void start_policy(struct container *c)
+{
+	struct error err = ERROR_INIT;
+	bool want = streq(c->restart_policy, "always") ||
+		    (streq(c->restart_policy, "unless-stopped") && !c->manually_stopped);
+	LOCK_SCOPE(&c->op);
+
+	if (want && c->started_before && !c->state.running && !c->gone &&
+	    container_start_locked(c, &err) < 0)
+		log_error("failed to start container", "container", c->id, "error", err.text);
+	else if (!want && c->auto_remove && c->started_before && !c->state.running && !c->gone &&
+		 container_remove_locked(c, true, &err) < 0)
+		log_error("container is not removed", "container", c->id, "error", err.text);
+}
+
+void containers_start_policies(void)
+{
+	each_container(start_policy);
+}
+
+struct stopper {
+	struct container *c;
+	int timeout_s;
+};
+
+static void *stop_one(void *arg)
+{
+	struct stopper *s = arg;
+	struct error err = ERROR_INIT;
+	bool manual = s->c->manually_stopped;
+
+	if (container_stop(s->c->id, s->timeout_s, NULL, &err) < 0 && err.kind != ERR_NOT_MODIFIED)
+		log_error("container did not stop", "container", s->c->id, "error", err.text);
+	/* it was the daemon that stopped it: its policy holds at the next start */
+	pthread_mutex_lock(&s->c->op);
+	s->c->manually_stopped = manual;
+	if (!s->c->gone)
+		container_save(s->c, false, &err);
+	pthread_mutex_unlock(&s->c->op);
+	return NULL;
+}
+
+void containers_shutdown(int timeout_ms)
+{
+	struct error err = ERROR_INIT;
+	struct container **all;
+	struct stopper *stoppers;
+	pthread_t *threads;
+	size_t n, started = 0;
+
+	if (room.live_restore)
+		return;
+	all = containers_all(&n);
+	stoppers = xcalloc(n, sizeof(*stoppers));
+	threads = xcalloc(n, sizeof(*threads));
+	for (size_t i = 0; i < n; i++) {
+		if (!all[i]->state.running)
+			continue;
+		stoppers[started] =
+		    (struct stopper){all[i], timeout_ms < 0 ? INT32_MIN : timeout_ms / 1000};
+		if (thread_start_joinable("stop", stop_one, &stoppers[started], &threads[started],
+					  &err) == 0)
+			started++;
+	}
+	for (size_t i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	for (size_t i = 0; i < n; i++)
+		container_unref(all[i]);
+	free(all);
+	free(stoppers);
+	free(threads);
+	logd_shutdown();
+}

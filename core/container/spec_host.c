@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the spec room is told about this host and the daemon's configuration. Made once; a reload changes none of it. */
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "container/container_int.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+static struct spec_host host;
+static struct pairs ulimits;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void read_ulimits(void)
+{
+	/* {"nofile":{"Name":"nofile","Hard":64000,"Soft":64000}} */
+	for (json *u = json_first(config_json(room.config, "default-ulimits")); u;
+	     u = json_next(u)) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "%lld:%lld", (long long)json_get_i64(u, "Soft", -1),
+			 (long long)json_get_i64(u, "Hard", -1));
+		pairs_set(&ulimits, json_name(u), text);
+	}
+}
+
+/* "" and "builtin", "unconfined", or the text of the profile. */
+static const char *seccomp_profile(void)
+{
+	const char *path = config_str(room.config, "seccomp-profile");
+	struct error err = ERROR_INIT;
+	struct str text = STR_INIT;
+
+	if (!*path || streq(path, "builtin") || streq(path, "unconfined"))
+		return path;
+	if (file_read_at(AT_FDCWD, path, 1 << 20, &text, &err) < 0) {
+		log_error("opening seccomp profile failed: the built-in one is used", "error",
+			  err.text);
+		return "builtin";
+	}
+	return str_steal(&text);
+}
+
+static void make(void)
+{
+	static const char *const runtimes[] = {"runc", "io.containerd.runc.v2", NULL};
+	struct sysinfo si;
+
+	sysinfo(&si);
+	read_ulimits();
+	host = (struct spec_host){
+	    .memory_total = (int64_t)si.totalram * si.mem_unit,
+	    .cpus = (int)sysconf(_SC_NPROCESSORS_ONLN),
+	    .cgroup_version =
+		file_exists_at(AT_FDCWD, "/sys/fs/cgroup/cgroup.controllers") ? "2" : "1",
+	    .runtimes = runtimes,
+	    .default_runtime = "runc",
+	    .ulimits = &ulimits,
+	    .shm_size = config_int(room.config, "default-shm-size"),
+	    .ipc_mode = config_str(room.config, "default-ipc-mode"),
+	    .cgroupns_mode = config_str(room.config, "default-cgroupns-mode"),
+	    .cgroup_parent = config_str(room.config, "cgroup-parent"),
+	    .log_driver = config_str(room.config, "log-driver"),
+	    .log_opts = config_map(room.config, "log-opts"),
+	    .seccomp_profile = seccomp_profile(),
+	    .no_new_privileges = config_bool(room.config, "no-new-privileges"),
+	    .init = config_bool(room.config, "init"),
+	    .swap_accounting =
+		file_exists_at(AT_FDCWD, "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"),
+	    .apparmor_profile = "",
+	};
+}
+
+struct spec_host *spec_host(void)
+{
+	pthread_once(&once, make);
+	return &host;
+}

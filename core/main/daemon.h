@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of main/ share: the steps of the daemon's start and end, one file per job. */
+#ifndef MAIN_DAEMON_H
+#define MAIN_DAEMON_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "plugin/plugin.h"
+
+/* The configuration in force; replaced by SIGHUP, the old one is kept (readers may still look at it). */
+const struct config *daemon_config(void);
+void daemon_config_set(struct config *c);
+
+/* ---- pidfile.c: ERR_CONFLICT if the process in it lives ("process with PID 12 is still running"). */
+int pidfile_write(const char *path, struct error *err);
+void pidfile_remove(const char *path);
+
+/* ---- places.c */
+struct places {
+	char *data_root, *exec_root; /* real paths */
+	int lock_fd;                 /* moby's lock on the data root, held for life */
+	char id[37];                 /* engine-id */
+};
+/* Make the directories, take the lock (another daemon, ours or moby, on the same directory is ERR_CONFLICT), read or make engine-id. */
+int places_open(const struct config *c, struct places *out, struct error *err);
+
+/* ---- storage.c: prior state on disk wins, then the priority list, by probe. */
+int storage_select(const struct config *c, const struct places *p, struct plugin_instance *out,
+		   struct error *err);
+
+/* ---- signals.c */
+/* Block what the loop handles; before any thread starts. */
+void signals_block(void);
+/* Handle SIGHUP (reload), SIGUSR1 (dump threads) until SIGTERM, SIGINT or SIGQUIT comes. */
+void signals_loop(void (*reload)(void));
+
+/* ---- notify.c: sd_notify(3): "READY=1", "STOPPING=1". Nothing without NOTIFY_SOCKET. */
+void notify_systemd(const char *state);
+
+#endif

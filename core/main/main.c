@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dockerd: arguments -> configuration -> plugins -> rooms -> listeners -> wait -> shutdown. A table of contents; each step is in a file
+ * or a room of its own.
+ */
+#include "api/api.h"
+#include "authz/authz.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "container/container.h"
+#include "events/events.h"
+#include "image/image.h"
+#include "main/daemon.h"
+#include "network/network.h"
+#include "plugin/plugin.h"
+#include "volume/volume.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* All that is opened at the start and closed at the end. */
+struct daemon {
+	struct places places;
+	struct plugin_instance storage;
+	struct image_store *images;
+	struct http_server *server;
+	const struct plugin *exec;
+};
+
+/* ---- Actions that end at once ------------------------------------------------------------------------------------------------- */
+
+static int print(int r, const struct str *out, const struct error *err)
+{
+	if (r < 0) {
+		fprintf(stderr, "%s\n", err->text);
+		return 1;
+	}
+	fputs(str_cstr(out), stdout);
+	return fflush(stdout) ? 1 : 0;
+}
+
+/* Exit code, or -1: run the daemon. */
+static int run_action(const struct config *c)
+{
+	struct error err = ERROR_INIT;
+	auto_str out = STR_INIT;
+
+	switch (config_action(c)) {
+	case CONFIG_HELP:
+		config_help(stdout);
+		return 0;
+	case CONFIG_VERSION:
+		printf("Docker version %s, build dockerd-in-C-%s\n", api_engine_version(),
+		       PACKAGE_VERSION);
+		return 0;
+	case CONFIG_VALIDATE:
+		printf("configuration OK\n");
+		return 0;
+	case CONFIG_LIST_PLUGINS:
+		return print(plugin_dump_list(&out, &err), &out, &err);
+	case CONFIG_DUMP_PLUGIN:
+		return print(plugin_dump(config_str(c, "dump-plugin"), false, &out, &err), &out,
+			     &err);
+	case CONFIG_DUMP_CONFIG:
+		config_dump(c, &out);
+		return print(0, &out, &err);
+	case CONFIG_DUMP_OPTIONS:
+		if (config_dump_options(config_str(c, "dump-options"), stdout, &err) == 0)
+			return 0;
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	case CONFIG_RUN:
+		break;
+	}
+	return -1;
+}
+
+/* ---- Configuration ------------------------------------------------------------------------------------------------------------ */
+
+static void set_up_log(const struct config *c)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	log_parse_level(config_str(c, "log-level"), &level);
+	if (config_bool(c, "debug"))
+		level = LOG_LEVEL_DEBUG;
+	log_setup(level, streq(config_str(c, "log-format"), "json"), config_bool(c, "raw-logs"));
+}
+
+static void reload(void)
+{
+	auto_strlist changed = STRLIST_INIT;
+	struct error err = ERROR_INIT;
+	struct config *fresh = config_reload(daemon_config(), &changed, &err);
+	auto_free char *keys = NULL;
+	auto_pairs attrs = PAIRS_INIT;
+
+	if (!fresh) {
+		log_error("reloading configuration failed: the old one stays in force", "error",
+			  err.text);
+		return;
+	}
+	daemon_config_set(fresh);
+	set_up_log(fresh);
+	authz_reload();
+	network_refresh();
+	keys = strlist_join(&changed, ", ");
+	pairs_set(&attrs, "name", "dockerd");
+	pairs_set(&attrs, "changed", keys);
+	events_publish("daemon", "reload", api.daemon_id, &attrs);
+	log_info("Reloaded configuration", "changed", keys);
+}
+
+/* ---- Rooms -------------------------------------------------------------------------------------------------------------------- */
+
+static void image_event(void *ctx, const char *action, const char *id, const char *name)
+{
+	auto_pairs attrs = PAIRS_INIT;
+	struct error err = ERROR_INIT;
+	struct image *i = image_get_config(ctx, id, &err);
+
+	if (i) {
+		json_pairs(json_get(json_get(i->config, "config"), "Labels"), &attrs);
+		image_free(i);
+	}
+	pairs_set(&attrs, "name", name);
+	events_publish("image", action, id, &attrs);
+}
+
+static int open_images(struct daemon *d, struct error *err)
+{
+	if (storage_select(daemon_config(), &d->places, &d->storage, err) < 0)
+		return -1;
+	if (image_store_open(d->places.data_root, &d->storage, &d->images, err) < 0)
+		return -1;
+	image_store_set_events(d->images, image_event, d->images);
+	return volumes_init(d->places.data_root, err);
+}
+
+static int open_network(struct daemon *d, struct error *err)
+{
+	const struct config *c = daemon_config();
+	struct network_config n = {
+	    .data_root = d->places.data_root,
+	    .exec_root = d->places.exec_root,
+	    .bridge = config_str(c, "bridge"),
+	    .bip = config_str(c, "bip"),
+	    .fixed_cidr = config_str(c, "fixed-cidr"),
+	    .default_gateway = config_str(c, "default-gateway"),
+	    .default_ip = config_str(c, "ip"),
+	    .mtu = (int)config_int(c, "mtu"),
+	    .icc = config_bool(c, "icc"),
+	    .ip_forward = config_bool(c, "ip-forward"),
+	    .ip_masq = config_bool(c, "ip-masq"),
+	    .iptables = config_bool(c, "iptables"),
+	    .userland_proxy = config_bool(c, "userland-proxy"),
+	    .live_restore = config_bool(c, "live-restore"),
+	    .dns = (const char *const *)config_list(c, "dns")->v,
+	    .dns_search = (const char *const *)config_list(c, "dns-search")->v,
+	    .dns_options = (const char *const *)config_list(c, "dns-opts")->v,
+	};
+
+	return network_init(&n, err);
+}
+
+static int open_containers(struct daemon *d, struct error *err)
+{
+	const struct config *c = daemon_config();
+	const char *name = config_str(c, "exec-driver");
+	auto_free char *path =
+	    plugin_find(DOCKERD_KIND_EXEC, *name ? name : DEFAULT_EXEC_DRIVER, err);
+	struct container_room room = {.config = c,
+				      .images = d->images,
+				      .data_root = d->places.data_root,
+				      .exec_root = d->places.exec_root,
+				      .storage_driver = image_store_driver(d->images),
+				      .live_restore = config_bool(c, "live-restore")};
+
+	if (!path)
+		return -1;
+	/* judged by the same rules as in dockerd-exec, which alone loads it */
+	room.exec_driver = steal_ptr(&path);
+	return containers_init(&room, err);
+}
+
+static int open_rooms(struct daemon *d, struct error *err)
+{
+	if (authz_init(daemon_config(), d->places.exec_root, err) < 0)
+		return -1;
+	if (open_images(d, err) < 0 || open_network(d, err) < 0 || open_containers(d, err) < 0)
+		return -1;
+	api = (struct api_context){.config = daemon_config,
+				   .images = d->images,
+				   .data_root = d->places.data_root,
+				   .exec_root = d->places.exec_root,
+				   .storage_driver = image_store_driver(d->images),
+				   .exec_driver_name = config_str(daemon_config(), "exec-driver"),
+				   .daemon_id = d->places.id};
+	return 0;
+}
+
+/* ---- Listeners ---------------------------------------------------------------------------------------------------------------- */
+
+/* Bound early, so that clients queue instead of failing while the rooms open. */
+static int bind_listeners(struct daemon *d, struct error *err)
+{
+	const struct strlist *hosts = config_list(daemon_config(), "hosts");
+	static const char *const fallback = "unix:///var/run/docker.sock";
+	auto_free int *fds = NULL;
+	size_t n = 0;
+
+	d->server = http_server_new(api_serve, NULL);
+	http_server_set_reply_hook(d->server, api_reply_hook);
+	for (size_t i = 0; i < (hosts->n ? hosts->n : 1); i++)
+		if (http_listen(hosts->n ? hosts->v[i] : fallback,
+				config_str(daemon_config(), "group"), &fds, &n, err) < 0)
+			return error_wrap(err, "failed to load listeners");
+	for (size_t i = 0; i < n; i++)
+		if (http_server_listen(d->server, fds[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+static void announce(void)
+{
+	const struct strlist *hosts = config_list(daemon_config(), "hosts");
+
+	log_info("Daemon has completed initialization");
+	for (size_t i = 0; i < hosts->n; i++) {
+		auto_free char *text = xasprintf(
+		    "API listen on %s",
+		    strstr(hosts->v[i], "://") ? strstr(hosts->v[i], "://") + 3 : hosts->v[i]);
+
+		log_info(text);
+	}
+	if (!hosts->n)
+		log_info("API listen on /var/run/docker.sock");
+	notify_systemd("READY=1");
+}
+
+/* ---- Life --------------------------------------------------------------------------------------------------------------------- */
+
+static int start(struct daemon *d, struct error *err)
+{
+	if (geteuid() != 0)
+		return error_set(err, ERR_DENIED,
+				 "dockerd needs to be started with root privileges. To run dockerd "
+				 "in rootless mode as an "
+				 "unprivileged user, see https://docs.docker.com/go/rootless/");
+	if (pidfile_write(config_str(daemon_config(), "pidfile"), err) < 0)
+		return error_wrap(
+		    err, "failed to start daemon, ensure docker is not running or delete %s",
+		    config_str(daemon_config(), "pidfile"));
+	if (places_open(daemon_config(), &d->places, err) < 0 || bind_listeners(d, err) < 0 ||
+	    open_rooms(d, err) < 0)
+		return -1;
+	return http_server_start(d->server, err);
+}
+
+static void stop(struct daemon *d)
+{
+	int seconds = (int)config_int(daemon_config(), "shutdown-timeout");
+
+	log_info("Processing signal 'terminated'");
+	notify_systemd("STOPPING=1");
+	containers_shutdown(seconds < 0 ? -1 : seconds * 1000);
+	http_server_stop(d->server, 1000);
+	network_shutdown();
+	image_store_close(d->images);
+	pidfile_remove(config_str(daemon_config(), "pidfile"));
+	log_info("Daemon shutdown complete");
+}
+
+/* Many threads, little memory: one arena, freed memory goes back. */
+static void tune_malloc(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+}
+
+int main(int argc, char **argv)
+{
+	struct error err = ERROR_INIT;
+	struct config *c = NULL;
+	struct daemon d = {0};
+	int code;
+
+	tune_malloc();
+	umask(0022);
+	if (config_parse(argc, argv, &c, &err) < 0) {
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	code = run_action(c);
+	if (code >= 0) {
+		config_free(c);
+		return code;
+	}
+	signals_block();
+	signal(SIGPIPE, SIG_IGN);
+	daemon_config_set(c);
+	set_up_log(c);
+	log_info("Starting up");
+	for (size_t i = 0; i < config_notes(c)->n; i++)
+		log_info(config_notes(c)->v[i]);
+	if (start(&d, &err) < 0) {
+		fprintf(stderr, "failed to start daemon: %s\n", err.text);
+		if (err.kind != ERR_CONFLICT || d.places.data_root)
+			pidfile_remove(config_str(c, "pidfile"));
+		return 1;
+	}
+	announce();
+	containers_start_policies();
+	signals_loop(reload);
+	stop(&d);
+	return 0;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The data root and the exec root: made, locked, and named. */
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "main/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *make_real(const char *path, mode_t mode, struct error *err)
+{
+	char *real;
+
+	if (dir_make_all(AT_FDCWD, path, mode, err) < 0)
+		return NULL;
+	real = realpath(path, NULL); /* the data root may be a symlink */
+	if (!real)
+		error_sys(err, errno, "%s", path);
+	return real;
+}
+
+/* moby keeps volumes/metadata.db (bolt) locked with flock(2) while it runs: the same lock keeps us and it apart. */
+static int take_lock(struct places *p, struct error *err)
+{
+	auto_free char *dir = path_join(p->data_root, "volumes"),
+		       *path = path_join(dir, "metadata.db");
+
+	if (dir_make_all(AT_FDCWD, dir, 0701, err) < 0)
+		return -1;
+	p->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (p->lock_fd < 0)
+		return error_sys(err, errno, "open %s", path);
+	if (flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		return error_set(err, ERR_CONFLICT,
+				 "another daemon uses the data root %s (%s is locked): stop it, or "
+				 "use another --data-root",
+				 p->data_root, path);
+	return 0;
+}
+
+/* A random UUID (RFC 9562, version 4), as moby makes one. */
+static int engine_id(struct places *p, struct error *err)
+{
+	auto_free char *path = path_join(p->data_root, "engine-id");
+	auto_str text = STR_INIT;
+	unsigned char b[16];
+	char hex[33];
+
+	if (file_read_at(AT_FDCWD, path, 256, &text, err) == 0 && text.len >= 36) {
+		memcpy(p->id, text.p, 36);
+		return 0;
+	}
+	error_clear(err);
+	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+		return error_sys(err, errno, "getrandom");
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	hex_encode(b, sizeof(b), hex);
+	snprintf(p->id, sizeof(p->id), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
+		 hex + 16, hex + 20);
+	return file_write_atomic(AT_FDCWD, path, p->id, 36, 0600, true, err);
+}
+
+int places_open(const struct config *c, struct places *out, struct error *err)
+{
+	auto_free char *tmp = NULL;
+
+	out->lock_fd = -1;
+	out->data_root = make_real(config_str(c, "data-root"), 0710, err);
+	if (!out->data_root)
+		return -1;
+	out->exec_root = make_real(config_str(c, "exec-root"), 0711, err);
+	if (!out->exec_root || take_lock(out, err) < 0)
+		return -1;
+	/* what a killed daemon left in tmp/ is nobody's */
+	if (dir_remove_all(AT_FDCWD, (tmp = path_join(out->data_root, "tmp")), err) < 0 ||
+	    dir_make_all(AT_FDCWD, tmp, 0700, err) < 0)
+		return -1;
+	return engine_id(out, err);
+}
