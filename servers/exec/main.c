@@ -237,7 +237,6 @@ int main(int argc, char **argv)
 
 	/* A process of a container must not look into us while we are in its namespaces. */
 	prctl(PR_SET_DUMPABLE, 0);
-	signal(SIGPIPE, SIG_IGN);
 	for (int fd = 3; fd < EXEC_FDS; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	if (direct) {

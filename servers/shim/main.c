@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAX_POLL 512
@@ -34,6 +35,8 @@ static int set_up(struct shim *s, struct error *err)
 {
 	sigset_t mask;
 
+	/* Nothing of what the daemon may have inherited shall live on here. */
+	syscall(SYS_close_range, (unsigned int)SHIM_FDS, ~0U, 0U);
 	for (int fd = 3; fd < SHIM_FDS; fd++)
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 			return error_sys(err, errno, "descriptor %d", fd);

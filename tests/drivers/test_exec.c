@@ -366,6 +366,8 @@ static void test_confinement(void)
 	expect_sh("hostname", "hostname", 0, "box\n");
 	expect_sh("the pid namespace is new", "echo $$", 0, "1\n");
 	expect_sh("oom_score_adj is the spec's", "cat /proc/self/oom_score_adj", 0, "0\n");
+	expect_sh("no signal is ignored or blocked", "grep -E 'Sig(Blk|Ign)' /proc/self/status", 0,
+		  "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000");
 	expect_sh("lo is up", "ip addr show lo", 0, "127.0.0.1/8");
 	expect_run("a read-only root",
 		   &(struct spec_options){.argv = SH("touch /x; touch /dev/shm/y && echo shm"),
@@ -376,6 +378,44 @@ static void test_confinement(void)
 		  "| grep -c pivot; true",
 		  0, "");
 	expect_run("umask", &(struct spec_options){.argv = SH("umask")}, 0, "0022");
+}
+
+static void test_init(void)
+{
+	auto_free char *init = xasprintf("%s/docker-init", getenv("DOCKERD_LIBEXECDIR"));
+	static const char *const orphan[] = {
+	    "/sbin/docker-init", "--", "sh", "-c", "(sleep 0 &); cat /proc/1/comm; exit 7", NULL};
+	static const char *const waits[] = {
+	    "/sbin/docker-init",
+	    "--",
+	    "sh",
+	    "-c",
+	    "trap 'exit 4' TERM; echo up; while :; do sleep 1000 & wait; done",
+	    NULL};
+	struct error err = ERROR_INIT;
+	struct shim_event ev = {0};
+	struct box b;
+	char buf[4];
+
+	box_init(&fx, &b, &(struct spec_options){.argv = orphan});
+	b.create.init_path = init;
+	ok(box_create(&b, &err) == 0 && box_start(&b, &err) == 0,
+	   "docker-init is bound and runs (%s)", err.text);
+	box_drain(&b);
+	ok(box_wait(&b, SHIM_EVENT_EXIT, NULL, &ev) && ev.exit_code == 7,
+	   "it ends with the command's code (%d)", ev.exit_code);
+	ok(strstr(str_cstr(&b.output), "docker-init"), "and is the first process");
+	box_delete(&b, &err);
+	box_close(&b);
+	box_init(&fx, &b, &(struct spec_options){.argv = waits});
+	b.create.init_path = init;
+	ok(box_create(&b, &err) == 0 && box_start(&b, &err) == 0 && read(b.out, buf, 3) == 3,
+	   "command under docker-init is up");
+	ok(shim_signal(b.dir, NULL, SIGTERM, false, &err) == 0 &&
+	       box_wait(&b, SHIM_EVENT_EXIT, NULL, &ev) && ev.exit_code == 4,
+	   "signals are passed on (%d)", ev.exit_code);
+	box_delete(&b, &err);
+	box_close(&b);
 }
 
 static void test_mounts(void)
@@ -585,6 +625,7 @@ int main(void)
 	test_pause_update();
 	test_oom();
 	test_confinement();
+	test_init();
 	test_mounts();
 	test_dead_shim();
 #ifdef ENABLE_FAULTS
