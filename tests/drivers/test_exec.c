@@ -366,8 +366,10 @@ static void test_confinement(void)
 	expect_sh("hostname", "hostname", 0, "box\n");
 	expect_sh("the pid namespace is new", "echo $$", 0, "1\n");
 	expect_sh("oom_score_adj is the spec's", "cat /proc/self/oom_score_adj", 0, "0\n");
-	expect_sh("no signal is ignored or blocked", "grep -E 'Sig(Blk|Ign)' /proc/self/status", 0,
-		  "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000");
+	expect_run(
+	    "no signal is ignored or blocked",
+	    &(struct spec_options){.argv = ARGV("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status")},
+	    0, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000");
 	expect_sh("lo is up", "ip addr show lo", 0, "127.0.0.1/8");
 	expect_run("a read-only root",
 		   &(struct spec_options){.argv = SH("touch /x; touch /dev/shm/y && echo shm"),

@@ -260,11 +260,25 @@ static char *find_program(const struct process *p, struct error *err)
 	return NULL;
 }
 
+/* Whatever our starter ignored would stay ignored in the container. By the raw call: the C library hides two signals of its own. */
+static void default_signals(void)
+{
+	const unsigned long none[4] = {
+	    0}; /* struct sigaction as the kernel has it: SIG_DFL, no flags, no mask */
+	sigset_t mask;
+
+	for (int signo = 1; signo <= 64; signo++)
+		syscall(SYS_rt_sigaction, signo, none, NULL, 8UL);
+	sigemptyset(&mask);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
 int become(const struct process *p, const struct filter *f, int shim, struct error *err)
 {
 	auto_free char *program = NULL;
 	int saved;
 
+	default_signals();
 	give_stdio(p);
 	if (set_labels(p, err) < 0 || set_limits(p, err) < 0 || drop_rights(p, f, shim, err) < 0)
 		return -1;
