@@ -406,7 +406,7 @@ static void test_init(void)
 	box_drain(&b);
 	ok(box_wait(&b, SHIM_EVENT_EXIT, NULL, &ev) && ev.exit_code == 7,
 	   "it ends with the command's code (%d)", ev.exit_code);
-	ok(strstr(str_cstr(&b.output), "docker-init"), "and is the first process");
+	ok(strstr(str_cstr(&b.output), "docker-init"), "and is the first process (%s)", str_cstr(&b.output));
 	box_delete(&b, &err);
 	box_close(&b);
 	box_init(&fx, &b, &(struct spec_options){.argv = waits});
