@@ -17,7 +17,7 @@
 enum {
 	/* Archive -> directory. STREAM, DIR, [SPLIT: file that gets tar-split.json.gz], WHITEOUTS, FLAGS, limits. */
 	UNPACK_EXTRACT = 16,
-	/* Directory + tar-split.json.gz -> the very archive. DIR, SPLIT, OUT. Needs `pack`. */
+	/* Directory + tar-split.json.gz -> the very archive. DIR, SPLIT, OUT; only SPLIT: its size. Needs `pack`. */
 	UNPACK_ASSEMBLE = 17,
 	/* Directory -> new archive. DIR, OUT, [PARENT: compare with it], WHITEOUTS (of DIR), FLAGS, [PATH, NAME]. Needs `pack`. */
 	UNPACK_PACK = 18,

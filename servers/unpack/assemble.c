@@ -63,6 +63,10 @@ static int put_line(int dir, struct split_line *l, const char *text, size_t n, s
 {
 	if (split_line_parse(l, text, n, err) < 0)
 		return -1;
+	if (dir < 0) { /* only measuring */
+		out->total += l->type == SPLIT_SEGMENT ? l->payload_len : l->size;
+		return 0;
+	}
 	if (l->type == SPLIT_SEGMENT)
 		return sink_write(out, l->payload, l->payload_len, err);
 	return l->size ? copy_file(dir, l, out, err) : 0;
@@ -106,4 +110,14 @@ int assemble_archive(int dir, int split, struct sink *out, struct error *err)
 		r = error_set(err, ERR_INVALID, "tar-split: unexpected end");
 	inflater_free(z);
 	return r;
+}
+
+int assemble_measure(int split, uint64_t *size, struct error *err)
+{
+	struct sink counter = {.fd = -1};
+
+	if (assemble_archive(-1, split, &counter, err) < 0)
+		return -1;
+	*size = counter.total;
+	return 0;
 }

@@ -8,5 +8,7 @@
 
 /* Descriptors are borrowed. A file that changed since is an error. */
 int assemble_archive(int dir, int split, struct sink *out, struct error *err);
+/* Bytes that the archive will have. */
+int assemble_measure(int split, uint64_t *size, struct error *err);
 
 #endif

@@ -86,6 +86,14 @@ static int do_assemble(struct msg *m, struct msg *reply, struct error *err)
 	char digest[72];
 	int r;
 
+	if (split >= 0 && dir < 0 && out < 0) {
+		uint64_t size;
+
+		if (assemble_measure(split, &size, err) < 0)
+			return -1;
+		msg_put_u64(reply, TAG_UNPACK_TAR_SIZE, size);
+		return 0;
+	}
 	if (out < 0 || dir < 0 || split < 0)
 		return error_set(err, ERR_INVALID, "assemble: a descriptor is missing");
 	if (sink_open(&s, out, err) < 0)

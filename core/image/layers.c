@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Read-only layers: layerdb/sha256/<chainID>/{diff,size,cache-id,parent,tar-split.json.gz} beside the driver's own directories.
+ *
+ * Adding: layerdb/tmp/write-set-X with the cache-id comes first, then the driver's layer, content, the other files, a sync, and the rename to
+ * sha256/<chainID>. Removing: rename back into tmp, then the driver's layer. So whatever lies in tmp at start names a driver layer that
+ * nobody needs (unless its cache-id is in use), and the sweep touches nothing that it does not find there: the driver's directory also
+ * holds layers of others (build caches).
+ */
+#include "image/store_int.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "image/unpack_client.h"
+#include "proto/unpack.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SMALL_FILE 4096
+#define MAX_DEPTH 125 /* moby's limit of an image's layers */
+
+void chain_id(const char *parent_chain, const char *diff, char out[DIGEST_TEXT])
+{
+	char text[2 * DIGEST_TEXT];
+
+	if (!parent_chain || !*parent_chain)
+		snprintf(out, DIGEST_TEXT, "%s", diff);
+	else
+		sha256_digest(
+		    text, (size_t)snprintf(text, sizeof(text), "%s %s", parent_chain, diff), out);
+}
+
+void layer_free(void *layer)
+{
+	struct layer *l = layer;
+
+	init_plan_free(l->plan);
+	free(l->cache_id);
+	free(l);
+}
+
+uint64_t layer_chain_size(const struct layer *l)
+{
+	uint64_t sum = 0;
+
+	for (; l; l = l->parent)
+		sum += l->size;
+	return sum;
+}
+
+size_t layer_depth(const struct layer *l)
+{
+	size_t n = 0;
+
+	for (; l; l = l->parent)
+		n++;
+	return n;
+}
+
+struct layer *layer_ref_locked(struct image_store *s, const char *chain)
+{
+	struct layer *l = map_get(&s->layers, chain);
+
+	if (l)
+		l->refs++;
+	return l;
+}
+
+struct layer *layer_ref(struct image_store *s, const char *chain)
+{
+	LOCK_SCOPE(&s->lock);
+	return layer_ref_locked(s, chain);
+}
+
+/* ---- reading at start ---------------------------------------------------------------------------------------------------------- */
+
+static int read_small(int dir, const char *name, struct str *out, struct error *err)
+{
+	str_reset(out);
+	return file_read_at(dir, name, SMALL_FILE, out, err);
+}
+
+static struct layer *layer_load(struct image_store *s, const char *hex, int depth,
+				struct error *err);
+
+static int load_fields(struct image_store *s, struct layer *l, int dir, int depth,
+		       struct error *err)
+{
+	auto_str text = STR_INIT;
+	struct error absent = ERROR_INIT;
+
+	if (read_small(dir, "diff", &text, err) < 0)
+		return -1;
+	if (!digest_valid(str_cstr(&text)) || text.len >= DIGEST_TEXT)
+		return error_set(err, ERR_SYSTEM, "damaged: 'diff' is \"%s\"", str_cstr(&text));
+	memcpy(l->diff, text.p, text.len + 1);
+	if (read_small(dir, "size", &text, err) < 0)
+		return -1;
+	l->size = strtoull(str_cstr(&text), NULL, 10);
+	if (read_small(dir, "cache-id", &text, err) < 0)
+		return -1;
+	if (!path_is_component(str_cstr(&text)))
+		return error_set(err, ERR_SYSTEM, "damaged: 'cache-id' is \"%s\"", str_cstr(&text));
+	l->cache_id = xstrdup(str_cstr(&text));
+	if (read_small(dir, "parent", &text, &absent) < 0)
+		return absent.kind == ERR_NOT_FOUND
+			   ? 0
+			   : error_set(err, absent.kind, "%s", absent.text);
+	l->parent = map_get(&s->layers, str_cstr(&text));
+	if (!l->parent)
+		l->parent = layer_load(s, digest_hex(str_cstr(&text)), depth + 1, err);
+	if (!l->parent)
+		return -1;
+	return 0;
+}
+
+static struct layer *layer_load(struct image_store *s, const char *hex, int depth,
+				struct error *err)
+{
+	auto_free char *path = xasprintf("sha256/%s", hex);
+	struct layer *l;
+	auto_close dir = -1;
+
+	if (depth > 1024 || !is_full_id(hex)) {
+		error_set(err, ERR_SYSTEM, "layer %s: damaged chain", hex);
+		return NULL;
+	}
+	dir = dir_open_at(s->layerdb, path, err);
+	if (dir < 0)
+		return NULL;
+	l = xnew(struct layer);
+	snprintf(l->chain, sizeof(l->chain), "sha256:%s", hex);
+	if (load_fields(s, l, dir, depth, err) < 0) {
+		error_wrap(err, "layer %s", hex);
+		layer_free(l);
+		return NULL;
+	}
+	if (l->parent)
+		l->parent->refs++;
+	map_set(&s->layers, l->chain, l);
+	return l;
+}
+
+/* Names in layerdb/<sub>. */
+static int list_dir(int at, const char *sub, struct strlist *out, struct error *err)
+{
+	int fd = dir_open_at(at, sub, err);
+	auto_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d)
+		return fd < 0 ? -1 : error_sys(err, errno, "read %s", sub);
+	while ((e = readdir(d)))
+		if (e->d_name[0] != '.')
+			strlist_add(out, e->d_name);
+	return 0;
+}
+
+int layers_read(struct image_store *s, struct error *err)
+{
+	auto_strlist names = STRLIST_INIT;
+
+	if (list_dir(s->layerdb, "sha256", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.n; i++) {
+		auto_free char *chain = xasprintf("sha256:%s", names.v[i]);
+		struct error bad = ERROR_INIT;
+
+		if (is_full_id(names.v[i]) && !map_get(&s->layers, chain) &&
+		    !layer_load(s, names.v[i], 0, &bad))
+			log_error("layer left out", "error", bad.text);
+	}
+	return 0;
+}
+
+static bool cache_id_used(struct image_store *s, const char *id)
+{
+	struct map_entry *e;
+	size_t i = 0;
+
+	while ((e = map_next(&s->layers, &i)))
+		if (streq(((struct layer *)e->value)->cache_id, id))
+			return true;
+	return false;
+}
+
+int layers_sweep(struct image_store *s, struct error *err)
+{
+	auto_strlist names = STRLIST_INIT;
+
+	if (list_dir(s->layerdb, "tmp", &names, err) < 0)
+		return -1;
+	for (size_t i = 0; i < names.n; i++) {
+		auto_free char *path = xasprintf("tmp/%s/cache-id", names.v[i]),
+			       *dir = xasprintf("tmp/%s", names.v[i]);
+		struct error bad = ERROR_INIT;
+		auto_str id = STR_INIT;
+
+		if (read_small(s->layerdb, path, &id, &bad) == 0 &&
+		    path_is_component(str_cstr(&id)) && !cache_id_used(s, str_cstr(&id)) &&
+		    STORAGE(s, &bad, remove, str_cstr(&id), str_cstr(&id)) < 0) {
+			log_warn("leftover layer not removed", "layer", str_cstr(&id), "error",
+				 bad.text);
+			continue; /* next start again */
+		}
+		if (dir_remove_all(s->layerdb, dir, &bad) < 0)
+			log_warn("leftover not removed", "error", bad.text);
+	}
+	return 0;
+}
+
+/* ---- adding ---------------------------------------------------------------------------------------------------------------------- */
+
+/* A layer being made: its directory in layerdb/tmp, and the driver's. */
+struct draft {
+	char *dir;      /* "tmp/write-set-X" */
+	char *cache_id; /* driver's id */
+	int fd;         /* of dir */
+	bool in_driver;
+};
+
+static int draft_open(struct image_store *s, struct draft *d, struct error *err)
+{
+	*d = (struct draft){.cache_id = random_id(), .fd = -1};
+	d->dir = xasprintf("tmp/write-set-%.16s", d->cache_id);
+	if (mkdirat(s->layerdb, d->dir, 0755) < 0)
+		return error_sys(err, errno, "mkdir %s/layerdb/%s", s->path, d->dir);
+	d->fd = dir_open_at(s->layerdb, d->dir, err);
+	if (d->fd < 0)
+		return -1;
+	return file_write_atomic(d->fd, "cache-id", d->cache_id, strlen(d->cache_id), 0644, false,
+				 err);
+}
+
+static void draft_close(struct draft *d)
+{
+	fd_close(&d->fd);
+	free(d->dir);
+	free(d->cache_id);
+}
+
+static void draft_discard(struct image_store *s, struct draft *d)
+{
+	struct error err = ERROR_INIT;
+
+	if (d->in_driver && STORAGE(s, &err, remove, d->cache_id, d->cache_id) < 0) {
+		log_warn("unused layer not removed; the next start tries again", "layer",
+			 d->cache_id, "error", err.text);
+		return;
+	}
+	if (d->dir && dir_remove_all(s->layerdb, d->dir, &err) < 0)
+		log_warn("unused layer not removed", "error", err.text);
+}
+
+static int draft_write(struct draft *d, const struct layer *parent, const struct unpacked *u,
+		       uint64_t size, struct error *err)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%" PRIu64, size);
+
+	if (file_write_atomic(d->fd, "diff", u->digest, strlen(u->digest), 0644, false, err) < 0 ||
+	    file_write_atomic(d->fd, "size", text, (size_t)n, 0644, false, err) < 0)
+		return -1;
+	return parent ? file_write_atomic(d->fd, "parent", parent->chain, strlen(parent->chain),
+					  0644, false, err)
+		      : 0;
+}
+
+/* Size as moby counts it: what the driver says about the layer, else what the archive held. */
+static int draft_size(struct image_store *s, const struct dockerd_layer *layer,
+		      const struct unpacked *u, uint64_t *size, struct error *err)
+{
+	*size = u->size;
+	return STORAGE_HAS(s, usage) ? STORAGE(s, err, usage, layer->id, layer, size) : 0;
+}
+
+/* Two file systems only if the driver's directory is a mount of its own. */
+static int sync_once(int a, int b)
+{
+	struct stat sa, sb;
+
+	if (syncfs(a) < 0 || fstat(a, &sa) < 0 || fstat(b, &sb) < 0)
+		return -1;
+	return sa.st_dev == sb.st_dev ? 0 : syncfs(b);
+}
+
+static int draft_fill(struct image_store *s, struct draft *d, const struct layer *parent, int fd,
+		      const char *want, struct unpacked *u, struct error *err)
+{
+	struct dockerd_layer layer = storage_layer(d->cache_id, parent ? parent->cache_id : NULL);
+	struct dockerd_layer_dir dir = storage_dir();
+	auto_unpacker unpacker = UNPACKER_INIT;
+	auto_close content = -1, split = -1;
+	uint64_t size;
+
+	if (unpacker_start(&unpacker, false, err) < 0)
+		return -1;
+	split = openat(d->fd, "tar-split.json.gz", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (split < 0)
+		return error_sys(err, errno, "create tar-split.json.gz");
+	d->in_driver = true;
+	if (STORAGE(s, err, prepare, layer.id, &layer, &dir) < 0)
+		return -1;
+	content = dir.fd;
+	FAULT("image.layer.after-prepare");
+	if (unpacker_extract(&unpacker, fd, content, split, dir.whiteouts, 0, u, err) < 0)
+		return -1;
+	if (want && !streq(want, u->digest))
+		return error_set(err, ERR_INVALID,
+				 "layer is damaged: its digest is %s, expected %s", u->digest,
+				 want);
+	FAULT("image.layer.after-extract");
+	if (STORAGE(s, err, commit, layer.id, &layer) < 0 ||
+	    draft_size(s, &layer, u, &size, err) < 0 || draft_write(d, parent, u, size, err) < 0)
+		return -1;
+	/* One sync for the content, the driver's own files and ours. */
+	if (sync_once(content, d->fd) < 0)
+		return error_sys(err, errno, "sync layer");
+	FAULT("image.layer.after-sync");
+	return 0;
+}
+
+/* Make the draft a layer. If an equal one came first, that is the result (and the draft stays to be discarded). */
+static struct layer *draft_publish(struct image_store *s, struct draft *d, struct layer *parent,
+				   const struct unpacked *u, uint64_t size, struct error *err)
+{
+	char chain[DIGEST_TEXT];
+	auto_free char *to = NULL;
+	struct layer *l;
+
+	chain_id(parent ? parent->chain : NULL, u->digest, chain);
+	to = xasprintf("sha256/%s", digest_hex(chain));
+	LOCK_SCOPE(&s->lock);
+	l = layer_ref_locked(s, chain);
+	if (l)
+		return l;
+	if (renameat(s->layerdb, d->dir, s->layerdb, to) < 0) {
+		error_sys(err, errno, "rename %s to %s", d->dir, to);
+		return NULL;
+	}
+	l = xnew(struct layer);
+	memcpy(l->chain, chain, sizeof(chain));
+	snprintf(l->diff, sizeof(l->diff), "%s", u->digest);
+	l->cache_id = steal_ptr(&d->cache_id);
+	l->parent = parent;
+	l->size = size;
+	l->refs = 1;
+	if (parent)
+		parent->refs++;
+	map_set(&s->layers, l->chain, l);
+	return l;
+}
+
+static int sync_dir(int at, const char *name, struct error *err)
+{
+	auto_close fd = dir_open_at(at, name, err);
+
+	return fd < 0 ? -1 : fsync(fd) < 0 ? error_sys(err, errno, "sync %s", name) : 0;
+}
+
+struct layer *layer_add(struct image_store *s, struct layer *parent, int fd, const char *want,
+			struct error *err)
+{
+	struct layer *l = NULL;
+	struct unpacked u = {0};
+	struct draft d;
+	auto_str size = STR_INIT;
+
+	if (layer_depth(parent) >= MAX_DEPTH) {
+		error_set(err, ERR_INVALID, "max depth exceeded");
+		return NULL;
+	}
+	if (draft_open(s, &d, err) == 0 && draft_fill(s, &d, parent, fd, want, &u, err) == 0 &&
+	    read_small(d.fd, "size", &size, err) == 0)
+		l = draft_publish(s, &d, parent, &u, strtoull(str_cstr(&size), NULL, 10), err);
+	FAULT("image.layer.after-publish");
+	if (!l || d.cache_id) /* failed, or not needed */
+		draft_discard(s, &d);
+	draft_close(&d);
+	if (l && sync_dir(s->layerdb, "sha256", err) < 0) {
+		layer_unref(s, l, NULL);
+		return NULL;
+	}
+	return l;
+}
+
+/* ---- removing -------------------------------------------------------------------------------------------------------------------- */
+
+/* Takes l out of the map and its directory into tmp, if nobody holds it. */
+static bool withdraw(struct image_store *s, struct layer *l, char **tmp)
+{
+	auto_free char *from = xasprintf("sha256/%s", digest_hex(l->chain));
+
+	LOCK_SCOPE(&s->lock);
+	if (--l->refs)
+		return false;
+	*tmp = xasprintf("tmp/remove-%.16s", l->cache_id);
+	if (renameat(s->layerdb, from, s->layerdb, *tmp) < 0)
+		log_error("layer not removed", "layer", l->chain, "error", strerror(errno));
+	map_del(&s->layers, l->chain);
+	return true;
+}
+
+void layer_unref(struct image_store *s, struct layer *l, struct image_deletions *deleted)
+{
+	while (l) {
+		struct layer *parent = l->parent;
+		struct draft gone = {.fd = -1, .in_driver = true};
+
+		if (!withdraw(s, l, &gone.dir))
+			return;
+		FAULT("image.layer.after-withdraw");
+		gone.cache_id = xstrdup(l->cache_id);
+		draft_discard(s, &gone);
+		draft_close(&gone);
+		if (deleted) {
+			deletions_add(deleted, NULL, l->chain);
+			deleted->reclaimed += l->size;
+		}
+		layer_free(l);
+		l = parent;
+	}
+}
+
+/* ---- reading content --------------------------------------------------------------------------------------------------------------- */
+
+int layer_write_tar(struct image_store *s, const struct layer *l, int fd, uint64_t *size,
+		    struct error *err)
+{
+	struct dockerd_layer layer =
+	    storage_layer(l->cache_id, l->parent ? l->parent->cache_id : NULL);
+	struct dockerd_layer_dir dir = storage_dir();
+	auto_free char *path = xasprintf("sha256/%s/tar-split.json.gz", digest_hex(l->chain));
+	auto_close split = openat(s->layerdb, path, O_RDONLY | O_CLOEXEC), content = -1;
+	auto_unpacker u = UNPACKER_INIT;
+	struct unpacked done = {0};
+	struct error ignored = ERROR_INIT;
+	bool native = STORAGE_HAS(s, diff_dir);
+	int r;
+
+	if (split < 0)
+		return error_sys(err, errno, "layer %s: %s", l->chain, path);
+	if (unpacker_start(&u, true, err) < 0)
+		return -1;
+	/* Without directories of single layers each directory is the whole tree, in which the layer's files lie as well. */
+	r = native ? STORAGE(s, err, diff_dir, layer.id, &layer, &dir)
+		   : mount_get(s, &layer, &dir.fd, NULL, err);
+	if (r < 0)
+		return -1;
+	content = dir.fd;
+	r = unpacker_assemble(&u, content, split, fd, &done, err);
+	if (!native && mount_put(s, l->cache_id, &ignored) < 0)
+		log_warn("layer not unmounted", "error", ignored.text);
+	if (r < 0)
+		return error_wrap(err, "layer %s", l->chain);
+	if (!streq(done.digest, l->diff))
+		return error_set(err, ERR_SYSTEM,
+				 "layer %s is damaged: its content has digest %s, not %s", l->chain,
+				 done.digest, l->diff);
+	if (size)
+		*size = done.tar_size;
+	return 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Counted mounts of the driver's layers: a container, docker cp and an export may want the same layer at once. The driver finds an existing
+ * mount again (storage.h), so every mount_get asks it for a descriptor; only the last mount_put unmounts. `busy` keeps the two from
+ * crossing while the store's lock is free.
+ */
+#include "image/store_int.h"
+
+#include "base/cleanup.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+#include <stdlib.h>
+
+struct mount_count {
+	unsigned n;
+	bool busy;
+};
+
+static struct mount_count *take(struct image_store *s, const char *id)
+{
+	struct mount_count *m;
+
+	LOCK_SCOPE(&s->lock);
+	while ((m = map_get(&s->mounts, id)) && m->busy)
+		pthread_cond_wait(&s->changed, &s->lock);
+	if (!m) {
+		m = xnew(struct mount_count);
+		map_set(&s->mounts, id, m);
+	}
+	m->busy = true;
+	return m;
+}
+
+static void give(struct image_store *s, const char *id, struct mount_count *m)
+{
+	LOCK_SCOPE(&s->lock);
+	m->busy = false;
+	if (!m->n) {
+		map_del(&s->mounts, id);
+		free(m);
+	}
+	pthread_cond_broadcast(&s->changed);
+}
+
+int mount_get(struct image_store *s, const struct dockerd_layer *layer, int *fd, char **path,
+	      struct error *err)
+{
+	struct dockerd_layer_dir dir = storage_dir();
+	struct mount_count *m = take(s, layer->id);
+	int r = STORAGE(s, err, mount, layer->id, layer, &dir);
+
+	if (r == 0) {
+		m->n++;
+		*fd = dir.fd;
+		if (path)
+			*path = xstrdup(dir.path);
+	}
+	give(s, layer->id, m);
+	return r;
+}
+
+int mount_put(struct image_store *s, const char *id, struct error *err)
+{
+	struct mount_count *m = take(s, id);
+	int r = 0;
+
+	/* Not counted: mounted by the daemon before this one. */
+	if (m->n <= 1)
+		r = STORAGE(s, err, unmount, id, id);
+	if (r == 0 && m->n)
+		m->n--;
+	give(s, id, m);
+	return r;
+}
+
+void mount_forget(struct image_store *s, const char *id)
+{
+	struct mount_count *m = take(s, id);
+
+	m->n = 0;
+	give(s, id, m);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See unpack_client.h. */
+#include "image/unpack_client.h"
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/program.h"
+#include "base/spawn.h"
+#include "base/str.h"
+#include "proto/msg.h"
+#include "proto/unpack.h"
+
+#include <dockerd/storage.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+int unpacker_start(struct unpacker *u, bool pack, struct error *err)
+{
+	auto_free char *path = program_path("dockerd-unpack");
+	const char *argv[] = {"dockerd-unpack", pack ? "pack" : "unpack", NULL};
+	int pair[2], fds[4] = {-1, -1, STDERR_FILENO, -1};
+	struct spawn sp = {.path = path, .argv = argv, .fds = fds, .n_fds = 4};
+	uint32_t version;
+
+	*u = (struct unpacker)UNPACKER_INIT;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return error_sys(err, errno, "make a socket pair");
+	fds[3] = pair[1];
+	u->pid = spawn_program(&sp, err);
+	close(pair[1]);
+	u->sock = pair[0];
+	if (u->pid < 0 || msg_hello_client(u->sock, PACKAGE_STRING, UNPACK_PROTO_MIN,
+					   UNPACK_PROTO_MAX, &version, err) < 0) {
+		unpacker_stop(u);
+		return error_wrap(err, "dockerd-unpack");
+	}
+	return 0;
+}
+
+void unpacker_stop(struct unpacker *u)
+{
+	fd_close(&u->sock); /* it ends at end of file */
+	if (u->pid > 0)
+		while (waitpid(u->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	u->pid = -1;
+}
+
+/*
+ * An attribute that only we may set. Allowed is what an image may carry: security.* and trusted.*, but of the storage driver's own ones just
+ * the opaque mark, and only where the driver's directories use it.
+ */
+static int apply_mark(const struct unpacker *u, struct msg *m, struct error *err)
+{
+	const char *name = msg_get_str(m, TAG_UNPACK_XATTR);
+	auto_close target = msg_take_fd(m, TAG_UNPACK_TARGET);
+	const void *value = NULL;
+	char path[64];
+	size_t len = 0;
+	bool opaque;
+
+	if (!name || target < 0 || !msg_get(m, TAG_UNPACK_VALUE, &value, &len))
+		return error_set(err, ERR_SYSTEM, "dockerd-unpack sent a malformed mark");
+	opaque = streq(name, "trusted.overlay.opaque");
+	if (opaque ? u->whiteouts != DOCKERD_WHITEOUT_OVERLAY || len != 1
+		   : (!str_after(name, "trusted.") && !str_after(name, "security.")) ||
+			 str_after(name, "trusted.overlay."))
+		return error_set(err, ERR_DENIED, "attribute %s may not be set by an archive",
+				 name);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
+	if (setxattr(path, name, value, len, 0) == 0)
+		return 0;
+	if (!opaque && (errno == ENOTSUP || errno == EPERM))
+		return 0; /* as moby: not every file system and host can hold every attribute */
+	return error_sys(err, errno, "set attribute %s", name);
+}
+
+/* Send, then serve marks until the answer. */
+static int ask(struct unpacker *u, struct msg *request, struct unpacked *out, struct error *err)
+{
+	if (msg_send(u->sock, request, err) < 0)
+		return error_wrap(err, "dockerd-unpack");
+	for (;;) {
+		auto_msg answer;
+		const char *digest;
+		int r;
+
+		msg_init(&answer, 0);
+		r = msg_recv(u->sock, &answer, -1, err);
+		if (r < 0)
+			return error_wrap(err, "dockerd-unpack");
+		if (r == 0)
+			return error_set(
+			    err, ERR_SYSTEM,
+			    "dockerd-unpack ended unexpectedly: it crashed or was killed");
+		if (answer.type == UNPACK_MARK) {
+			if (apply_mark(u, &answer, err) < 0)
+				return -1;
+			continue;
+		}
+		if (answer.type == MSG_ERROR)
+			return msg_to_error(&answer, err);
+		digest = msg_get_str(&answer, TAG_UNPACK_DIGEST);
+		snprintf(out->digest, sizeof(out->digest), "%s", digest ? digest : "");
+		out->tar_size = msg_get_u64(&answer, TAG_UNPACK_TAR_SIZE, 0);
+		out->size = msg_get_u64(&answer, TAG_UNPACK_SIZE, 0);
+		out->entries = msg_get_u64(&answer, TAG_UNPACK_ENTRIES, 0);
+		return 0;
+	}
+}
+
+static int put_fds(struct msg *m, const uint16_t *tags, const int *fds, size_t n, struct error *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fds[i] >= 0 && msg_put_fd(m, tags[i], fds[i]) < 0)
+			return error_sys(err, errno, "pass a descriptor to dockerd-unpack");
+	return 0;
+}
+
+int unpacker_extract(struct unpacker *u, int stream, int dir, int split, uint32_t whiteouts,
+		     uint32_t flags, struct unpacked *out, struct error *err)
+{
+	const uint16_t tags[] = {TAG_UNPACK_STREAM, TAG_UNPACK_DIR, TAG_UNPACK_SPLIT};
+	const int fds[] = {stream, dir, split};
+	auto_msg m;
+
+	msg_init(&m, UNPACK_EXTRACT);
+	u->whiteouts = whiteouts;
+	msg_put_u32(&m, TAG_UNPACK_WHITEOUTS, whiteouts);
+	msg_put_u32(&m, TAG_UNPACK_FLAGS, flags);
+	return put_fds(&m, tags, fds, 3, err) < 0 ? -1 : ask(u, &m, out, err);
+}
+
+int unpacker_assemble(struct unpacker *u, int dir, int split, int to, struct unpacked *out,
+		      struct error *err)
+{
+	const uint16_t tags[] = {TAG_UNPACK_DIR, TAG_UNPACK_SPLIT, TAG_UNPACK_OUT};
+	const int fds[] = {dir, split, to};
+	auto_msg m;
+
+	msg_init(&m, UNPACK_ASSEMBLE);
+	return put_fds(&m, tags, fds, 3, err) < 0 ? -1 : ask(u, &m, out, err);
+}
+
+int unpacker_pack(struct unpacker *u, int dir, int parent, int to, uint32_t whiteouts,
+		  const char *path, const char *name, struct unpacked *out, struct error *err)
+{
+	const uint16_t tags[] = {TAG_UNPACK_DIR, TAG_UNPACK_PARENT, TAG_UNPACK_OUT};
+	const int fds[] = {dir, parent, to};
+	auto_msg m;
+
+	msg_init(&m, UNPACK_PACK);
+	msg_put_u32(&m, TAG_UNPACK_WHITEOUTS, whiteouts);
+	msg_put_str(&m, TAG_UNPACK_PATH, path);
+	msg_put_str(&m, TAG_UNPACK_NAME, name);
+	return put_fds(&m, tags, fds, 3, err) < 0 ? -1 : ask(u, &m, out, err);
+}

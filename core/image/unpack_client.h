@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A dockerd-unpack of our own for the time of one operation: starting, asking, ending it. One thread uses one of them. */
+#ifndef IMAGE_UNPACK_CLIENT_H
+#define IMAGE_UNPACK_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "image/sha256.h"
+
+struct unpacker {
+	int sock;
+	pid_t pid;
+	uint32_t whiteouts; /* of the extraction under way: what marks are allowed */
+};
+
+struct unpacked {
+	char digest[DIGEST_TEXT]; /* of the uncompressed archive */
+	uint64_t tar_size, size, entries;
+};
+
+/* pack: for assemble and pack; else for extract. */
+int unpacker_start(struct unpacker *u, bool pack, struct error *err);
+void unpacker_stop(struct unpacker *u);
+#define auto_unpacker __attribute__((cleanup(unpacker_stop))) struct unpacker
+#define UNPACKER_INIT                 \
+	{                             \
+		.sock = -1, .pid = -1 \
+	}
+
+/* Descriptors are borrowed; split -1: no tar-split. whiteouts: DOCKERD_WHITEOUT_*; flags: UNPACK_FLAG_*. */
+int unpacker_extract(struct unpacker *u, int stream, int dir, int split, uint32_t whiteouts,
+		     uint32_t flags, struct unpacked *out, struct error *err);
+int unpacker_assemble(struct unpacker *u, int dir, int split, int to, struct unpacked *out,
+		      struct error *err);
+/* parent -1: no comparison; path, name: see proto/unpack.h. */
+int unpacker_pack(struct unpacker *u, int dir, int parent, int to, uint32_t whiteouts,
+		  const char *path, const char *name, struct unpacked *out, struct error *err);
+
+#endif
