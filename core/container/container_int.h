@@ -156,6 +156,9 @@ void monitor_remove(const char *id);
 /* ---- wait.c: with lock held */
 void waiters_exit(struct container *c);
 void waiters_removed(struct container *c);
+/* Wake the stream at each end of the container, until unwatch_end. Without the lock. */
+void watch_end(struct container *c, struct http_stream *stream);
+void unwatch_end(struct container *c, struct http_stream *stream);
 
 /* ---- mounts.c */
 /* Make volumes and host directories, fill c->mounts (create). */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "container/container_int.h"
 #include "container/image_use.h"
+#include "container/log_reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -75,9 +76,11 @@ static int check_log_driver(const json *host, struct error *err)
 {
 	const json *log = json_get(host, "LogConfig");
 	auto_pairs given = PAIRS_INIT;
+	uint64_t max_buffer;
+	bool non_blocking;
 
 	json_pairs(json_get(log, "Config"), &given);
-	return log_options_check(json_get_str(log, "Type", ""), &given, err);
+	return log_options_split(json_get_str(log, "Type", ""), &given, &non_blocking, &max_buffer, NULL, err);
 }
 
 static int draft_make(struct draft *d, const json *body, int api_version, struct error *err)

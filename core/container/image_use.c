@@ -3,7 +3,6 @@
 #include "container/image_use.h"
 #include "base/mem.h"
 #include "image/image.h"
-#include "plugin/plugin.h"
 
 #include <stdlib.h>
 
@@ -68,48 +67,4 @@ void image_use_print_driver(const char *container_id, struct jw *w)
 	jw_kpairs(w, "Data", &data, true);
 	jw_kstr(w, "Name", room.storage_driver);
 	jw_end(w);
-}
-
-/* mode and max-buffer-size are the daemon's own options of every log driver. */
-static bool daemon_option(const char *key)
-{
-	return streq(key, "mode") || streq(key, "max-buffer-size");
-}
-
-static int check_daemon_options(const struct pairs *given, struct error *err)
-{
-	const char *mode = pairs_get(given, "mode");
-
-	if (mode && !streq(mode, "blocking") && !streq(mode, "non-blocking"))
-		return error_set(err, ERR_INVALID, "logger: logging mode not supported: %s", mode);
-	if (pairs_get(given, "max-buffer-size") && (!mode || !streq(mode, "non-blocking")))
-		return error_set(
-		    err, ERR_INVALID,
-		    "logger: max-buffer-size option is only supported with 'mode=non-blocking'");
-	return 0;
-}
-
-int log_options_check(const char *driver, const struct pairs *given, struct error *err)
-{
-	const struct plugin *p = plugin_load(DOCKERD_KIND_LOG, driver, err);
-	struct dockerd_error derr = plugin_error_init();
-	struct dockerd_options *options = NULL;
-	auto_pairs own = PAIRS_INIT;
-	int r = 0;
-
-	if (!p && err->kind == ERR_NOT_FOUND)
-		return error_set(err, ERR_INVALID,
-				 "error looking up logging plugin %s: plugin \"%s\" not found",
-				 driver, driver);
-	if (!p || check_daemon_options(given, err) < 0)
-		return -1;
-	for (size_t i = 0; i < given->n; i++)
-		if (!daemon_option(given->v[i].key))
-			pairs_set(&own, given->v[i].key, given->v[i].value);
-	if (plugin_options_parse(p, DOCKERD_SCOPE_CONTAINER, &own, &options, err) < 0)
-		return -1;
-	if (p->ops.log.validate && p->ops.log.validate(options, &derr) < 0)
-		r = plugin_error(p, "validate", &derr, err);
-	plugin_options_free(options);
-	return r;
 }

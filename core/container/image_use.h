@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the container room needs of the image and log rooms, in its own terms: one place to look when those change. */
+/* What the container room needs of the image room, in its own terms: one place to look when that changes. */
 #ifndef CONTAINER_IMAGE_USE_H
 #define CONTAINER_IMAGE_USE_H
 
@@ -20,8 +20,7 @@ int image_use_layer_size(const char *container_id, int64_t *rw, int64_t *root, s
 /* GraphDriver member of inspect. */
 void image_use_print_driver(const char *container_id, struct jw *w);
 
-/* Is the driver there, and are these options right for it? moby's words. */
-int log_options_check(const char *driver, const struct pairs *given, struct error *err);
+/* The container is not made after all, or goes: its volume may go, if it was made for it. */
 void volume_forget(struct mount_point *m, const char *container_id);
 
 #endif

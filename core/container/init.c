@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "container/container_int.h"
 #include "container/image_use.h"
+#include "container/log_reader.h"
 #include "image/image.h"
 #include "volume/volume.h"
 
@@ -319,6 +320,7 @@ int containers_init(const struct container_room *r, struct error *err)
 	if (dir_make_all(AT_FDCWD, logd_dir, 0700, err) < 0 || monitor_init(err) < 0)
 		return -1;
 	logd_setup(logd_dir, "docker", containers_logd_restore);
+	log_reader_setup(logd_dir, "docker");
 	if (load_all(err) < 0)
 		return -1;
 	image_store_set_users(room.images, users_of, NULL);

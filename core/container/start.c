@@ -24,6 +24,7 @@
 #include "base/thread.h"
 #include "container/container_int.h"
 #include "container/image_use.h"
+#include "container/log_reader.h"
 #include "events/events.h"
 
 #include <errno.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POST /containers/{}/wait: a stream that has one thing to say. Waiters hang on their container, guarded by its lock. */
+/*
+ * POST /containers/{}/wait: a stream that has one thing to say. Waiters hang on their container, guarded by its lock. Streams that
+ * only need to look again when the container ends (logs -f) hang there as well.
+ */
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/container_int.h"
@@ -11,6 +14,7 @@ struct waiter {
 	struct container *c;
 	struct http_stream *stream;
 	bool removed; /* waits for the removal */
+	bool wake_only; /* somebody else's stream: woken, and that is all */
 	bool done;
 	int exit_code;
 	char *error;
@@ -18,6 +22,10 @@ struct waiter {
 
 static void finish(struct waiter *w, const struct container *c)
 {
+	if (w->wake_only) {
+		http_stream_wake(w->stream);
+		return;
+	}
 	w->done = true;
 	w->exit_code = c->state.exit_code;
 	w->error = xstrdup_null(c->state.error);
@@ -37,6 +45,33 @@ void waiters_removed(struct container *c)
 	for (struct waiter *w = c->waiters; w; w = w->next)
 		if (!w->done)
 			finish(w, c);
+}
+
+void watch_end(struct container *c, struct http_stream *stream)
+{
+	struct waiter *w = xnew(struct waiter);
+	LOCK_SCOPE(&c->lock);
+
+	w->c = c;
+	w->stream = stream;
+	w->wake_only = true;
+	w->next = c->waiters;
+	c->waiters = w;
+}
+
+void unwatch_end(struct container *c, struct http_stream *stream)
+{
+	struct waiter *w = NULL;
+
+	pthread_mutex_lock(&c->lock);
+	for (struct waiter **at = &c->waiters; *at; at = &(*at)->next)
+		if ((*at)->wake_only && (*at)->stream == stream) {
+			w = *at;
+			*at = w->next;
+			break;
+		}
+	pthread_mutex_unlock(&c->lock);
+	free(w);
 }
 
 static int fill(void *ctx, struct str *out)

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * GET /containers/{}/logs and the past output of attach. The log driver's reader half works from files; the stream loop asks for as much as the
+ * client takes, so a slow client costs one buffer.
+ */
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "container/container_int.h"
+#include "container/log_reader.h"
+#include "container/log_serve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* What the client wants of each message. */
+struct format {
+	bool out, err, timestamps, details, multiplexed;
+};
+
+struct log_stream {
+	struct container *c;
+	struct log_reader *reader;
+	struct format format;
+	struct http_stream *stream;
+	bool follow;
+};
+
+/* ---- Messages to bytes -------------------------------------------------------------------------------------------------------- */
+
+static void put_details(struct str *out, const struct dockerd_log_message *m)
+{
+	for (uint32_t i = 0; i < m->attr_count; i++)
+		str_printf(out, "%s%s=%s", i ? "," : "", m->attrs[i].key, m->attrs[i].value);
+	str_putc(out, ' ');
+}
+
+static void put_message(struct str *out, const struct format *f, const struct dockerd_log_message *m)
+{
+	size_t head = out->len, len;
+	char time[CLOCK_TEXT];
+
+	if (!(m->source == DOCKERD_LOG_STDERR ? f->err : f->out))
+		return;
+	if (f->multiplexed)
+		str_add(out, "\0\0\0\0\0\0\0\0", 8);
+	if (f->timestamps) {
+		clock_format_fixed(m->time, time);
+		str_puts(out, time);
+		str_putc(out, ' ');
+	}
+	if (f->details)
+		put_details(out, m);
+	str_add(out, m->data, (size_t)m->length);
+	if (!m->partial)
+		str_putc(out, '\n');
+	if (!f->multiplexed)
+		return;
+	len = out->len - head - 8;
+	out->p[head] = m->source == DOCKERD_LOG_STDERR ? 2 : 1;
+	for (int i = 0; i < 4; i++)
+		out->p[head + 4 + (size_t)i] = (char)(len >> (24 - 8 * i));
+}
+
+/* ---- Opening ------------------------------------------------------------------------------------------------------------------ */
+
+/* With what the log driver is told of the container. */
+static int open_reader(struct container *c, const struct dockerd_log_read *how, struct log_reader **out, struct error *err)
+{
+	auto_free char *dir = container_dir(c->id), *log_path = xasprintf("%s/%s-json.log", dir, c->id);
+	static const struct pairs none = PAIRS_INIT;
+	auto_pairs options = PAIRS_INIT;
+	struct logd_stream ls = {.id = c->id, .driver = c->log_driver, .container_id = c->id, .container_name = c->name,
+				 .image_id = c->image_id, .image_name = c->image_name, .command = c->command, .log_path = log_path,
+				 .created = c->created, .labels = &c->labels, .env = &none, .options = &options};
+
+	if (log_options_split(c->log_driver, &c->log_opts, &ls.non_blocking, &ls.max_buffer, &options, err) < 0)
+		return -1;
+	return log_reader_open(&ls, how, out, err);
+}
+
+static int parse_time(struct http_exchange *x, const char *name, int64_t fallback, int64_t *out, struct error *err)
+{
+	const char *text = http_query(x, name, "");
+
+	*out = fallback;
+	if (*text && !streq(text, "0") && !clock_parse_param(text, clock_wall_ns(), out))
+		return error_set(err, ERR_INVALID, "invalid value for \"%s\": %s", name, text);
+	return 0;
+}
+
+static int parse(struct http_exchange *x, const struct container *c, struct format *f, struct dockerd_log_read *how, struct error *err)
+{
+	const char *tail = http_query(x, "tail", "all");
+	char *end;
+
+	*f = (struct format){.out = http_query_bool(x, "stdout", false),
+			     .err = http_query_bool(x, "stderr", false),
+			     .timestamps = http_query_bool(x, "timestamps", false),
+			     .details = http_query_bool(x, "details", false),
+			     .multiplexed = !c->tty};
+	*how = (struct dockerd_log_read){.size = sizeof(*how), .follow = http_query_bool(x, "follow", false), .tail = -1};
+	if (!f->out && !f->err)
+		return error_set(err, ERR_INVALID, "Bad parameters: you must choose at least one stream");
+	if (*tail && !streq(tail, "all")) {
+		how->tail = strtoll(tail, &end, 10);
+		if (*end || how->tail < 0)
+			how->tail = -1; /* moby takes what it can't read as "all" */
+	}
+	if (parse_time(x, "since", INT64_MIN, &how->since, err) < 0)
+		return -1;
+	return parse_time(x, "until", INT64_MAX, &how->until, err);
+}
+
+/* ---- The stream --------------------------------------------------------------------------------------------------------------- */
+
+static bool is_down(struct container *c)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return c->gone || !c->state.running;
+}
+
+static int fill(void *ctx, struct str *out)
+{
+	struct log_stream *s = ctx;
+	struct dockerd_log_message m;
+	struct error err = ERROR_INIT;
+	bool down = is_down(s->c); /* asked before reading: what was written until then is found */
+	int r;
+
+	while (out->len < 65536) {
+		r = log_reader_next(s->reader, &m, &err);
+		if (r < 0) {
+			log_error("reading logs", "container", s->c->id, "error", err.text);
+			return HTTP_END;
+		}
+		if (r == 0)
+			return s->follow && !down ? HTTP_LATER : HTTP_END;
+		put_message(out, &s->format, &m);
+	}
+	return HTTP_MORE;
+}
+
+static void started(void *ctx, struct http_stream *stream)
+{
+	struct log_stream *s = ctx;
+
+	s->stream = stream;
+	if (s->follow)
+		watch_end(s->c, stream);
+}
+
+static void over(void *ctx)
+{
+	struct log_stream *s = ctx;
+
+	if (s->follow)
+		unwatch_end(s->c, s->stream);
+	log_reader_close(s->reader);
+	container_unref(s->c);
+	free(s);
+}
+
+void container_logs(struct http_exchange *x, const char *name)
+{
+	struct http_source source = {.fill = fill, .done = over, .started = started, .wait_fd = -1};
+	struct error err = ERROR_INIT;
+	struct container *c = container_find(name, &err);
+	struct dockerd_log_read how;
+	struct log_stream *s = NULL;
+	const char *type;
+
+	if (c) {
+		s = xnew(struct log_stream);
+		s->c = c;
+		if (parse(x, c, &s->format, &how, &err) < 0 ||
+		    (c->started_before && logd_flush(c->log_driver, c->id, &err) < 0 && err.kind != ERR_NOT_FOUND) ||
+		    open_reader(c, &how, &s->reader, &err) < 0) {
+			container_unref(c);
+			free(s);
+			s = NULL;
+		}
+	}
+	if (!s) {
+		http_reply_error(x, &err);
+		return;
+	}
+	s->follow = how.follow && !is_down(c);
+	source.wait_fd = s->follow ? log_reader_wait_fd(s->reader) : -1;
+	type = s->format.multiplexed && x->api_version >= 42 ? "application/vnd.docker.multiplexed-stream" : "application/vnd.docker.raw-stream";
+	http_reply_stream(x, 200, type, &source, s);
+}
+
+int log_serve_past(struct container *c, int sock, bool want_out, bool want_err, bool multiplexed, struct error *err)
+{
+	const struct format f = {.out = want_out, .err = want_err, .multiplexed = multiplexed};
+	const struct dockerd_log_read how = {.size = sizeof(how), .since = INT64_MIN, .until = INT64_MAX, .tail = -1};
+	struct dockerd_log_message m;
+	struct log_reader *reader;
+	auto_str out = STR_INIT;
+	int r;
+
+	if (open_reader(c, &how, &reader, err) < 0)
+		return -1;
+	while ((r = log_reader_next(reader, &m, err)) > 0) {
+		put_message(&out, &f, &m);
+		if (out.len < 65536)
+			continue;
+		if (fd_write_all(sock, out.p, out.len) < 0)
+			break;
+		str_reset(&out);
+	}
+	log_reader_close(reader);
+	if (r == 0 && out.len && fd_write_all(sock, out.p, out.len) < 0)
+		return error_set(err, ERR_CANCELLED, "the client is gone");
+	return r;
+}
