@@ -8,3 +8,12 @@ TESTS += tests/drivers/test_exec
 tests_drivers_test_exec_SOURCES = tests/drivers/exec_fixture.c tests/drivers/exec_fixture.h tests/drivers/test_exec.c
 tests_drivers_test_exec_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
 endif
+if HAVE_CMOCKA
+if LOG_JSON_FILE
+check_PROGRAMS += tests/drivers/test_log
+TESTS += tests/drivers/test_log
+tests_drivers_test_log_SOURCES = tests/drivers/test_log.c
+tests_drivers_test_log_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_drivers_test_log_LDADD = liblogs.a libplugin.a libconfig.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lutil -lpthread -ldl
+endif
+endif

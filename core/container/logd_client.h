@@ -7,8 +7,9 @@
  * container), gets its descriptors at start, and is finished when the process has ended. A container keeps its stream over restarts
  * until logd_remove.
  *
- * Calls connect, do one request, close: any thread may call. logd is started on demand; if it died, the next call starts a new one and
- * `restore` (set once by the container room) is called to hand the descriptors held by the shims to it.
+ * Calls connect, do one request, close: any thread may call. logd is started on demand. A thread watches each; if it dies, a new one is
+ * started at once and `restore` (set once by the container room) is called to hand the descriptors held by the shims to it: it calls
+ * logd_open and logd_start for every running container and exec session of that driver, while all other callers wait.
  */
 #ifndef CONTAINER_LOGD_CLIENT_H
 #define CONTAINER_LOGD_CLIENT_H
@@ -28,13 +29,16 @@ struct logd_stream {
 	bool stdin_once;   /* close the process's stdin when the first attached client leaves it */
 	bool non_blocking; /* --log-opt mode=non-blocking */
 	uint64_t max_buffer; /* bytes, non-blocking mode */
-	/* what the driver is told (struct dockerd_log_info) */
+	/* what the driver is told (struct dockerd_log_info); options without mode and max-buffer-size (log_options_split) */
 	const char *container_id, *container_name, *image_id, *image_name, *command, *log_path;
 	int64_t created;
 	const struct pairs *labels, *env, *options;
 };
 
-/* Descriptors of a started process. All are duplicated; -1: none. */
+/*
+ * Descriptors of a started process. All are duplicated; -1: none. logd closes `in` to end the process's input, which works only if nobody
+ * else holds that write end: with stdin_once the shim must not keep it (a new logd would have no client for it anyway).
+ */
 struct logd_fds {
 	int in;       /* write end of stdin */
 	int out, err; /* read ends */
@@ -55,6 +59,7 @@ struct logd_attach {
 void logd_setup(const char *run_dir, const char *daemon_name, void (*restore)(const char *driver));
 /* Make the stream; existing: replaces what the driver is told (rename, other log options), keeps attached clients. */
 int logd_open(const struct logd_stream *s, struct error *err);
+/* A stream that is running already keeps the descriptors it has: a returning daemon may just hand over all again. */
 int logd_start(const char *driver, const char *id, const struct logd_fds *fds, struct error *err);
 int logd_attach(const char *driver, const char *id, const struct logd_attach *a, struct error *err);
 /*
@@ -66,7 +71,7 @@ int logd_finish(const char *driver, const char *id, int timeout_ms, struct error
 int logd_remove(const char *driver, const char *id, struct error *err);
 /* Everything written so far is visible to readers. */
 int logd_flush(const char *driver, const char *id, struct error *err);
-/* Tell logd processes to end when they have no streams (daemon shutdown without live containers). */
+/* Tell logd processes to end if none of their streams is running (daemon shutdown), and stop watching over them. */
 void logd_shutdown(void);
 
 #endif

@@ -88,14 +88,18 @@ bool msg_next(const struct msg *m, uint16_t tag, size_t *pos, const void **data,
 {
 	while (*pos + sizeof(struct field) <= m->body.len) {
 		struct field f;
+		const char *at;
 
 		memcpy(&f, m->body.p + *pos, sizeof(f));
 		*pos += sizeof(f);
-		*data = m->body.p + *pos;
-		*len = f.len;
+		at = m->body.p + *pos;
+
 		*pos += (f.len + 3) & ~(size_t)3; /* msg_parse has checked that it fits */
-		if (f.tag == tag)
-			return true;
+		if (f.tag != tag)
+			continue;
+		*data = at; /* a tag that isn't there leaves both alone */
+		*len = f.len;
+		return true;
 	}
 	return false;
 }

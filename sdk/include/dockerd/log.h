@@ -17,6 +17,11 @@ extern "C" {
 #endif
 
 #define DOCKERD_LOG_CAP_READ UINT64_C(1) /* docker logs works */
+/*
+ * write waits for nothing but this machine's disk: it is then called from the loop that reads all containers' output. Without it each stream
+ * gets a thread of its own.
+ */
+#define DOCKERD_LOG_CAP_LOCAL UINT64_C(2)
 
 #define DOCKERD_LOG_STDOUT UINT32_C(1)
 #define DOCKERD_LOG_STDERR UINT32_C(2)

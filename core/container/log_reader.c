@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See log_reader.h. Instances of drivers are opened at first use and kept; `lock` guards their table. */
+#include "container/log_reader.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "config/units.h"
+#include "plugin/plugin.h"
+
+struct log_reader {
+	const struct plugin_instance *driver;
+	void *handle;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct map instances = MAP_INIT; /* driver -> struct plugin_instance */
+static char *state_root, *daemon_name;
+
+void log_reader_setup(const char *run_dir, const char *name)
+{
+	free(state_root);
+	free(daemon_name);
+	state_root = xasprintf("%s/readers", run_dir);
+	daemon_name = xstrdup_null(name);
+}
+
+static struct plugin_instance *instance(const char *driver, struct error *err)
+{
+	LOCK_SCOPE(&lock);
+	struct plugin_instance *i = map_get(&instances, driver);
+	const struct plugin *p;
+	struct dockerd_options *o = NULL;
+	struct pairs none = PAIRS_INIT;
+	int r;
+
+	if (i)
+		return i;
+	p = plugin_load(DOCKERD_KIND_LOG, driver, err);
+	if (!p)
+		return NULL;
+	if (!(p->capabilities & DOCKERD_LOG_CAP_READ) || !p->ops.log.read_open ||
+	    !p->ops.log.read_next || !p->ops.log.read_close) {
+		error_set(err, ERR_NOT_IMPLEMENTED,
+			  "configured logging driver does not support reading");
+		return NULL;
+	}
+	if (dir_make_all(AT_FDCWD, state_root, 0700, err) < 0 ||
+	    plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &none, &o, err) < 0)
+		return NULL;
+	i = xnew(struct plugin_instance);
+	r = plugin_open(p, state_root, state_root, o, i, err);
+	plugin_options_free(o);
+	if (r < 0) {
+		free(i);
+		return NULL;
+	}
+	map_set(&instances, driver, i);
+	return i;
+}
+
+int log_reader_open(const struct logd_stream *of, const struct dockerd_log_read *how,
+		    struct log_reader **out, struct error *err)
+{
+	const struct plugin_instance *i = instance(of->driver, err);
+	struct pairs none = PAIRS_INIT;
+	struct dockerd_options *o = NULL;
+	struct dockerd_error derr = plugin_error_init();
+	struct dockerd_log_info info;
+	struct plugin_call call;
+	void *handle = NULL;
+	int r;
+
+	if (!i || plugin_options_parse(i->plugin, DOCKERD_SCOPE_CONTAINER,
+				       of->options ? of->options : &none, &o, err) < 0)
+		return -1;
+	info = (struct dockerd_log_info){
+	    .size = sizeof(info),
+	    .container_id = of->container_id,
+	    .container_name = of->container_name,
+	    .image_id = of->image_id,
+	    .image_name = of->image_name,
+	    .command = of->command,
+	    .created = of->created,
+	    .log_path = of->log_path,
+	    .daemon_name = daemon_name,
+	    .options = o,
+	};
+	r = plugin_enter(i, "read_open", of->container_id ? of->container_id : of->id, &call, err);
+	if (r == 0) {
+		r = i->plugin->ops.log.read_open(i->self, &info, how, &handle, &derr);
+		r = plugin_leave(&call, r, &derr, err);
+	}
+	plugin_options_free(o);
+	if (r < 0)
+		return -1;
+	*out = xnew(struct log_reader);
+	**out = (struct log_reader){.driver = i, .handle = handle};
+	return 0;
+}
+
+int log_reader_next(struct log_reader *r, struct dockerd_log_message *m, struct error *err)
+{
+	struct dockerd_error derr = plugin_error_init();
+	int32_t got = r->driver->plugin->ops.log.read_next(r->driver->self, r->handle, m, &derr);
+
+	return got < 0 ? plugin_error(r->driver->plugin, "read_next", &derr, err) : got;
+}
+
+int log_reader_wait_fd(struct log_reader *r)
+{
+	const struct dockerd_log_ops *ops = &r->driver->plugin->ops.log;
+
+	return ops->read_wait_fd ? ops->read_wait_fd(r->driver->self, r->handle) : -1;
+}
+
+void log_reader_close(struct log_reader *r)
+{
+	if (!r)
+		return;
+	r->driver->plugin->ops.log.read_close(r->driver->self, r->handle);
+	free(r);
+}
+
+static int check_driver_options(const char *driver, const struct pairs *given, struct error *err)
+{
+	const struct plugin *p = plugin_load(DOCKERD_KIND_LOG, driver, err);
+	struct dockerd_error derr = plugin_error_init();
+	struct dockerd_options *o = NULL;
+	int r = 0;
+
+	if (!p || plugin_options_parse(p, DOCKERD_SCOPE_CONTAINER, given, &o, err) < 0)
+		return -1;
+	if (p->ops.log.validate && p->ops.log.validate(o, &derr) != 0)
+		r = derr.text[0] ? error_set(err, ERR_INVALID, "%s", derr.text)
+				 : plugin_error(p, "validate", &derr, err);
+	plugin_options_free(o);
+	return r;
+}
+
+int log_options_split(const char *driver, const struct pairs *given, bool *non_blocking,
+		      uint64_t *max_buffer, struct pairs *rest, struct error *err)
+{
+	const char *mode = given ? pairs_get(given, "mode") : NULL,
+		   *max = given ? pairs_get(given, "max-buffer-size") : NULL;
+	auto_pairs own = PAIRS_INIT;
+	int64_t bytes = 0;
+
+	if (mode && *mode && strcmp(mode, "blocking") != 0 && strcmp(mode, "non-blocking") != 0)
+		return error_set(err, ERR_INVALID, "logger: logging mode not supported: %s", mode);
+	*non_blocking = mode && strcmp(mode, "non-blocking") == 0;
+	if (max && !*non_blocking)
+		return error_set(
+		    err, ERR_INVALID,
+		    "logger: max-buffer-size option is only supported with 'mode=non-blocking'");
+	if (max && size_parse(max, &bytes, err) < 0)
+		return error_wrap(err, "error parsing option max-buffer-size");
+	*max_buffer = (uint64_t)bytes;
+	if (given)
+		pairs_copy(&own, given);
+	pairs_del(&own, "mode");
+	pairs_del(&own, "max-buffer-size");
+	if (check_driver_options(driver, &own, err) < 0)
+		return -1;
+	if (rest)
+		pairs_copy(rest, &own);
+	return 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon's side of reading logs: the reader half of a log driver, loaded into the daemon; it works from files alone, whether
+ * dockerd-logd lives or not. Also what the daemon itself knows of log options.
+ */
+#ifndef CONTAINER_LOG_READER_H
+#define CONTAINER_LOG_READER_H
+
+#include <dockerd/log.h>
+
+#include "base/error.h"
+#include "base/map.h"
+#include "container/logd_client.h"
+
+struct log_reader;
+
+/* Once at start: directory for the drivers' instances (<exec-root>/logd), and the daemon's name. */
+void log_reader_setup(const char *run_dir, const char *daemon_name);
+/*
+ * `of` tells the container as for logd_open. ERR_NOT_IMPLEMENTED "configured logging driver does not support reading" if the driver can't.
+ * One thread at a time per reader.
+ */
+int log_reader_open(const struct logd_stream *of, const struct dockerd_log_read *how,
+		    struct log_reader **out, struct error *err);
+/* 1: *m is the next message, valid until the next call; 0: nothing now (the end, unless following); -1. */
+int log_reader_next(struct log_reader *r, struct dockerd_log_message *m, struct error *err);
+/* Following: becomes readable when log_reader_next may have more; -1: ask after each write you hear of. Borrowed. */
+int log_reader_wait_fd(struct log_reader *r);
+void log_reader_close(struct log_reader *r);
+
+/*
+ * A container's log options, checked as `docker create` must: the daemon's own (mode, max-buffer-size) taken out, the driver's left in
+ * `rest` (may be NULL) and judged by its table and its validate op. ERR_INVALID in moby's words.
+ */
+int log_options_split(const char *driver, const struct pairs *given, bool *non_blocking,
+		      uint64_t *max_buffer, struct pairs *rest, struct error *err);
+
+#endif

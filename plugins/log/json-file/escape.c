@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How moby writes a string and a time into a log line. Pure. */
+#include "json-file.h"
+
+#include <string.h>
+
+/* 1: must be looked at. '<', '>' and '&' are escaped too, as Go does for HTML. */
+static const unsigned char special[256] = {
+    [0 ... 0x1f] = 1, ['"'] = 1, ['\\'] = 1, ['<'] = 1, ['>'] = 1, ['&'] = 1, [0x80 ... 0xff] = 1,
+};
+
+static const char hex[] = "0123456789abcdef";
+
+static char *escape_ascii(char *o, unsigned char c)
+{
+	*o++ = '\\';
+	switch (c) {
+	case '"':
+	case '\\':
+		*o++ = (char)c;
+		return o;
+	case '\n':
+		*o++ = 'n';
+		return o;
+	case '\r':
+		*o++ = 'r';
+		return o;
+	default:
+		memcpy(o, "u00", 3);
+		o[3] = hex[c >> 4];
+		o[4] = hex[c & 15];
+		return o + 5;
+	}
+}
+
+/* Length of the valid UTF-8 sequence at p, 0 if there is none. */
+static size_t sequence(const unsigned char *p, size_t n)
+{
+	if (*p >= 0xc2 && *p <= 0xdf)
+		return n >= 2 && (p[1] & 0xc0) == 0x80 ? 2 : 0;
+	if (*p >= 0xe0 && *p <= 0xef) {
+		if (n < 3 || (p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80)
+			return 0;
+		/* overlong forms and surrogates are no characters */
+		if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f))
+			return 0;
+		return 3;
+	}
+	if (*p >= 0xf0 && *p <= 0xf4) {
+		if (n < 4 || (p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80 ||
+		    (p[3] & 0xc0) != 0x80)
+			return 0;
+		if ((*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+			return 0;
+		return 4;
+	}
+	return 0;
+}
+
+size_t escape_json(char *out, const char *in, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)in, *end = p + n;
+	char *o = out;
+
+	while (p < end) {
+		const unsigned char *run = p;
+		size_t len;
+
+		while (p < end && !special[*p])
+			p++;
+		memcpy(o, run, (size_t)(p - run));
+		o += p - run;
+		if (p == end)
+			break;
+		if (*p < 0x80) {
+			o = escape_ascii(o, *p++);
+			continue;
+		}
+		len = sequence(p, (size_t)(end - p));
+		if (!len) {
+			memcpy(o, "\\ufffd", 6);
+			o += 6;
+			p++;
+		} else if (len == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] & ~1) == 0xa8) {
+			memcpy(o, "\\u202", 5); /* line and paragraph separator */
+			o[5] = hex[p[2] & 15];
+			o += 6;
+			p += 3;
+		} else {
+			memcpy(o, p, len);
+			o += len;
+			p += len;
+		}
+	}
+	return (size_t)(o - out);
+}
+
+static char *digits(char *o, unsigned int v, int n)
+{
+	for (int i = n - 1; i >= 0; i--, v /= 10)
+		o[i] = (char)('0' + v % 10);
+	return o + n;
+}
+
+size_t format_time(char *out, int64_t ns)
+{
+	int64_t sec = ns / 1000000000, frac = ns % 1000000000, days, z, era, doe, yoe, doy, mp;
+	unsigned int rest;
+	char *o = out;
+
+	if (frac < 0) {
+		frac += 1000000000;
+		sec--;
+	}
+	days = sec / 86400;
+	rest = (unsigned int)(sec % 86400);
+	if (sec % 86400 < 0) {
+		days--;
+		rest = (unsigned int)(sec % 86400 + 86400);
+	}
+	/* civil date of a day number: years counted from March, so that the leap day is the last */
+	z = days + 719468;
+	era = (z >= 0 ? z : z - 146096) / 146097;
+	doe = z - era * 146097;
+	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	mp = (5 * doy + 2) / 153;
+	o = digits(o, (unsigned int)(yoe + era * 400 + (mp >= 10)), 4);
+	*o++ = '-';
+	o = digits(o, (unsigned int)(mp < 10 ? mp + 3 : mp - 9), 2);
+	*o++ = '-';
+	o = digits(o, (unsigned int)(doy - (153 * mp + 2) / 5 + 1), 2);
+	*o++ = 'T';
+	o = digits(o, rest / 3600, 2);
+	*o++ = ':';
+	o = digits(o, rest / 60 % 60, 2);
+	*o++ = ':';
+	o = digits(o, rest % 60, 2);
+	if (frac) {
+		*o++ = '.';
+		o = digits(o, (unsigned int)frac, 9);
+		while (o[-1] == '0')
+			o--;
+	}
+	*o++ = 'Z';
+	return (size_t)(o - out);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dockerd-logd inside. One thread runs one epoll loop and owns everything here; only sinks of drivers that may block have a thread of their
+ * own (sink.c says what it shares).
+ *
+ *	control.c  requests of the daemon        stream.c  a container's or exec session's stdio
+ *	client.c   attached clients              split.c   bytes -> lines and parts of lines (pure)
+ *	sink.c     lines -> log driver           keys.c    the detach sequence (pure)
+ */
+#ifndef LOGD_H
+#define LOGD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+#include "base/map.h"
+#include "base/str.h"
+#include "plugin/plugin.h"
+#include "proto/msg.h"
+
+#define READ_MAX (64 * 1024) /* bytes of one read */
+#define PART_MAX (16 * 1024) /* longest message: what is longer comes in parts, as moby's */
+#define CLIENT_BUFFER_MAX \
+	(1024 * 1024) /* unsent bytes of one client that stop the container's output, as moby's */
+#define INPUT_MAX (64 * 1024) /* bytes for a process that does not read its stdin */
+#define BATCH_MAX 512         /* messages of one driver call */
+
+/* ---- loop.c: descriptors and deadlines ------------------------------------------------------------------------------------------- */
+
+/* First member of whatever waits for a descriptor. */
+struct watch {
+	void (*ready)(struct watch *w, uint32_t events);
+	int fd; /* owned; -1: none */
+	uint32_t events;
+	bool added;
+};
+int loop_setup(struct error *err);
+/* Wait for these EPOLL* from now on; 0: none, not even hang-ups. */
+void loop_want(struct watch *w, uint32_t events);
+/* Stop waiting and close. */
+void loop_close(struct watch *w);
+/* Free p once no event of this round can refer to it. */
+void loop_free_later(void *p);
+/* Returns when loop_stop was called. deadline: next timer in ns (CLOCK_MONOTONIC), INT64_MAX: none; tick runs what is due. */
+void loop_run(int64_t (*deadline)(void), void (*tick)(int64_t now));
+void loop_stop(void);
+
+/* ---- split.c ---------------------------------------------------------------------------------------------------------------------- */
+
+struct split {
+	char *tail; /* begun line, PART_MAX bytes; NULL while there is none */
+	size_t tail_len;
+	uint32_t ordinal;  /* of the last part written of this line, 0: none */
+	int64_t part_time; /* of its first part */
+	char part_id[65];
+	uint32_t source;
+};
+struct split_out {
+	struct dockerd_log_message *messages; /* BATCH_MAX */
+	uint32_t n;
+	/* Called when messages are full and at the end of a feed; the data they point to is valid during the call. */
+	void (*emit)(struct split_out *o);
+	void *owner;
+};
+/*
+ * Feed n bytes that were read behind PART_MAX bytes of room at `space` (space + PART_MAX is where they begin): the begun line is put in front of them.
+ * flush: no more comes, what is left is a last part.
+ */
+void split_feed(struct split *s, char *space, size_t n, int64_t now, bool flush,
+		struct split_out *o);
+void split_free(struct split *s);
+
+/* ---- keys.c ----------------------------------------------------------------------------------------------------------------------- */
+
+struct keys {
+	char keys[32];
+	size_t n, held; /* length; bytes of the sequence seen and held back */
+};
+/*
+ * Pass input on into out (room for n + k->n bytes), holding back what may become the sequence. True: the sequence was typed; *out_n
+ * then is what came before it.
+ */
+bool keys_pass(struct keys *k, const char *in, size_t n, char *out, size_t *out_n);
+
+/* ---- sink.c ------------------------------------------------------------------------------------------------------------------------ */
+
+struct sink;
+struct stream;
+
+/* What the driver is told; strings owned. */
+struct told {
+	char *container_id, *container_name, *image_id, *image_name, *command, *log_path,
+	    *daemon_name;
+	int64_t created;
+	struct pairs labels, env, options;
+};
+void told_free(struct told *t);
+
+/* Load and open the driver, once. */
+int sink_setup(const char *driver, const char *state_dir, struct error *err);
+struct sink *sink_open(struct stream *s, const struct told *t, bool non_blocking,
+		       uint64_t max_buffer, struct error *err);
+/* Messages of one batch. Never blocks the loop; messages that the driver refuses are counted and reported. */
+void sink_write(struct sink *k, const struct dockerd_log_message *m, uint32_t n);
+/* True while the stream must not be read: the queue is full (blocking mode). stream_resume is called when it ends. */
+bool sink_full(const struct sink *k);
+/* Call stream_sink_idle(s) when all that was written so far is with the driver and flushed; may be at once. */
+void sink_drain(struct sink *k);
+void sink_close(struct sink *k);
+
+/* ---- stream.c ----------------------------------------------------------------------------------------------------------------------- */
+
+struct source {
+	struct watch watch; /* first */
+	struct stream *stream;
+	struct split split;
+	bool ended;
+};
+
+struct stream {
+	char *id;
+	bool exec, terminal, stdin_once, non_blocking;
+	bool running, finishing, draining;
+	uint64_t max_buffer;
+	struct told told;
+	struct sink *sink;      /* NULL: nothing is logged, or not started */
+	struct source out, err; /* a terminal is `out` */
+	struct watch
+	    in_watch; /* write end of stdin; with a terminal fd is -1 and input goes to out.watch.fd */
+	struct str input; /* for the process, not yet written */
+	bool in_ended;    /* close stdin when input is written */
+	struct client *clients;
+	struct request *finish; /* who waits for LOGD_FINISH; NULL: it has gone meanwhile */
+	int64_t finish_deadline;
+};
+
+extern struct map streams; /* id -> struct stream */
+struct stream *stream_get(const char *id, struct error *err);
+struct stream *stream_new(const char *id);
+struct stream_fds {
+	int in, out, err, console; /* taken */
+};
+int stream_start(struct stream *s, struct stream_fds *fds, struct error *err);
+/* Bytes of a client for the process; false: no room, ask again when stream_input_ready. */
+bool stream_input(struct stream *s, const char *p, size_t n);
+void stream_input_end(struct stream *s);
+/* A client has room again, or the sink. */
+void stream_resume(struct stream *s);
+void stream_sink_idle(struct stream *s);
+void stream_finish(struct stream *s, struct request *r, int timeout_ms);
+void stream_remove(struct stream *s);
+int64_t stream_deadline(void);
+void stream_tick(int64_t now);
+
+/* ---- client.c ----------------------------------------------------------------------------------------------------------------------- */
+
+struct client {
+	struct watch watch; /* first; its socket */
+	struct stream *stream;
+	struct client *next;
+	bool in, out, err, frames;
+	bool in_ended, closing; /* nothing more is read from it; it goes when its buffer is empty */
+	struct str unsent;
+	size_t sent;        /* of unsent */
+	struct str pending; /* read, but the process has no room yet */
+	struct keys keys;
+};
+
+int client_add(struct stream *s, int sock, uint32_t flags, const void *pending, size_t pending_n,
+	       const void *keys, size_t keys_n, struct error *err);
+/* Output of the process to every client that wants it. */
+void clients_send(struct stream *s, uint32_t source, const char *p, size_t n);
+bool clients_full(const struct stream *s, size_t limit);
+/* The process takes input again. */
+void clients_input_ready(struct stream *s);
+/* No more output will come: each is closed when it has all. */
+void clients_end(struct stream *s);
+/* The stream goes: those that only wait for their last bytes live on without it, others are closed. */
+void clients_leave_stream(struct stream *s);
+size_t clients_count(void);
+
+/* ---- control.c ---------------------------------------------------------------------------------------------------------------------- */
+
+struct request; /* one that waits for its answer */
+int control_setup(int listener, struct error *err);
+void request_done(struct request *r); /* with MSG_OK */
+/* A client went: logd ends if it was told to and this was the last. */
+void control_client_gone(void);
+
+#endif
