@@ -198,7 +198,7 @@ static int do_stream(struct request *r, struct msg *m, struct error *err)
 	case LOGD_ATTACH:
 		return do_attach(s, m, err);
 	case LOGD_FLUSH:
-		return 0; /* messages are with the driver before we answer anybody, but for a sink that hangs */
+		return 0; /* what was read is with the driver, or in the queue of one that keeps nothing to read */
 	case LOGD_REMOVE:
 		stream_remove(s);
 		return 0;
