@@ -3,11 +3,9 @@
 #include "spec/spec_int.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
-#include "base/cleanup.h"
-#include "base/file.h"
 #include "base/mem.h"
 
 /* By number, as in linux/capability.h. */
@@ -62,17 +60,10 @@ static const char *const default_caps[] = {
     "CAP_KILL",    "CAP_AUDIT_WRITE",
 };
 
-/* How many of them this kernel has. */
-static size_t known(void)
+/* In the daemon's bounding set: what this kernel doesn't know, or whoever runs the daemon took away, can't be given. prctl(2) */
+static bool available(size_t cap)
 {
-	auto_str text = STR_INIT;
-	struct error e = ERROR_INIT;
-	long last = (long)ARRAY_LEN(all_caps) - 1;
-
-	if (file_read_at(AT_FDCWD, "/proc/sys/kernel/cap_last_cap", 16, &text, &e) == 0)
-		last = strtol(str_cstr(&text), NULL, 10);
-	return last >= 0 && (size_t)last < ARRAY_LEN(all_caps) ? (size_t)last + 1
-							       : ARRAY_LEN(all_caps);
+	return prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1;
 }
 
 static int cap_number(const char *name)
@@ -122,15 +113,14 @@ static void add_once(struct strlist *l, const char *cap)
 int caps_resolve(const json *host_config, bool privileged, struct strlist *out, struct error *err)
 {
 	auto_strlist add = STRLIST_INIT, drop = STRLIST_INIT;
-	size_t n = known();
 
 	if (normalise_list(json_get(host_config, "CapAdd"), &add, err) < 0)
 		return error_wrap(err, "invalid CapAdd");
 	if (normalise_list(json_get(host_config, "CapDrop"), &drop, err) < 0)
 		return error_wrap(err, "invalid CapDrop");
 	if (privileged || strlist_has(&add, "ALL")) {
-		for (size_t i = 0; i < n; i++)
-			if (privileged || !strlist_has(&drop, all_caps[i]))
+		for (size_t i = 0; i < ARRAY_LEN(all_caps); i++)
+			if (available(i) && (privileged || !strlist_has(&drop, all_caps[i])))
 				strlist_add(out, all_caps[i]);
 		return 0;
 	}

@@ -173,6 +173,8 @@ int seccomp_resolve_for(const json *profile, const struct strlist *caps, const c
 	struct jw w = jw_to(out);
 	const char *action = json_get_str(profile, "defaultAction", "");
 
+	if (!*action && json_count(json_get(profile, "syscalls")) == 0)
+		return 0; /* an empty profile confines nothing */
 	if (!*action)
 		return error_set(err, ERR_INVALID, "seccomp profile has no 'defaultAction'");
 	jw_obj(&w);
@@ -237,9 +239,9 @@ static int resolve_text(const char *profile, size_t len, const struct strlist *c
 		return error_set(err, ERR_INVALID,
 				 "decoding seccomp profile failed: not a JSON object");
 	running_kernel(&major, &minor);
-	return seccomp_resolve_for(tree, caps, GOARCH, major, minor, out, err) < 0
-		   ? -1
-		   : digest_of(out, digest, err);
+	if (seccomp_resolve_for(tree, caps, GOARCH, major, minor, out, err) < 0)
+		return -1;
+	return out->len ? digest_of(out, digest, err) : 0;
 }
 
 /* ---- Results kept ------------------------------------------------------------------------------------------------------------------- */

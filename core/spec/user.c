@@ -42,6 +42,12 @@ static int64_t number(const char *s)
 	return n;
 }
 
+/* A number all the same, though no valid one: the error differs. */
+static bool negative(const char *s)
+{
+	return *s == '-' && number(s + 1) >= 0;
+}
+
 static bool is_id(int64_t n)
 {
 	return n >= 0 && n <= MAX_ID;
@@ -135,11 +141,11 @@ static int find_user(const struct strlist *lines, const char *arg, struct spec_u
 	if (*name)
 		return 0;
 	u->home = xstrdup("/");
-	if (n < 0)
-		return error_set(err, ERR_INVALID,
+	if (n < 0 && !negative(arg))
+		return error_set(err, ERR_SYSTEM,
 				 "unable to find user %s: no matching entries in passwd file", arg);
 	if (!is_id(n))
-		return error_set(err, ERR_INVALID, "uids and gids must be in range 0-2147483647");
+		return error_set(err, ERR_SYSTEM, "uids and gids must be in range 0-2147483647");
 	u->uid = (uint32_t)n;
 	return 0;
 }
@@ -162,11 +168,11 @@ static int find_group(const struct strlist *lines, const char *arg, uint32_t *gi
 			return 0;
 		}
 	}
-	if (wanted < 0)
-		return error_set(err, ERR_INVALID,
+	if (wanted < 0 && !negative(arg))
+		return error_set(err, ERR_SYSTEM,
 				 "unable to find group %s: no matching entries in group file", arg);
 	if (!is_id(wanted))
-		return error_set(err, ERR_INVALID, "uids and gids must be in range 0-2147483647");
+		return error_set(err, ERR_SYSTEM, "uids and gids must be in range 0-2147483647");
 	*gid = (uint32_t)wanted;
 	return 0;
 }
