@@ -7,3 +7,9 @@ libshimclient_a_SOURCES = core/container/shim_call.h core/container/shim_client.
 # Logs stand apart: tests drive them without the rest of the room.
 noinst_LIBRARIES += liblogs.a
 liblogs_a_SOURCES = core/container/log_reader.c core/container/log_reader.h core/container/logd_client.c core/container/logd_client.h
+noinst_LIBRARIES += libcontainer.a
+libcontainer_a_SOURCES = core/container/attach.c core/container/container.h core/container/container_int.h core/container/create.c \
+	core/container/delete.c core/container/disk.c core/container/exec.c core/container/image_use.c core/container/image_use.h \
+	core/container/init.c core/container/life.c core/container/list_filter.c core/container/list_filter.h core/container/log_serve.h \
+	core/container/logs.c core/container/monitor.c core/container/mounts.c core/container/print.c core/container/spec_host.c \
+	core/container/start.c core/container/stop.c core/container/store.c core/container/top.c core/container/wait.c
