@@ -61,6 +61,7 @@ struct network_join {
 	const char *ipv4, *mac;           /* wanted, or NULL */
 	const struct network_port *ports; /* wanted */
 	size_t n_ports;
+	const char *container_name; /* without slash, for messages: "... on endpoint NAME (ID)" */
 };
 
 /* Is the name or id a network? "bridge", "default", "host", "none" always are. ERR_NOT_FOUND "network X not found". Fills id, name, driver. */

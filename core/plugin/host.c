@@ -24,6 +24,11 @@ void plugin_set_services(const struct plugin_services *s)
 	services = *s;
 }
 
+struct plugin_services plugin_get_services(void)
+{
+	return services;
+}
+
 static const struct plugin *plugin_of(const struct dockerd_host *host)
 {
 	return host->reserved;

@@ -101,6 +101,8 @@ struct plugin_services {
 			  struct error *err);
 };
 void plugin_set_services(const struct plugin_services *s);
+/* What is set now, for a room that adds its own members. */
+struct plugin_services plugin_get_services(void);
 
 /*
  * Guarded call: locks to the driver's declared ceiling (object: layer, container, network id), times it for the watchdog.

@@ -205,7 +205,10 @@ struct dockerd_host {
 		       uint32_t output_size, int32_t *status, struct dockerd_error *err);
 	/*
 	 * Firewall (network drivers): lines in the language of iptables-restore --noflush ("*nat", "-A ...", "COMMIT"), applied as one
-	 * batch; family is 4 or 6. See dockerd-driver(3) for the chains the daemon provides.
+	 * batch; family is 4 or 6. Rules are written as iptables-save prints them. -A or -I of a rule that the daemon has put there already, and -D of
+	 * one that is gone, are left out, so a batch may be repeated. The daemon remembers the rules: they come back after a flush,
+	 * and go after a crash when nobody asks for them again. A batch of deletions may be applied after the call has returned.
+	 * Missing when the daemon must not touch the firewall (--iptables=false). See dockerd-driver(3) for the chains the daemon provides.
 	 */
 	int32_t (*firewall)(const struct dockerd_host *host, uint32_t family, const char *rules, struct dockerd_error *err);
 	/* 1 if the current request was cancelled by the client: a long operation may stop with DOCKERD_ERR_CANCELLED. */
@@ -215,7 +218,7 @@ struct dockerd_host {
 	void (*free)(const struct dockerd_host *host, void *p);
 	/*
 	 * Published ports (network drivers): the userland proxy. Start forwarding from host address to container address inside the
-	 * daemon's proxy process; `proto` is "tcp", "udp" or "sctp". The listening socket is bound before this returns, so an address in
+	 * daemon's proxy process (container_ip NULL: only hold the address, so that nobody else takes it); `proto` is "tcp", "udp" or "sctp". The listening socket is bound before this returns, so an address in
 	 * use is reported here. proxy_stop: the same values.
 	 */
 	int32_t (*proxy_start)(const struct dockerd_host *host, const char *proto, const char *host_ip, uint32_t host_port,

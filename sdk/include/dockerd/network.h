@@ -33,6 +33,7 @@ struct dockerd_network {
 	uint32_t internal; /* no way out */
 	uint32_t mtu;      /* 0: the driver's choice */
 	const struct dockerd_options *options; /* container scope: --opt of docker network create */
+	const char *route4; /* next hop of the containers' default route; NULL: gateway4 */
 };
 
 struct dockerd_port {
@@ -59,6 +60,7 @@ struct dockerd_endpoint {
 	struct dockerd_port *ports;
 	char out_mac[24];     /* out: the address in use */
 	char out_host_ifname[16]; /* out: the host's end, "" if none; kept by the daemon and passed back */
+	const char *name; /* endpoint's name for messages: the container's */
 };
 
 struct dockerd_network_ops {
@@ -67,7 +69,10 @@ struct dockerd_network_ops {
 	int32_t (*network_delete)(void *self, const struct dockerd_network *n, struct dockerd_error *err);
 	/* Give a container a link into the network, addresses, routes and published ports; undoes everything on failure. NULL: nothing to do. */
 	int32_t (*join)(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e, struct dockerd_error *err);
-	/* Take it away; the namespace may already be gone (netns_fd, netlink_fd -1). NULL: nothing to do. */
+	/*
+	 * Take it away; the namespace may already be gone (netns_fd, netlink_fd -1). NULL: nothing to do. After a crash the daemon may know
+	 * no more than the ids and the addresses (no ports, no out_host_ifname): a driver that names its links finds them by the endpoint's id.
+	 */
 	int32_t (*leave)(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e, struct dockerd_error *err);
 	/* After a daemon restart with live containers: take the endpoint over (rules, proxies) without touching its traffic. NULL: as leave + nothing. */
 	int32_t (*adopt)(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e, struct dockerd_error *err);

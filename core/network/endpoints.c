@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Containers joining and leaving networks. An endpoint is written to <exec-root>/network/endpoints/<id> before its driver is called and
+ * removed after it has left, so that the sweep after a crash finds what no container claims.
+ */
+#include "network/network_int.h"
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "network/firewall.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+void network_endpoint_free(struct network_endpoint *e)
+{
+	free(e->ports);
+	*e = (struct network_endpoint){0};
+}
+
+/* ---- records --------------------------------------------------------------------------------------------------------------------------- */
+
+static char *record_path(const char *id)
+{
+	return xasprintf("%s/endpoints/%s", room.state_dir, id);
+}
+
+/* Network, container, address with prefix length; one per line. */
+static int record_write(const struct net *n, const struct net_endpoint *e, struct error *err)
+{
+	auto_free char *path = record_path(e->id);
+	auto_str text = STR_INIT;
+	char ip[16] = "";
+
+	if (e->ip)
+		ipam_format(e->ip, ip);
+	str_printf(&text, "%s\n%s\n%s/%d\n", n->id, e->container_id, ip, n->subnet.len);
+	return file_write_atomic(AT_FDCWD, path, text.p, text.len, 0600, false, err);
+}
+
+static void record_remove(const char *id)
+{
+	auto_free char *path = record_path(id);
+
+	unlink(path);
+}
+
+/* ---- table ------------------------------------------------------------------------------------------------------------------------------ */
+
+static void remember(struct net *n, const struct net_endpoint *e)
+{
+	struct net_endpoint *copy = xnew(struct net_endpoint);
+
+	*copy = *e;
+	LOCK_SCOPE(&network_lock);
+	free(map_set(&n->endpoints, copy->id, copy));
+}
+
+/* Out of the table, its address back. */
+static void forget(struct net *n, const char *id)
+{
+	struct net_endpoint *e;
+	LOCK_SCOPE(&network_lock);
+
+	e = map_del(&n->endpoints, id);
+	if (e && e->ip)
+		ipam_release(&n->ipam, e->ip);
+	free(e);
+}
+
+static int take_address(struct net *n, const char *wanted, struct net_endpoint *e,
+			struct error *err)
+{
+	LOCK_SCOPE(&network_lock);
+
+	if (!str_empty(wanted))
+		return error_set(err, ERR_INVALID,
+				 "invalid config for network %s: invalid endpoint settings:\n* "
+				 "user specified IP address is "
+				 "supported on user defined networks only",
+				 n->name);
+	if (ipam_take(&n->ipam, &e->ip) < 0)
+		return error_set(
+		    err, ERR_SYSTEM,
+		    "no available IPv4 addresses on this network's address pools: %s (%s)", n->name,
+		    n->id);
+	return 0;
+}
+
+static void give_address_back(struct net *n, const struct net_endpoint *e)
+{
+	LOCK_SCOPE(&network_lock);
+
+	if (e->ip)
+		ipam_release(&n->ipam, e->ip);
+}
+
+/* ---- the driver's view -------------------------------------------------------------------------------------------------------------------- */
+
+struct view {
+	struct dockerd_network network;
+	struct net_text text;
+	struct dockerd_endpoint endpoint;
+	char ipv4[24];
+	struct dockerd_port *ports; /* owned */
+};
+
+static void view_free(struct view *v)
+{
+	free(v->ports);
+}
+#define auto_view __attribute__((cleanup(view_free))) struct view
+
+static void view_init(struct view *v, const struct net *n, const struct net_endpoint *e,
+		      const char *ifname)
+{
+	char ip[16];
+
+	*v = (struct view){0};
+	v->network = network_view(n, &v->text);
+	if (e->ip) {
+		ipam_format(e->ip, ip);
+		snprintf(v->ipv4, sizeof(v->ipv4), "%s/%d", ip, n->subnet.len);
+	}
+	v->endpoint = (struct dockerd_endpoint){.size = sizeof(v->endpoint),
+						.id = e->id,
+						.container_id = e->container_id,
+						.ipv4 = v->ipv4,
+						.ifname = ifname,
+						.netns_fd = -1,
+						.netlink_fd = -1,
+						.default_route = 1,
+						.name = ""};
+}
+
+static void view_port(struct view *v, const struct network_port *p, const char *host_ip)
+{
+	struct dockerd_endpoint *e = &v->endpoint;
+
+	v->ports = xreallocarray(v->ports, e->port_count + 1, sizeof(*v->ports));
+	v->ports[e->port_count++] = (struct dockerd_port){.size = sizeof(*v->ports),
+							  .container_port = p->container_port,
+							  .proto = p->proto,
+							  .host_ip = host_ip,
+							  .host_port_start = p->host_start,
+							  .host_port_end = p->host_end,
+							  .bound_port = p->host_port};
+	e->ports = v->ports;
+}
+
+/* A port without a host address is offered on the daemon's --ip; if that is any address, on IPv6's as well: the proxy translates. */
+static void view_wanted_ports(struct view *v, const struct network_port *ports, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct network_port *p = &ports[i];
+
+		if (p->host_ip[0]) {
+			view_port(v, p, p->host_ip);
+			continue;
+		}
+		view_port(v, p, room.default_ip);
+		if (streq(room.default_ip, "0.0.0.0") && room.v6 && room.proxy)
+			view_port(v, p, "::");
+	}
+}
+
+static int call(const struct net *n, const char *op, struct view *v, struct error *err)
+{
+	const struct dockerd_network_ops *ops = &n->instance.plugin->ops.network;
+	int32_t (*f)(void *, const struct dockerd_network *, struct dockerd_endpoint *,
+		     struct dockerd_error *) = streq(op, "join")    ? ops->join
+					       : streq(op, "leave") ? ops->leave
+								    : ops->adopt;
+	struct dockerd_error derr = plugin_error_init();
+	struct plugin_call c;
+	int32_t r;
+
+	if (!f)
+		return 0;
+	if (plugin_enter(&n->instance, op, n->id, &c, err) < 0)
+		return -1;
+	r = f(n->instance.self, &v->network, &v->endpoint, &derr);
+	return plugin_leave(&c, r, &derr, err);
+}
+
+/* ---- connect, disconnect, adopt ------------------------------------------------------------------------------------------------------- */
+
+static void fill_out(const struct net *n, const struct net_endpoint *e, const struct view *v,
+		     struct network_endpoint *out)
+{
+	const struct dockerd_endpoint *d = &v->endpoint;
+
+	*out = (struct network_endpoint){0};
+	memcpy(out->network_id, n->id, sizeof(out->network_id));
+	memcpy(out->endpoint_id, e->id, sizeof(out->endpoint_id));
+	snprintf(out->network_name, sizeof(out->network_name), "%s", n->name);
+	snprintf(out->driver, sizeof(out->driver), "%s", n->driver);
+	if (e->ip) {
+		ipam_format(e->ip, out->ipv4);
+		ipam_format(n->route ? n->route : n->gateway, out->gateway4);
+		out->prefix4 = n->subnet.len;
+		snprintf(out->ifname, sizeof(out->ifname), "%s", d->ifname);
+	}
+	snprintf(out->mac, sizeof(out->mac), "%s", d->out_mac);
+	snprintf(out->host_ifname, sizeof(out->host_ifname), "%s", d->out_host_ifname);
+	out->n_ports = d->port_count;
+	out->ports = d->port_count ? xcalloc(d->port_count, sizeof(*out->ports)) : NULL;
+	for (uint32_t i = 0; i < d->port_count; i++) {
+		struct network_port *p = &out->ports[i];
+
+		p->container_port = (uint16_t)d->ports[i].container_port;
+		p->host_start = (uint16_t)d->ports[i].host_port_start;
+		p->host_end = (uint16_t)d->ports[i].host_port_end;
+		p->host_port = (uint16_t)d->ports[i].bound_port;
+		snprintf(p->proto, sizeof(p->proto), "%s", d->ports[i].proto);
+		snprintf(p->host_ip, sizeof(p->host_ip), "%s", d->ports[i].host_ip);
+	}
+}
+
+static int new_endpoint(const char *container_id, struct net_endpoint *e, struct error *err)
+{
+	unsigned char raw[32];
+
+	if (getrandom(raw, sizeof(raw), 0) != sizeof(raw))
+		return error_sys(err, errno, "getrandom");
+	*e = (struct net_endpoint){0};
+	hex_encode(raw, sizeof(raw), e->id);
+	snprintf(e->container_id, sizeof(e->container_id), "%s", container_id);
+	return 0;
+}
+
+int network_connect(const struct network_join *j, struct network_endpoint *out, struct error *err)
+{
+	struct net *n = network_get(j->network, err);
+	struct net_endpoint e;
+	auto_view v = {0};
+
+	if (!n || new_endpoint(j->container_id, &e, err) < 0)
+		return -1;
+	if (network_has_addresses(n) && take_address(n, j->ipv4, &e, err) < 0)
+		return -1;
+	if (record_write(n, &e, err) < 0)
+		goto give_back;
+	FAULT("network.connect.recorded");
+	view_init(&v, n, &e, "eth0");
+	v.endpoint.mac = j->mac;
+	v.endpoint.netns_fd = j->netns_fd;
+	v.endpoint.netlink_fd = j->netlink_fd;
+	v.endpoint.name = j->container_name ? j->container_name : "";
+	if (n->instance.plugin->capabilities & DOCKERD_NETWORK_CAP_PORTS)
+		view_wanted_ports(&v, j->ports, j->n_ports);
+	if (call(n, "join", &v, err) < 0)
+		goto drop_record;
+	FAULT("network.connect.joined");
+	snprintf(e.mac, sizeof(e.mac), "%s", v.endpoint.out_mac);
+	remember(n, &e);
+	fill_out(n, &e, &v, out);
+	return 0;
+drop_record:
+	record_remove(e.id);
+give_back:
+	give_address_back(n, &e);
+	return -1;
+}
+
+static int known_endpoint(const char *container_id, const struct network_endpoint *from,
+			  struct net_endpoint *e, struct error *err)
+{
+	struct error ignored = ERROR_INIT;
+
+	*e = (struct net_endpoint){0};
+	if (strspn(from->endpoint_id, "0123456789abcdef") != 64)
+		return error_set(err, ERR_INVALID, "'%s' is no endpoint id", from->endpoint_id);
+	memcpy(e->id, from->endpoint_id, sizeof(e->id));
+	snprintf(e->container_id, sizeof(e->container_id), "%s", container_id);
+	snprintf(e->mac, sizeof(e->mac), "%s", from->mac);
+	if (from->ipv4[0] && ipam_parse_addr(from->ipv4, &e->ip, &ignored) < 0)
+		return error_set(err, ERR_INVALID, "endpoint %s: '%s' is no address", e->id,
+				 from->ipv4);
+	return 0;
+}
+
+int network_disconnect(const char *container_id, struct network_endpoint *from, struct error *err)
+{
+	struct net *n = network_get(from->network_id, err);
+	struct net_endpoint e;
+	auto_view v = {0};
+
+	if (!n || known_endpoint(container_id, from, &e, err) < 0)
+		return -1;
+	view_init(&v, n, &e, from->ifname);
+	for (size_t i = 0; i < from->n_ports; i++)
+		view_port(&v, &from->ports[i], from->ports[i].host_ip);
+	if (call(n, "leave", &v, err) < 0)
+		return -1;
+	FAULT("network.disconnect.left");
+	forget(n, e.id);
+	record_remove(e.id);
+	return 0;
+}
+
+int network_adopt(const char *container_id, struct network_endpoint *from, int netns_fd,
+		  struct error *err)
+{
+	struct net *n = network_get(from->network_id, err);
+	struct net_endpoint e;
+	auto_view v = {0};
+
+	if (!n || known_endpoint(container_id, from, &e, err) < 0)
+		return -1;
+	if (e.ip) {
+		LOCK_SCOPE(&network_lock);
+
+		if (ipam_reserve(&n->ipam, e.ip) < 0)
+			return error_set(err, ERR_CONFLICT,
+					 "address %s of endpoint %s is not free in network %s: was "
+					 "the subnet changed?",
+					 from->ipv4, e.id, n->name);
+	}
+	view_init(&v, n, &e, from->ifname);
+	v.endpoint.netns_fd = netns_fd;
+	for (size_t i = 0; i < from->n_ports; i++)
+		view_port(&v, &from->ports[i], from->ports[i].host_ip);
+	remember(n, &e);
+	if (record_write(n, &e, err) < 0 || call(n, "adopt", &v, err) < 0) {
+		forget(n, e.id);
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- after a crash ------------------------------------------------------------------------------------------------------------------------- */
+
+/* An endpoint on record: does anybody hold it? If not, its driver takes it away, as far as it can be told. */
+static void sweep_one(const char *id)
+{
+	auto_free char *path = record_path(id);
+	auto_strlist lines = STRLIST_INIT;
+	struct error err = ERROR_INIT;
+	auto_str text = STR_INIT;
+	struct net_endpoint e = {0};
+	auto_view v = {0};
+	struct net *n;
+	char *slash;
+	bool held;
+
+	if (file_read_at(AT_FDCWD, path, 4096, &text, &err) < 0)
+		goto out;
+	strlist_split(&lines, str_cstr(&text), '\n');
+	n = lines.n >= 3 ? network_get(lines.v[0], &err) : NULL;
+	if (!n) { /* cut short, or of a network that is no more: nothing of it can be there */
+		unlink(path);
+		return;
+	}
+	pthread_mutex_lock(&network_lock);
+	held = map_get(&n->endpoints, id) != NULL;
+	pthread_mutex_unlock(&network_lock);
+	if (held)
+		return;
+	memcpy(e.id, id, sizeof(e.id));
+	snprintf(e.container_id, sizeof(e.container_id), "%s", lines.v[1]);
+	slash = strchr(lines.v[2], '/');
+	if (slash)
+		*slash = '\0';
+	if (lines.v[2][0] && ipam_parse_addr(lines.v[2], &e.ip, &err) < 0)
+		e.ip = 0;
+	view_init(&v, n, &e, "eth0");
+	log_info("removing what is left of a network endpoint", "endpoint", id, "container",
+		 e.container_id);
+	if (call(n, "leave", &v, &err) == 0) {
+		record_remove(id);
+		return;
+	}
+out:
+	log_warn("network endpoint not cleaned up", "endpoint", id, "error", err.text);
+}
+
+void network_sweep(void)
+{
+	auto_free char *path = xasprintf("%s/endpoints", room.state_dir);
+	auto_strlist ids = STRLIST_INIT;
+	auto_dir DIR *d = opendir(path);
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d)))
+		if (strlen(entry->d_name) == 64 && strspn(entry->d_name, "0123456789abcdef") == 64)
+			strlist_add(&ids, entry->d_name);
+	for (size_t i = 0; i < ids.n; i++)
+		sweep_one(ids.v[i]);
+	firewall_sweep();
+	proxy_sweep();
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's packet filter, shared with operators and other daemons: rules go in and out by exact text, through one
+ * iptables-restore coprocess per family that ends after some idle seconds. Chains and base rules are moby's (firewall.c).
+ *
+ * Every rule that was put in is recorded in <exec-root>/network/firewall<family>.rules before it is applied. After a crash
+ * the next daemon reads the record; what nobody asks for again until firewall_sweep is taken out.
+ */
+#ifndef NETWORK_FIREWALL_H
+#define NETWORK_FIREWALL_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/map.h"
+#include "base/str.h"
+
+/* state_dir: <exec-root>/network, exists. Fails if iptables is not installed. Family 4's base rules are set up at the first use. */
+int firewall_init(const char *state_dir, bool userland_proxy, struct error *err);
+/*
+ * Apply one batch in the language of iptables-restore --noflush. Waits until it is in the kernel; a batch of deletions only is queued.
+ * Any thread. Undone whole on failure.
+ */
+int firewall_apply(int family, const char *rules, struct error *err);
+/* Somebody flushed: put back what is missing. */
+void firewall_refresh(void);
+/* Remove recorded rules of an earlier daemon that nobody asked for since firewall_init. */
+void firewall_sweep(void);
+/* Wait until all queued batches are in the kernel. */
+void firewall_flush(void);
+/* End the coprocesses; rules stay. */
+void firewall_shutdown(void);
+
+/* ---- text (firewall_text.c), pure ---------------------------------------------------------------------------------------------------- */
+
+struct fw_op {
+	char verb;  /* A, I, D, N, P */
+	char *rule; /* "TABLE CHAIN SPEC"; N: "TABLE CHAIN" */
+};
+struct fw_ops {
+	struct fw_op *v;
+	size_t n, cap;
+};
+void fw_ops_free(struct fw_ops *o);
+#define auto_fw_ops __attribute__((cleanup(fw_ops_free))) struct fw_ops
+void fw_ops_add(struct fw_ops *o, char verb, const char *rule);
+/* Split a batch into operations. Chain declarations (":CHAIN") are refused: they would flush the chain. */
+int fw_parse(const char *text, struct fw_ops *out, struct error *err);
+/* Operations as a batch: table by table in the order raw, nat, filter, so that a batch cut in the middle exposes nothing. */
+void fw_print(const struct fw_ops *ops, struct str *out);
+/* Rules and chains that a host should have whoever else uses it, compared with what it has ("TABLE CHAIN SPEC" as keys). */
+void fw_base(int family, bool userland_proxy, const struct map *present, struct fw_ops *out);
+
+/* ---- coprocess (firewall_proc.c) -------------------------------------------------------------------------------------------------------- */
+
+struct fw_proc {
+	char *program; /* path of iptables-restore */
+	int pid, in, out, errs;
+	size_t got;
+	char line[4096];
+};
+/* Path of (ip6tables|iptables)-restore, malloc'ed, NULL if not installed. */
+char *fw_proc_find(int family);
+/* Write a batch and wait until it is done, starting the process if needed. -1: the process has ended, its complaint in err. */
+int fw_proc_batch(struct fw_proc *p, const char *batch, struct error *err);
+/* All rules and chains of the three tables into `present`. */
+int fw_proc_list(struct fw_proc *p, struct map *present, struct error *err);
+void fw_proc_end(struct fw_proc *p);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Networks as moby's JSON: GET /networks, GET /networks/{id}. */
+#include "network/network_int.h"
+#include "base/clock.h"
+#include "base/thread.h"
+
+#include <stdlib.h>
+
+static void print_ipam(const struct net *n, struct jw *w)
+{
+	char text[20];
+
+	jw_kobj(w, "IPAM");
+	jw_kstr(w, "Driver", "default");
+	jw_knull(w, "Options");
+	if (!network_has_addresses(n)) {
+		jw_knull(w, "Config");
+		jw_end(w);
+		return;
+	}
+	jw_karr(w, "Config");
+	jw_obj(w);
+	ipam_format_net(n->subnet, text);
+	jw_kstr(w, "Subnet", text);
+	if (n->has_range) {
+		ipam_format_net(n->range, text);
+		jw_kstr(w, "IPRange", text);
+	}
+	ipam_format(n->gateway, text);
+	jw_kstr(w, "Gateway", text);
+	if (n->route) {
+		ipam_format(n->route, text);
+		jw_kobj(w, "AuxiliaryAddresses");
+		jw_kstr(w, "DefaultGatewayIPv4", text);
+		jw_end(w);
+	}
+	jw_end(w);
+	jw_end(w);
+	jw_end(w);
+}
+
+static int by_container(const void *a, const void *b)
+{
+	const struct net_endpoint *const *x = a, *const *y = b;
+
+	return strcmp((*x)->container_id, (*y)->container_id);
+}
+
+static void print_endpoint(const struct net *n, const struct net_endpoint *e,
+			   const char *(*container_name)(const char *id, char buf[256]),
+			   struct jw *w)
+{
+	char buf[256] = "", ip[16], with_len[24] = "";
+	const char *name = container_name ? container_name(e->container_id, buf) : "";
+
+	if (e->ip) {
+		ipam_format(e->ip, ip);
+		snprintf(with_len, sizeof(with_len), "%s/%d", ip, n->subnet.len);
+	}
+	jw_kobj(w, e->container_id);
+	jw_kstr(w, "Name", name);
+	jw_kstr(w, "EndpointID", e->id);
+	jw_kstr(w, "MacAddress", e->mac);
+	jw_kstr(w, "IPv4Address", with_len);
+	jw_kstr(w, "IPv6Address", "");
+	jw_end(w);
+}
+
+/* The table is copied first: container_name may take locks of its own. */
+static void print_containers(const struct net *n,
+			     const char *(*container_name)(const char *id, char buf[256]),
+			     struct jw *w)
+{
+	struct net_endpoint **sorted = NULL, *copies = NULL;
+	struct map_entry *m;
+	size_t count = 0;
+
+	pthread_mutex_lock(&network_lock);
+	if (n->endpoints.n) {
+		copies = calloc(n->endpoints.n, sizeof(*copies));
+		sorted = calloc(n->endpoints.n, sizeof(*sorted));
+	}
+	for (size_t i = 0; copies && sorted && (m = map_next(&n->endpoints, &i));) {
+		copies[count] = *(struct net_endpoint *)m->value;
+		sorted[count] = &copies[count];
+		count++;
+	}
+	pthread_mutex_unlock(&network_lock);
+	if (count)
+		qsort(sorted, count, sizeof(*sorted), by_container);
+	for (size_t i = 0; i < count; i++)
+		print_endpoint(n, sorted[i], container_name, w);
+	free(sorted);
+	free(copies);
+}
+
+static void print_one(const struct net *n, bool containers,
+		      const char *(*container_name)(const char *id, char buf[256]), struct jw *w)
+{
+	char created[CLOCK_TEXT];
+
+	clock_format(n->created, created);
+	jw_obj(w);
+	jw_kstr(w, "Name", n->name);
+	jw_kstr(w, "Id", n->id);
+	jw_kstr(w, "Created", created);
+	jw_kstr(w, "Scope", "local");
+	jw_kstr(w, "Driver", n->driver);
+	jw_kbool(w, "EnableIPv4", true);
+	jw_kbool(w, "EnableIPv6", false);
+	print_ipam(n, w);
+	jw_kbool(w, "Internal", false);
+	jw_kbool(w, "Attachable", false);
+	jw_kbool(w, "Ingress", false);
+	jw_kobj(w, "ConfigFrom");
+	jw_kstr(w, "Network", "");
+	jw_end(w);
+	jw_kbool(w, "ConfigOnly", false);
+	jw_kobj(w, "Containers");
+	if (containers)
+		print_containers(n, container_name, w);
+	jw_end(w);
+	jw_kpairs(w, "Options", &n->options, false);
+	jw_kobj(w, "Labels");
+	jw_end(w);
+	jw_end(w);
+}
+
+/* ---- filters ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* Values of one filter: {"name":{"x":true}} or the older {"name":["x"]}. */
+static void values_of(const json *field, struct strlist *out)
+{
+	for (json *v = json_first(field); v; v = json_next(v))
+		if (json_type(field) == JSON_ARRAY)
+			strlist_add(out, json_str(v, ""));
+		else if (json_bool(v, false))
+			strlist_add(out, json_name(v));
+}
+
+static int check_filters(const json *filters, struct error *err)
+{
+	static const char *const known[] = {"dangling", "driver", "id",   "label",
+					    "name",     "scope",  "type", NULL};
+
+	for (json *f = json_first(filters); f; f = json_next(f)) {
+		auto_strlist values = STRLIST_INIT;
+		const char *name = json_name(f);
+		size_t i = 0;
+
+		while (known[i] && !streq(known[i], name))
+			i++;
+		if (!known[i])
+			return error_set(err, ERR_INVALID, "invalid filter '%s'", name);
+		values_of(f, &values);
+		for (i = 0; i < values.n; i++) {
+			const char *v = values.v[i];
+
+			if (streq(name, "type") && !streq(v, "builtin") && !streq(v, "custom"))
+				return error_set(err, ERR_INVALID, "invalid filter: 'type'='%s'",
+						 v);
+			if (streq(name, "dangling") && !streq(v, "true") && !streq(v, "1") &&
+			    !streq(v, "false") && !streq(v, "0"))
+				return error_set(err, ERR_INVALID,
+						 "invalid value for filter 'dangling', must be "
+						 "\"true\" (or \"1\"), or "
+						 "\"false\" (or \"0\")");
+		}
+	}
+	return 0;
+}
+
+static bool value_fits(const struct net *n, const char *filter, const char *v)
+{
+	if (streq(filter, "name"))
+		return strstr(n->name, v) != NULL;
+	if (streq(filter, "id"))
+		return strstr(n->id, v) != NULL;
+	if (streq(filter, "driver"))
+		return streq(n->driver, v);
+	if (streq(filter, "scope"))
+		return streq("local", v);
+	if (streq(filter, "type"))
+		return streq(v, "builtin");
+	if (streq(filter, "dangling")) /* networks of the daemon's own are never dangling */
+		return streq(v, "false") || streq(v, "0");
+	return false; /* label: these networks have none */
+}
+
+static bool fits(const struct net *n, const json *filters)
+{
+	for (json *f = json_first(filters); f; f = json_next(f)) {
+		auto_strlist values = STRLIST_INIT;
+		bool any = false;
+
+		values_of(f, &values);
+		for (size_t i = 0; i < values.n && !any; i++)
+			any = value_fits(n, json_name(f), values.v[i]);
+		if (values.n && !any)
+			return false;
+	}
+	return true;
+}
+
+int network_print_list(const struct network_list_filter *f,
+		       const char *(*container_name)(const char *id, char buf[256]), struct jw *w,
+		       struct error *err)
+{
+	const json *filters = f ? f->filters : NULL;
+
+	if (check_filters(filters, err) < 0)
+		return -1;
+	jw_arr(w);
+	for (int i = NET_COUNT - 1; i >= 0; i--)
+		if (networks[i].instance.plugin && fits(&networks[i], filters))
+			print_one(&networks[i], false, container_name, w);
+	jw_end(w);
+	return 0;
+}
+
+int network_print(const char *name_or_id,
+		  const char *(*container_name)(const char *id, char buf[256]), struct jw *w,
+		  struct error *err)
+{
+	const struct net *n = network_get(name_or_id, err);
+
+	if (!n)
+		return -1;
+	print_one(n, true, container_name, w);
+	return 0;
+}

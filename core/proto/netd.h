@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Protocol between the daemon and dockerd-netd, over core/proto/msg.h at <exec-root>/network/netd.sock. See docs/protocols.md.
+ *
+ * The daemon listens at the socket and starts netd with the listening socket as descriptor 3, so a connection never waits for netd to
+ * come up. netd serves any number of connections; its proxies belong to none of them and live on when the daemon is gone. It ends by
+ * itself some seconds after its last proxy.
+ */
+#ifndef PROTO_NETD_H
+#define PROTO_NETD_H
+
+#define NETD_VERSION_MIN 1
+#define NETD_VERSION_MAX 1
+#define NETD_LISTEN_FD 3
+
+enum {
+	/*
+	 * Listen at an address and forward to another; without NETD_TARGET_IP only hold the address. Again with the same values: OK, nothing
+	 * happens. Answer: MSG_OK, or MSG_ERROR with the errno of bind(2) and its like.
+	 */
+	NETD_START = 16,
+	NETD_STOP = 17, /* stop listening and cut the connections; unknown: OK */
+	NETD_LIST = 18, /* answer: NETD_LIST_REPLY, with one NETD_ENTRY each */
+	NETD_LIST_REPLY = 19,
+};
+enum {
+	NETD_PROTO = 16,       /* string: tcp, udp, sctp */
+	NETD_HOST_IP = 17,     /* string */
+	NETD_HOST_PORT = 18,   /* u32 */
+	NETD_TARGET_IP = 19,   /* string */
+	NETD_TARGET_PORT = 20, /* u32 */
+	NETD_ENTRY = 21,       /* string: "proto host_ip host_port"; as many as fit into a packet */
+	NETD_MORE = 22,        /* u32: 1 if the list was cut; ask again with NETD_FROM */
+	NETD_FROM = 23,        /* u32: first entry wanted */
+};
+
+#endif

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Network driver "bridge": containers on a Linux bridge behind NAT, with published ports. Man page: dockerd-network-bridge(8).
+ *
+ * The driver keeps no state of its own but the table of host ports: links are found by name (made from the endpoint's id), rules by
+ * their text, and the daemon remembers endpoints. All ops may run at once; the port table has its own lock.
+ */
+#include "bridge.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct bridge {
+	const struct dockerd_host *host;
+	bool proxy;
+	struct ports ports;
+};
+
+static const struct dockerd_option options[] = {
+    {.key = "userland-proxy",
+     .type = DOCKERD_OPT_BOOL,
+     .scope = DOCKERD_SCOPE_DAEMON,
+     .default_value = "true",
+     .help = "Forward published ports for connections of this host and of containers by a process"},
+    {.key = "ip-forward",
+     .type = DOCKERD_OPT_BOOL,
+     .scope = DOCKERD_SCOPE_DAEMON,
+     .default_value = "true",
+     .help = "Switch on IP forwarding of the kernel (net.ipv4.ip_forward)"},
+    {.key = "com.docker.network.bridge.name",
+     .type = DOCKERD_OPT_STRING,
+     .scope = DOCKERD_SCOPE_CONTAINER,
+     .help = "Name of the bridge; made if it does not exist [br-<network id>]"},
+    {.key = "com.docker.network.bridge.default_bridge",
+     .type = DOCKERD_OPT_BOOL,
+     .scope = DOCKERD_SCOPE_CONTAINER,
+     .default_value = "false",
+     .help = "Set by the daemon for its own network"},
+    {.key = "com.docker.network.bridge.enable_icc",
+     .type = DOCKERD_OPT_BOOL,
+     .scope = DOCKERD_SCOPE_CONTAINER,
+     .default_value = "true",
+     .help = "Let containers of the network reach each other"},
+    {.key = "com.docker.network.bridge.enable_ip_masquerade",
+     .type = DOCKERD_OPT_BOOL,
+     .scope = DOCKERD_SCOPE_CONTAINER,
+     .default_value = "true",
+     .help = "Give outgoing connections the host's address"},
+    {.key = "com.docker.network.bridge.host_binding_ipv4",
+     .type = DOCKERD_OPT_STRING,
+     .scope = DOCKERD_SCOPE_CONTAINER,
+     .default_value = "0.0.0.0",
+     .help = "Host address for published ports that name none"},
+    {.key = "com.docker.network.driver.mtu",
+     .type = DOCKERD_OPT_INT,
+     .min = 0,
+     .max = 65535,
+     .scope = DOCKERD_SCOPE_CONTAINER,
+     .default_value = "0",
+     .help = "Largest packet; 0: the kernel's choice"},
+};
+
+static bool flag(const struct dockerd_options *o, const char *key, bool fallback)
+{
+	const struct dockerd_value *v = dockerd_option_get(o, key);
+
+	return v ? v->number != 0 : fallback;
+}
+
+static const char *text(const struct dockerd_options *o, const char *key, const char *fallback)
+{
+	const struct dockerd_value *v = dockerd_option_get(o, key);
+
+	return v && v->text && *v->text ? v->text : fallback;
+}
+
+/* name: 16 bytes, used when the network names no bridge. */
+static int read_net(const struct bridge *b, const struct dockerd_network *n, char *name,
+		    struct bridge_net *out, struct dockerd_error *err)
+{
+	const struct dockerd_value *mtu =
+	    dockerd_option_get(n->options, "com.docker.network.driver.mtu");
+
+	if (!n->subnet4 || !*n->subnet4 || !n->gateway4 || !*n->gateway4)
+		return dockerd_fail(err, DOCKERD_ERR_INVALID,
+				    "network %s has no IPv4 subnet and gateway", n->name);
+	snprintf(name, 16, "br-%.12s", n->id);
+	*out = (struct bridge_net){
+	    .ifname = text(n->options, "com.docker.network.bridge.name", name),
+	    .subnet = n->subnet4,
+	    .gateway = n->gateway4,
+	    .route = DOCKERD_HAS(n, route4) && *n->route4 ? n->route4 : n->gateway4,
+	    .id = n->id,
+	    .binding = text(n->options, "com.docker.network.bridge.host_binding_ipv4", "0.0.0.0"),
+	    .mtu = n->mtu ? n->mtu
+		   : mtu  ? (unsigned int)mtu->number
+			  : 0,
+	    .icc = flag(n->options, "com.docker.network.bridge.enable_icc", true),
+	    .masquerade = flag(n->options, "com.docker.network.bridge.enable_ip_masquerade", true),
+	    .internal = n->internal != 0,
+	    .proxy = b->proxy,
+	};
+	if (strlen(out->ifname) > 15)
+		return dockerd_fail(err, DOCKERD_ERR_INVALID,
+				    "bridge name %s is longer than 15 characters", out->ifname);
+	return 0;
+}
+
+static int sysctl_write(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), r = -1;
+
+	if (fd >= 0) {
+		r = write(fd, value, 1) == 1 ? 0 : -1;
+		close(fd);
+	}
+	return r;
+}
+
+/* Forwarding opens the host to all its neighbours: where we switch it on, what is not allowed by a rule is dropped. */
+static int ip_forward(struct bridge *b, struct dockerd_error *err)
+{
+	static const char path[] = "/proc/sys/net/ipv4/ip_forward";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char now = '0';
+
+	if (fd < 0 || read(fd, &now, 1) != 1) {
+		dockerd_fail_errno(err, errno, "read %s", path);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	close(fd);
+	if (now == '1')
+		return 0;
+	if (sysctl_write(path, "1") < 0)
+		return dockerd_fail_errno(err, errno, "Setup IP forwarding failed: write %s", path);
+	return DOCKERD_HAS(b->host, firewall)
+		   ? b->host->firewall(b->host, 4, "*filter\n-P FORWARD DROP\nCOMMIT\n", err)
+		   : 0;
+}
+
+static int32_t bridge_open(const struct dockerd_open *args, void **self, struct dockerd_error *err)
+{
+	struct bridge *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return dockerd_fail_errno(err, ENOMEM, "bridge driver");
+	b->host = args->host;
+	b->proxy = flag(args->options, "userland-proxy", true);
+	pthread_mutex_init(&b->ports.lock, NULL);
+	if (flag(args->options, "ip-forward", false) && ip_forward(b, err) < 0) {
+		free(b);
+		return -1;
+	}
+	*self = b;
+	return 0;
+}
+
+static void bridge_close(void *self)
+{
+	struct bridge *b = self;
+
+	pthread_mutex_destroy(&b->ports.lock);
+	free(b->ports.v);
+	free(b);
+}
+
+/* Hand a batch to the daemon and free it. */
+static int firewall(const struct bridge *b, char *rules, struct dockerd_error *err)
+{
+	int r = 0;
+
+	if (!rules)
+		return dockerd_fail_errno(err, ENOMEM, "firewall rules");
+	if (DOCKERD_HAS(b->host, firewall) && *rules)
+		r = b->host->firewall(b->host, 4, rules, err);
+	free(rules);
+	return r;
+}
+
+static int32_t network_create(void *self, const struct dockerd_network *n,
+			      struct dockerd_error *err)
+{
+	struct bridge *b = self;
+	struct bridge_net net;
+	char name[16], path[80];
+
+	if (read_net(b, n, name, &net, err) < 0 || link_bridge_up(&net, err) < 0)
+		return -1;
+	if (!DOCKERD_HAS(b->host, firewall))
+		return 0;
+	/* Without a proxy, connections to 127.0.0.1 reach containers by DNAT: the kernel has to let such packets onto the bridge. */
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/route_localnet", net.ifname);
+	if (!net.proxy && sysctl_write(path, "1") < 0)
+		return dockerd_fail_errno(
+		    err, errno, "unable to set up loopback addresses routing: write %s", path);
+	return firewall(b, bridge_rules_network(&net, true), err);
+}
+
+static int32_t network_delete(void *self, const struct dockerd_network *n,
+			      struct dockerd_error *err)
+{
+	struct bridge *b = self;
+	struct bridge_net net;
+	char name[16];
+
+	if (read_net(b, n, name, &net, err) < 0 ||
+	    firewall(b, bridge_rules_network(&net, false), err) < 0)
+		return -1;
+	return link_bridge_delete(net.ifname, err);
+}
+
+/* The host's end: found again by the endpoint's id alone. */
+static void host_name(const struct dockerd_endpoint *e, char out[16])
+{
+	snprintf(out, 16, "veth%.11s", e->id);
+}
+
+/* Address without prefix length. */
+static void bare(const char *address, char out[64])
+{
+	snprintf(out, 64, "%.*s", (int)strcspn(address, "/"), address);
+}
+
+/* Made from the address, so that neighbours whose ARP cache still has an earlier holder of the address find the new one at once. */
+static int choose_mac(const char *wanted, const char *ip, char out[24], struct dockerd_error *err)
+{
+	unsigned char a[4];
+
+	if (wanted && *wanted) {
+		snprintf(out, 24, "%s", wanted);
+		return 0;
+	}
+	if (inet_pton(AF_INET, ip, a) != 1)
+		return dockerd_fail(err, DOCKERD_ERR_INVALID, "'%s' is no IPv4 address", ip);
+	snprintf(out, 24, "02:42:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3]);
+	return 0;
+}
+
+static int external_failed(const struct dockerd_endpoint *e, struct dockerd_error *err)
+{
+	struct dockerd_error inner = *err;
+	const char *name = DOCKERD_HAS(e, name) ? e->name : "";
+
+	dockerd_fail(err, inner.category,
+		     "driver failed programming external connectivity on endpoint %s (%s): %.700s",
+		     name, e->id, inner.text);
+	err->sys_errno = inner.sys_errno;
+	return -1;
+}
+
+static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
+		    struct dockerd_error *err)
+{
+	struct dockerd_error ignored = {.size = sizeof(ignored)};
+	struct bridge *b = self;
+	struct bridge_net net;
+	char name[16], ip[64];
+
+	if (read_net(b, n, name, &net, err) < 0)
+		return -1;
+	if (!e->ipv4 || !*e->ipv4)
+		return dockerd_fail(err, DOCKERD_ERR_INVALID, "endpoint %s has no IPv4 address",
+				    e->id);
+	bare(e->ipv4, ip);
+	host_name(e, e->out_host_ifname);
+	if (choose_mac(e->mac, ip, e->out_mac, err) < 0)
+		return -1;
+	if (link_veth_add(&net, e->out_host_ifname, e->ifname, e->out_mac, e->netns_fd, err) < 0)
+		return -1;
+	if (link_setup_inside(e->netlink_fd, e->ifname, e->ipv4,
+			      e->default_route && !net.internal ? net.route : NULL, err) < 0)
+		goto drop_link;
+	if (ports_bind(&b->ports, b->host, ip, net.proxy, e->ports, e->port_count, err) < 0) {
+		external_failed(e, err);
+		goto drop_link;
+	}
+	if (firewall(b, bridge_rules_endpoint(&net, ip, e->ports, e->port_count, true), err) < 0) {
+		external_failed(e, err);
+		goto drop_ports;
+	}
+	return 0;
+drop_ports:
+	ports_release(&b->ports, b->host, e->ports, e->port_count);
+drop_link:
+	link_delete(e->out_host_ifname, &ignored);
+	return -1;
+}
+
+static int32_t leave(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
+		     struct dockerd_error *err)
+{
+	struct bridge *b = self;
+	struct bridge_net net;
+	char name[16], ip[64], host[16];
+	int r = 0;
+
+	if (read_net(b, n, name, &net, err) < 0)
+		return -1;
+	if (e->ipv4 && *e->ipv4) {
+		bare(e->ipv4, ip);
+		r = firewall(b, bridge_rules_endpoint(&net, ip, e->ports, e->port_count, false),
+			     err);
+	}
+	ports_release(&b->ports, b->host, e->ports, e->port_count);
+	host_name(e, host);
+	return link_delete(host, err) < 0 ? -1 : r;
+}
+
+/* The link is there and carries traffic; rules and ports are taken over by the same requests that made them. */
+static int32_t adopt(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
+		     struct dockerd_error *err)
+{
+	struct bridge *b = self;
+	struct bridge_net net;
+	char name[16], ip[64];
+
+	if (read_net(b, n, name, &net, err) < 0)
+		return -1;
+	bare(e->ipv4 ? e->ipv4 : "", ip);
+	host_name(e, e->out_host_ifname);
+	if (!link_exists(e->out_host_ifname))
+		return dockerd_fail(err, DOCKERD_ERR_NOT_FOUND, "link %s of endpoint %s is gone",
+				    e->out_host_ifname, e->id);
+	/* Exactly the ports it had, not some of the range it asked for. */
+	for (uint32_t i = 0; i < e->port_count; i++)
+		e->ports[i].host_port_start = e->ports[i].host_port_end = e->ports[i].bound_port;
+	if (ports_bind(&b->ports, b->host, ip, net.proxy, e->ports, e->port_count, err) < 0)
+		return external_failed(e, err);
+	return firewall(b, bridge_rules_endpoint(&net, ip, e->ports, e->port_count, true), err);
+}
+
+static const struct dockerd_network_ops ops = {
+    .common = {.size = sizeof(ops), .open = bridge_open, .close = bridge_close},
+    .network_create = network_create,
+    .network_delete = network_delete,
+    .join = join,
+    .leave = leave,
+    .adopt = adopt,
+};
+
+DOCKERD_DRIVER(.kind = DOCKERD_KIND_NETWORK, .name = "bridge", .version = "0.1",
+	       .description = "Linux bridge with NAT and published ports",
+	       .concurrency = DOCKERD_PARALLEL,
+	       .capabilities = DOCKERD_NETWORK_CAP_PORTS | DOCKERD_NETWORK_CAP_ADDRESSES,
+	       DOCKERD_OPTIONS(options), .ops = &ops.common);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the bridge driver share. bridge.c: the ops; link.c: netlink; rules.c: firewall texts; ports.c: host ports. */
+#ifndef NETWORK_BRIDGE_BRIDGE_H
+#define NETWORK_BRIDGE_BRIDGE_H
+
+#include <dockerd/network.h>
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/* A network as the ops see it: its options read, borrowed for one call. */
+struct bridge_net {
+	const char *ifname;           /* of the bridge */
+	const char *subnet, *gateway; /* "172.17.0.0/16", "172.17.0.1" */
+	const char *route;            /* next hop of the default route */
+	const char *id;
+	const char *binding; /* host address for ports without one */
+	unsigned int mtu;    /* 0: kernel's choice */
+	bool icc, masquerade, internal, proxy;
+};
+
+/* ---- rules.c: pure ------------------------------------------------------------------------------------------------------------------- */
+
+/* A batch for host->firewall, family 4. malloc'ed; NULL if memory is gone. `add` false: the same rules out. */
+char *bridge_rules_network(const struct bridge_net *n, bool add);
+char *bridge_rules_endpoint(const struct bridge_net *n, const char *ip,
+			    const struct dockerd_port *ports, uint32_t count, bool add);
+
+/* ---- link.c ------------------------------------------------------------------------------------------------------------------------------ */
+
+/* Make the bridge if it is not there, give it the gateway's address, bring it up. */
+int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err);
+int link_bridge_delete(const char *ifname, struct dockerd_error *err);
+/* A veth pair: `host` on the bridge and up, `peer` inside the namespace with that MAC, not yet up. */
+int link_veth_add(const struct bridge_net *n, const char *host, const char *peer, const char *mac,
+		  int netns_fd, struct dockerd_error *err);
+/* Absent: fine. */
+int link_delete(const char *ifname, struct dockerd_error *err);
+/* Inside the namespace of netlink_fd: address, up, default route (gateway NULL: none). */
+int link_setup_inside(int netlink_fd, const char *ifname, const char *address, const char *gateway,
+		      struct dockerd_error *err);
+bool link_exists(const char *ifname);
+
+/* ---- ports.c ----------------------------------------------------------------------------------------------------------------------------- */
+
+struct ports_taken {
+	char proto[8], ip[46];
+	uint32_t port;
+};
+
+/* Host ports in use by this daemon. */
+struct ports {
+	pthread_mutex_t lock;
+	struct ports_taken *v;
+	size_t n, cap;
+	uint32_t last_ephemeral;
+};
+
+/*
+ * Take a host port for each, through host->proxy_start; ports that differ in nothing but the host address get the same number.
+ * All or none. `ip`: the container's address.
+ */
+int ports_bind(struct ports *p, const struct dockerd_host *host, const char *ip, bool forward,
+	       struct dockerd_port *v, uint32_t count, struct dockerd_error *err);
+/* Give back; what is not taken is skipped. */
+void ports_release(struct ports *p, const struct dockerd_host *host, const struct dockerd_port *v,
+		   uint32_t count);
+
+#endif
