@@ -15,14 +15,13 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "base/id.h"
 #include "base/map.h"
 #include "container/container.h"
 #include "container/logd_client.h"
 #include "container/shim_client.h"
 #include "network/network.h"
 #include "spec/spec.h"
-
-#define ID_LEN 64
 
 enum health { HEALTH_NONE, HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
 
@@ -98,7 +97,7 @@ struct container {
 	struct waiter *waiters;
 };
 
-extern struct container_room room;
+extern struct container_room containers;
 
 /* ---- store.c */
 struct container *container_new(const char *id);
@@ -121,7 +120,6 @@ void container_publish(struct container *c);
 void container_unpublish(struct container *c);
 /* References to all, newest first; free() the array after unref. */
 struct container **containers_all(size_t *n);
-void random_id(char out[ID_LEN + 1]);
 /* A free pronounceable name, claimed for the id; malloc'ed. */
 char *container_random_name(const char *id);
 

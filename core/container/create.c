@@ -136,7 +136,7 @@ static void set_command(struct container *c, const json *config)
 
 static int make_directory(const struct container *c, struct error *err)
 {
-	auto_free char *parent = path_join(room.data_root, "containers"),
+	auto_free char *parent = path_join(containers.data_root, "containers"),
 		       *dir = container_dir(c->id), *sub = NULL;
 
 	if (dir_make_all(AT_FDCWD, parent, 0710, err) < 0)
@@ -231,7 +231,7 @@ int container_create(const char *name, const json *body, int api_version, struct
 		    name);
 	if (draft_make(&d, body, api_version, err) < 0)
 		goto out;
-	random_id(id);
+	id_random(id);
 	c = from_draft(&d, id, err);
 	if (!c)
 		goto out;

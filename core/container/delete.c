@@ -24,7 +24,7 @@ void volume_forget(struct mount_point *m, const char *container_id)
 /* config.v2.json goes first: a directory without it is swept at the next start, whatever else is left of it. */
 static int remove_directory(struct container *c, struct error *err)
 {
-	auto_free char *parent = path_join(room.data_root, "containers");
+	auto_free char *parent = path_join(containers.data_root, "containers");
 	auto_close fd = dir_open_at(AT_FDCWD, parent, err);
 	auto_free char *config = xasprintf("%s/config.v2.json", c->id);
 

@@ -16,12 +16,12 @@
 
 char *container_dir(const char *id)
 {
-	return xasprintf("%s/containers/%s", room.data_root, id);
+	return xasprintf("%s/containers/%s", containers.data_root, id);
 }
 
 char *container_run_dir(const char *id)
 {
-	return xasprintf("%s/containers/%s", room.exec_root, id);
+	return xasprintf("%s/containers/%s", containers.exec_root, id);
 }
 
 static void print_time(struct jw *w, const char *key, int64_t ns)
@@ -205,7 +205,7 @@ static void print_config(const struct container *c, struct str *out)
 	print_network(&w, c);
 	jw_kstr(&w, "LogPath", c->started_before && streq(c->log_driver, "json-file") ? log : "");
 	jw_kstr(&w, "Name", str_cstr(&slashed));
-	jw_kstr(&w, "Driver", room.storage_driver);
+	jw_kstr(&w, "Driver", containers.storage_driver);
 	jw_kstr(&w, "OS", "linux");
 	jw_ki64(&w, "RestartCount", c->restart_count);
 	jw_kbool(&w, "HasBeenStartedBefore", c->started_before);
@@ -463,7 +463,7 @@ int container_cache_fields(struct container *c, struct error *err)
 	timeout = json_get(config, "StopTimeout");
 	c->image_name = xstrdup(json_get_str(config, "Image", ""));
 	c->network_mode = dup_or(host, "NetworkMode", "default");
-	c->log_driver = dup_or(log, "Type", config_str(room.config, "log-driver"));
+	c->log_driver = dup_or(log, "Type", config_str(containers.config, "log-driver"));
 	c->command = join_command(c);
 	json_pairs(json_get(config, "Labels"), &c->labels);
 	json_pairs(json_get(log, "Config"), &c->log_opts);

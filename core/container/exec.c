@@ -119,7 +119,7 @@ int exec_create(const char *name, const json *body, struct str *reply, struct er
 		return error_set(err, ERR_INVALID,
 				 "invalid JSON: Cmd and Env must be lists of strings");
 	}
-	random_id(e->id);
+	id_random(e->id);
 	memcpy(e->container_id, c->id, sizeof(e->container_id));
 	e->user = xstrdup(json_get_str(body, "User", ""));
 	e->working_dir = xstrdup(json_get_str(body, "WorkingDir", ""));

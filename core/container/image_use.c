@@ -8,7 +8,7 @@
 
 json *image_use_config(const char *reference, char **image_id, struct error *err)
 {
-	struct image *i = image_get_config(room.images, reference, err);
+	struct image *i = image_get_config(containers.images, reference, err);
 	json *config;
 
 	if (!i)
@@ -27,29 +27,29 @@ int image_use_layer_create(const char *container_id, const char *image_id, const
 	struct layer_rw_options o = {.image_id = image_id, .storage_opt = &opts};
 
 	json_pairs(json_get(host_config, "StorageOpt"), &opts);
-	return layer_rw_create(room.images, container_id, &o, err);
+	return layer_rw_create(containers.images, container_id, &o, err);
 }
 
 int image_use_layer_mount(const char *container_id, int *fd, char **path, struct error *err)
 {
-	return layer_rw_mount(room.images, container_id, fd, path, err);
+	return layer_rw_mount(containers.images, container_id, fd, path, err);
 }
 
 int image_use_layer_unmount(const char *container_id, struct error *err)
 {
-	return layer_rw_unmount(room.images, container_id, err);
+	return layer_rw_unmount(containers.images, container_id, err);
 }
 
 int image_use_layer_remove(const char *container_id, struct error *err)
 {
-	return layer_rw_remove(room.images, container_id, err);
+	return layer_rw_remove(containers.images, container_id, err);
 }
 
 int image_use_layer_size(const char *container_id, int64_t *rw, int64_t *root, struct error *err)
 {
 	uint64_t own, total;
 
-	if (layer_rw_size(room.images, container_id, &own, &total, err) < 0)
+	if (layer_rw_size(containers.images, container_id, &own, &total, err) < 0)
 		return -1;
 	*rw = (int64_t)own;
 	*root = (int64_t)total;
@@ -61,10 +61,10 @@ void image_use_print_driver(const char *container_id, struct jw *w)
 	struct error err = ERROR_INIT;
 	auto_pairs data = PAIRS_INIT;
 
-	if (layer_rw_driver_data(room.images, container_id, &data, &err) < 0)
+	if (layer_rw_driver_data(containers.images, container_id, &data, &err) < 0)
 		pairs_free(&data);
 	jw_obj(w);
 	jw_kpairs(w, "Data", &data, true);
-	jw_kstr(w, "Name", room.storage_driver);
+	jw_kstr(w, "Name", containers.storage_driver);
 	jw_end(w);
 }

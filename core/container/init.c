@@ -77,7 +77,7 @@ static void load_one(int dirfd, const char *id)
 
 static int load_all(struct error *err)
 {
-	auto_free char *path = path_join(room.data_root, "containers");
+	auto_free char *path = path_join(containers.data_root, "containers");
 	auto_dir DIR *d = NULL;
 	auto_strlist ids = STRLIST_INIT;
 	struct dirent *e;
@@ -100,12 +100,12 @@ static int load_all(struct error *err)
 static void sweep_orphans(void)
 {
 	auto_strlist layers = STRLIST_INIT;
-	auto_free char *path = path_join(room.exec_root, "containers");
+	auto_free char *path = path_join(containers.exec_root, "containers");
 	auto_dir DIR *d = opendir(path);
 	struct error err = ERROR_INIT;
 	struct dirent *e;
 
-	layer_rw_list(room.images, &layers);
+	layer_rw_list(containers.images, &layers);
 	for (size_t i = 0; i < layers.n; i++) {
 		auto_container *c = container_by_id(layers.v[i]);
 		auto_free char *dir = container_dir(layers.v[i]);
@@ -121,7 +121,7 @@ static void sweep_orphans(void)
 		auto_free char *dir = container_run_dir(e->d_name);
 		struct shim_create sc = {.id = e->d_name,
 					 .dir = dir,
-					 .driver = room.exec_driver,
+					 .driver = containers.exec_driver,
 					 .rootfs_fd = -1,
 					 .netns_fd = -1};
 
@@ -245,7 +245,7 @@ static void restore(struct container *c)
 		if (monitor_add(c, &err) < 0)
 			log_error("live container is not watched", "container", c->id, "error",
 				  err.text);
-		if (!room.live_restore && container_stop(c->id, INT32_MIN, NULL, &err) < 0)
+		if (!containers.live_restore && container_stop(c->id, INT32_MIN, NULL, &err) < 0)
 			log_warn("container of an earlier daemon", "container", c->id, "error",
 				 err.text);
 		return;
@@ -315,15 +315,15 @@ int containers_init(const struct container_room *r, struct error *err)
 {
 	auto_free char *logd_dir = NULL;
 
-	room = *r;
-	logd_dir = path_join(room.exec_root, "logd");
+	containers = *r;
+	logd_dir = path_join(containers.exec_root, "logd");
 	if (dir_make_all(AT_FDCWD, logd_dir, 0700, err) < 0 || monitor_init(err) < 0)
 		return -1;
 	logd_setup(logd_dir, "docker", containers_logd_restore);
 	log_reader_setup(logd_dir, "docker");
 	if (load_all(err) < 0)
 		return -1;
-	image_store_set_users(room.images, users_of, NULL);
+	image_store_set_users(containers.images, users_of, NULL);
 	sweep_orphans();
 	each_container(restore);
 	network_sweep();
@@ -382,7 +382,7 @@ void containers_shutdown(int timeout_ms)
 	pthread_t *threads;
 	size_t n, started = 0;
 
-	if (room.live_restore)
+	if (containers.live_restore)
 		return;
 	all = containers_all(&n);
 	stoppers = xcalloc(n, sizeof(*stoppers));

@@ -59,7 +59,7 @@ static int resolve_volume(struct container *c, const struct spec_mount *m, struc
 				 "error looking up volume plugin %s: plugin \"%s\" not found",
 				 m->driver, m->driver);
 	if (!m->name)
-		random_id(id);
+		id_random(id);
 	p->name = xstrdup(m->name ? m->name : id);
 	p->driver = xstrdup("local");
 	p->anonymous = !m->name;

@@ -302,7 +302,7 @@ static void print_inspect(struct container *c, int64_t rw, int64_t root, bool si
 	print_paths(w, c);
 	jw_kstr(w, "Name", name);
 	jw_ki64(w, "RestartCount", c->restart_count);
-	jw_kstr(w, "Driver", room.storage_driver);
+	jw_kstr(w, "Driver", containers.storage_driver);
 	jw_kstr(w, "Platform", "linux");
 	jw_kstr(w, "MountLabel", "");
 	jw_kstr(w, "ProcessLabel", "");

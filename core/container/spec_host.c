@@ -18,7 +18,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void read_ulimits(void)
 {
 	/* {"nofile":{"Name":"nofile","Hard":64000,"Soft":64000}} */
-	for (json *u = json_first(config_json(room.config, "default-ulimits")); u;
+	for (json *u = json_first(config_json(containers.config, "default-ulimits")); u;
 	     u = json_next(u)) {
 		char text[64];
 
@@ -31,7 +31,7 @@ static void read_ulimits(void)
 /* "" and "builtin", "unconfined", or the text of the profile. */
 static const char *seccomp_profile(void)
 {
-	const char *path = config_str(room.config, "seccomp-profile");
+	const char *path = config_str(containers.config, "seccomp-profile");
 	struct error err = ERROR_INIT;
 	struct str text = STR_INIT;
 
@@ -60,15 +60,15 @@ static void make(void)
 	    .runtimes = runtimes,
 	    .default_runtime = "runc",
 	    .ulimits = &ulimits,
-	    .shm_size = config_int(room.config, "default-shm-size"),
-	    .ipc_mode = config_str(room.config, "default-ipc-mode"),
-	    .cgroupns_mode = config_str(room.config, "default-cgroupns-mode"),
-	    .cgroup_parent = config_str(room.config, "cgroup-parent"),
-	    .log_driver = config_str(room.config, "log-driver"),
-	    .log_opts = config_map(room.config, "log-opts"),
+	    .shm_size = config_int(containers.config, "default-shm-size"),
+	    .ipc_mode = config_str(containers.config, "default-ipc-mode"),
+	    .cgroupns_mode = config_str(containers.config, "default-cgroupns-mode"),
+	    .cgroup_parent = config_str(containers.config, "cgroup-parent"),
+	    .log_driver = config_str(containers.config, "log-driver"),
+	    .log_opts = config_map(containers.config, "log-opts"),
 	    .seccomp_profile = seccomp_profile(),
-	    .no_new_privileges = config_bool(room.config, "no-new-privileges"),
-	    .init = config_bool(room.config, "init"),
+	    .no_new_privileges = config_bool(containers.config, "no-new-privileges"),
+	    .init = config_bool(containers.config, "init"),
 	    .swap_accounting =
 		file_exists_at(AT_FDCWD, "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"),
 	    .apparmor_profile = "",

@@ -193,10 +193,10 @@ static int make_workdir(struct start *s, struct error *err)
 static const char *init_program(const json *host)
 {
 	const json *init = json_get(host, "Init");
-	const char *path = config_str(room.config, "init-path");
+	const char *path = config_str(containers.config, "init-path");
 
 	if (!(json_type(init) == JSON_BOOL ? json_bool(init, false)
-					   : config_bool(room.config, "init")))
+					   : config_bool(containers.config, "init")))
 		return NULL;
 	return *path ? path : "";
 }
@@ -252,14 +252,14 @@ void container_shim_base(struct container *c, char *run_dir, struct shim_create 
 {
 	*out = (struct shim_create){.id = c->id,
 				    .dir = run_dir,
-				    .driver = room.exec_driver,
+				    .driver = containers.exec_driver,
 				    .rootfs_fd = -1,
 				    .netns_fd = -1};
 }
 
 static int create_process(struct start *s, struct error *err)
 {
-	auto_free char *cache = path_join(room.exec_root, "exec-cache");
+	auto_free char *cache = path_join(containers.exec_root, "exec-cache");
 	const json *size = json_get(s->host, "ConsoleSize");
 	struct shim_create sc;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tables of containers: by id and by name, with look-up by prefix. `table_lock` guards both; it is the innermost lock of the room. */
+/* The tables of containers: by id and by name, with look-up by prefix. `table_lock` guards both; it is the innermost lock of the containers. */
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/thread.h"
@@ -10,7 +10,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-struct container_room room;
+struct container_room containers;
 
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct map by_id = MAP_INIT; /* published containers, one reference each */
@@ -244,18 +244,6 @@ char *container_using_image(const char *image_id, bool running_only)
 	}
 	free(all);
 	return found;
-}
-
-void random_id(char out[ID_LEN + 1])
-{
-	unsigned char b[ID_LEN / 2];
-
-	do /* an id of digits only would be taken for a number by clients (moby does the same) */
-	{
-		if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
-			abort();
-		hex_encode(b, sizeof(b), out);
-	} while (strspn(out, "0123456789") >= 12);
 }
 
 static const char *const first_words[] = {

@@ -7,20 +7,18 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
+#include "base/id.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 char *random_id(void)
 {
-	unsigned char r[32];
-	char *id = xmalloc(65);
+	char *id = xmalloc(ID_LEN + 1);
 
-	if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
-		abort(); /* never for so few bytes */
-	hex_encode(r, sizeof(r), id);
+	id_random(id);
 	return id;
 }
 

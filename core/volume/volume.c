@@ -4,6 +4,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "events/events.h"
@@ -13,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 static char *root; /* data-root/volumes */
@@ -185,17 +185,14 @@ int volume_create(const json *body, struct str *reply, struct error *err)
 {
 	const char *name = json_get_str(body, "Name", "");
 	struct jw w = jw_to(reply);
-	char id[65];
-	unsigned char b[32];
+	char id[ID_LEN + 1];
 	struct stat st;
 	LOCK_SCOPE(&lock);
 
 	if (refuse_options(body, err) < 0)
 		return -1;
 	if (!*name) {
-		if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
-			return error_sys(err, errno, "getrandom");
-		hex_encode(b, sizeof(b), id);
+		id_random(id);
 		name = id;
 	}
 	if (make(name, err) < 0)
