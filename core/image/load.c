@@ -103,16 +103,29 @@ static int load_layers(const struct load *l, const json *config, const struct st
 static int load_tag(const struct load *l, const char *name, const char *id, struct error *err)
 {
 	auto_reference ref = {0};
-	auto_free char *shown = NULL;
+	auto_free char *shown = NULL, *full = NULL, *old = NULL;
 
 	if (reference_parse(name, &ref, err) < 0)
 		return error_wrap(err, "invalid tag \"%s\"", name);
 	if (ref.digest)
 		return 0; /* a tag was asked for */
 	reference_default_tag(&ref);
+	shown = reference_familiar(&ref);
+	full = reference_string(&ref);
+	pthread_mutex_lock(&l->s->lock);
+	old = xstrdup_null(tag_get_locked(l->s, full));
+	pthread_mutex_unlock(&l->s->lock);
+	if (old && !streq(old, id)) {
+		auto_str line = STR_INIT;
+
+		str_printf(
+		    &line,
+		    "The image %s already exists, renaming the old one with ID %s to empty string",
+		    shown, old);
+		say(l, "", str_cstr(&line));
+	}
 	if (tag_set(l->s, &ref, id, err) < 0)
 		return -1;
-	shown = reference_familiar(&ref);
 	say(l, "Loaded image: ", shown);
 	return 0;
 }

@@ -11,3 +11,18 @@ plugins_storage_overlay2_overlay2_la_SOURCES = plugins/storage/overlay2/overlay2
 plugins_storage_overlay2_overlay2_la_CFLAGS = $(DRIVER_CFLAGS)
 plugins_storage_overlay2_overlay2_la_LDFLAGS = $(STORAGE_LDFLAGS)
 endif
+
+if STORAGE_VFS
+drvstorage_LTLIBRARIES += plugins/storage/vfs/vfs.la
+plugins_storage_vfs_vfs_la_SOURCES = plugins/storage/vfs/vfs.c plugins/storage/common/copy.c $(STORAGE_COMMON)
+plugins_storage_vfs_vfs_la_CFLAGS = $(DRIVER_CFLAGS)
+plugins_storage_vfs_vfs_la_LDFLAGS = $(STORAGE_LDFLAGS)
+endif
+
+if STORAGE_BTRFS
+drvstorage_LTLIBRARIES += plugins/storage/btrfs/btrfs.la
+plugins_storage_btrfs_btrfs_la_SOURCES = plugins/storage/btrfs/btrfs.c $(STORAGE_COMMON)
+plugins_storage_btrfs_btrfs_la_CFLAGS = $(DRIVER_CFLAGS)
+plugins_storage_btrfs_btrfs_la_LDFLAGS = $(STORAGE_LDFLAGS)
+plugins_storage_btrfs_btrfs_la_LIBADD = $(BTRFS_LIBS)
+endif

@@ -328,6 +328,7 @@ static int make_entry(struct extract *x, const struct place *p, uint64_t *crc, s
 	case TAR_SYMLINK:
 		if (symlinkat(str_cstr(&e->linkname), p->parent, p->base) < 0)
 			return error_sys(err, errno, "symlink %s", p->path);
+		x->result.bytes += e->linkname.len; /* as stat counts it */
 		break;
 	case TAR_CHAR:
 	case TAR_BLOCKDEV:
@@ -480,7 +481,8 @@ static int extract_all(struct extract *x, struct error *err)
 		if (keep_unread(x, err) < 0)
 			return -1;
 	}
-	if (r < 0 || tar_finish(&x->tar, err) < 0 || split_finish(&x->split, err) < 0)
+	if (r < 0 || split_flush(&x->split, err) < 0 || tar_finish(&x->tar, err) < 0 ||
+	    split_finish(&x->split, err) < 0)
 		return -1;
 	return set_dir_times(x, err);
 }

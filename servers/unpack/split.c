@@ -134,6 +134,11 @@ int split_file(struct split_writer *w, const struct str *name, uint64_t size, ui
 	return end_line(w, err);
 }
 
+int split_flush(struct split_writer *w, struct error *err)
+{
+	return w->out ? flush_raw(w, err) : 0;
+}
+
 int split_finish(struct split_writer *w, struct error *err)
 {
 	if (!w->out)

@@ -31,6 +31,8 @@ void split_writer_free(struct split_writer *w);
 int split_raw(void *w, const void *p, size_t n, struct error *err);
 int split_file(struct split_writer *w, const struct str *name, uint64_t size, uint64_t crc,
 	       struct error *err);
+/* What was collected becomes a segment of its own: moby has one for the trailer and one for the padding behind it. */
+int split_flush(struct split_writer *w, struct error *err);
 int split_finish(struct split_writer *w, struct error *err);
 
 /* CRC-64/ISO, start with 0. */

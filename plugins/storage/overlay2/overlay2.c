@@ -140,9 +140,11 @@ static int fill_layer(const struct overlay2 *o, const struct dockerd_layer *l, i
 	FAULT("overlay2.create.after-marker");
 	if (make_diff(o, fd, l->parent) < 0)
 		return dockerd_fail_errno(err, errno, "make %s/%s/diff", o->path, l->id);
-	if (l->parent && (tree_mkdir(fd, "work", 0700) < 0 ||
-			  tree_write(fd, "lower", 0644, lower, strlen(lower)) < 0))
-		return dockerd_fail_errno(err, errno, "make %s/%s", o->path, l->id);
+	if (l->parent && tree_write(fd, "lower", 0644, lower, strlen(lower)) < 0)
+		return dockerd_fail_errno(err, errno, "write %s/%s/lower", o->path, l->id);
+	/* What is prepared is written directly and never mounted writable, so only read-write layers need a work directory. */
+	if (l->parent && !incomplete && tree_mkdir(fd, "work", 0700) < 0)
+		return dockerd_fail_errno(err, errno, "mkdir %s/%s/work", o->path, l->id);
 	do {
 		new_link(link);
 		if (tree_write(fd, "link", 0644, link, LINK_LEN) < 0)
