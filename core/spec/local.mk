@@ -14,3 +14,5 @@ CLEANFILES += core/spec/seccomp_default.inc
 core/spec/seccomp_default.inc: $(top_srcdir)/etc/seccomp-default.json
 	$(AM_V_GEN)$(MKDIR_P) core/spec && \
 	$(SED) -e 's/^[ 	]*//' -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/"&"/' $(top_srcdir)/etc/seccomp-default.json > $@.tmp && mv $@.tmp $@
+# BUILT_SOURCES serves `make all` and `make check` only
+core/spec/libspec_a-seccomp.$(OBJEXT): core/spec/seccomp_default.inc

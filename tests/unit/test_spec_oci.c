@@ -468,6 +468,8 @@ void test_seccomp(void **state)
 	assert_true(allows(admin, "clone3"));
 	assert_false(allows(admin, "keyctl"));
 	assert_string_equal(plain_digest, again);
+	assert_int_equal(json_count(json_get(cached, "syscalls")),
+			 json_count(json_get(plain, "syscalls")));
 	assert_string_not_equal(plain_digest, admin_digest);
 }
 
