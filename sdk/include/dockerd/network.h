@@ -65,6 +65,7 @@ struct dockerd_endpoint {
 
 struct dockerd_network_ops {
 	struct dockerd_common_ops common;
+	/* NULL, here and below: nothing to do. */
 	int32_t (*network_create)(void *self, const struct dockerd_network *n, struct dockerd_error *err);
 	int32_t (*network_delete)(void *self, const struct dockerd_network *n, struct dockerd_error *err);
 	/* Give a container a link into the network, addresses, routes and published ports; undoes everything on failure. NULL: nothing to do. */
