@@ -14,4 +14,5 @@ plugins_exec_native_native_la_SOURCES = \
 plugins_exec_native_native_la_CFLAGS = $(DRIVER_CFLAGS) $(SECCOMP_CFLAGS) $(CAP_CFLAGS)
 plugins_exec_native_native_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL)
 plugins_exec_native_native_la_LIBADD = $(SECCOMP_LIBS) $(CAP_LIBS) $(CJSON_LIBS)
+dist_man_MANS += plugins/exec/native/dockerd-exec-native.8
 endif
