@@ -406,7 +406,8 @@ static void test_init(void)
 	box_drain(&b);
 	ok(box_wait(&b, SHIM_EVENT_EXIT, NULL, &ev) && ev.exit_code == 7,
 	   "it ends with the command's code (%d)", ev.exit_code);
-	ok(strstr(str_cstr(&b.output), "docker-init"), "and is the first process (%s)", str_cstr(&b.output));
+	ok(strstr(str_cstr(&b.output), "docker-init"), "and is the first process (%s)",
+	   str_cstr(&b.output));
 	box_delete(&b, &err);
 	box_close(&b);
 	box_init(&fx, &b, &(struct spec_options){.argv = waits});
@@ -610,6 +611,33 @@ static void test_faults(void)
 		box_close(&b);
 	}
 }
+
+/* A session whose dockerd-exec dies: the container goes on, and nothing of the session is left behind it. */
+static void test_session_faults(void)
+{
+	static const char *const points[] = {"native.session.ready", "exec.session.done"};
+
+	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+		auto_free char *fault = xasprintf("%s=kill", points[i]);
+		struct error err = ERROR_INIT, delete_err = ERROR_INIT;
+		auto_str out = STR_INIT;
+		struct box b;
+		int r;
+
+		setenv("DOCKERD_FAULT", fault, 1);
+		start_sleeper(&b, NULL);
+		unsetenv("DOCKERD_FAULT");
+		r = run_exec(&b, "e", &(struct spec_options){.argv = ARGV("sleep", "1000")}, &out,
+			     &err);
+		ok(r == -1 && strstr(err.text, "ended early"), "%s: the caller hears of it (%s)",
+		   fault, err.text);
+		ok(shim_signal(b.dir, NULL, 0, false, &err) == 0, "%s: the container goes on",
+		   fault);
+		ok(box_delete(&b, &delete_err) == 0 && nothing_left(&b) && !children_left(),
+		   "%s: nothing is left (%s)", fault, delete_err.text);
+		box_close(&b);
+	}
+}
 #endif
 
 int main(void)
@@ -632,6 +660,7 @@ int main(void)
 	test_dead_shim();
 #ifdef ENABLE_FAULTS
 	test_faults();
+	test_session_faults();
 #endif
 	fixture_close(&fx);
 	printf("1..%d\n", tests);

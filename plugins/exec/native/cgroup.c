@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The container's control groups: one directory in the unified hierarchy (v2), or one in each v1 hierarchy below /sys/fs/cgroup (a
- * hybrid host's unified hierarchy has no controllers and is left alone). Directories are made, entered, emptied and removed
+ * hybrid host's unified hierarchy among them: it has no controllers, but /proc/PID/cgroup shows it). Directories are made, entered, emptied and removed
  * here; limits are in cgroup_v1.c and cgroup_v2.c.
  */
 #include "base/cleanup.h"
@@ -42,7 +42,7 @@ int cgroup_find(struct cgroup *g, const char *path, struct error *err)
 	struct dirent *e;
 	struct statfs fs;
 
-	*g = (struct cgroup){0};
+	*g = (struct cgroup){.unified = -1};
 	if (!*path)
 		return 0;
 	if (*path != '/' || strstr(path, "/..") || strlen(path) >= sizeof(g->path))
@@ -53,6 +53,7 @@ int cgroup_find(struct cgroup *g, const char *path, struct error *err)
 	if (fs.f_type == CGROUP_V2_MAGIC) {
 		g->v2 = true;
 		add_hierarchy(g, "");
+		g->unified = 0;
 		return 0;
 	}
 	d = opendir(ROOT);
@@ -145,7 +146,7 @@ int cgroup_create(struct cgroup *g, int state_fd, struct error *err)
 		if (make_path(g, i, err) < 0)
 			return -1;
 		FAULT("native.cgroup.one-made");
-		if (g->v2)
+		if (i == g->unified)
 			continue;
 		g->tasks[i] = openat(g->dirs[i], "tasks", O_WRONLY | O_CLOEXEC);
 		if (g->tasks[i] < 0)
@@ -158,7 +159,7 @@ int cgroup_open(struct cgroup *g, int state_fd, struct error *err)
 {
 	auto_str path = STR_INIT;
 
-	*g = (struct cgroup){0};
+	*g = (struct cgroup){.unified = -1};
 	if (file_read_at(state_fd, STATE, sizeof(g->path) - 1, &path, err) < 0) {
 		if (err->kind != ERR_NOT_FOUND)
 			return -1;
@@ -170,7 +171,7 @@ int cgroup_open(struct cgroup *g, int state_fd, struct error *err)
 		auto_free char *dir = xasprintf(ROOT "/%s%s", g->names[i], g->path);
 
 		g->dirs[i] = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (g->dirs[i] >= 0 && !g->v2)
+		if (g->dirs[i] >= 0 && i != g->unified)
 			g->tasks[i] = openat(g->dirs[i], "tasks", O_WRONLY | O_CLOEXEC);
 	}
 	return 0;
@@ -203,12 +204,15 @@ int cgroup_controller(const struct cgroup *g, const char *name)
  */
 int cgroup_enter(const struct cgroup *g, struct error *err)
 {
-	if (g->v2)
-		return 0;
 	for (int i = 0; i < g->n; i++)
-		if (write(g->tasks[i], "0", 1) < 0)
+		if (i != g->unified && write(g->tasks[i], "0", 1) < 0)
 			return error_sys(err, errno, "enter cgroup %s%s", g->names[i], g->path);
 	return 0;
+}
+
+int cgroup_clone_dir(const struct cgroup *g)
+{
+	return g->unified >= 0 ? g->dirs[g->unified] : -1;
 }
 
 int cgroup_limit(struct cgroup *g, const json *resources, bool at_create, struct error *err)
@@ -350,7 +354,8 @@ static int kill_all(const struct cgroup *g, struct error *err)
 	if (dir < 0)
 		return 0;
 	if (g->v2)
-		file_put_at(dir, "cgroup.kill", "1", &ignored); /* 5.14; frozen ones die too */
+		file_put_at(dir, "cgroup.kill", "1",
+			    &ignored); /* since 5.14; frozen ones die too */
 	for (int round = 0; round < 1000; round++) {
 		/* A frozen v1 cgroup keeps its killed processes until it is thawed. */
 		if (round == 0) {

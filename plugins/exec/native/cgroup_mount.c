@@ -15,7 +15,7 @@
 
 static int mount_v2(const struct launch *l, int target, const struct mount_plan *m)
 {
-	auto_close tree = -1, own = -1;
+	auto_close tree = -1;
 	auto_free char *path = NULL;
 
 	if (l->spec.unshare & CLONE_NEWCGROUP)
@@ -67,6 +67,8 @@ static int mount_v1(const struct launch *l, int target, const struct mount_plan 
 	if (base < 0)
 		return -1;
 	for (int i = 0; i < l->cgroup.n; i++) {
+		if (i == l->cgroup.unified) /* runc does not show it either */
+			continue;
 		if (mount_hierarchy(l, i, base, m) < 0)
 			return -1;
 		/* "cpu,cpuacct" is also found as "cpu" and "cpuacct" */

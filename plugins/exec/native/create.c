@@ -178,7 +178,7 @@ int native_create(const struct dockerd_container *c, const struct dockerd_stdio 
 		l.sync = pair[1];
 		/* The cgroup namespace must be made inside the cgroup: init.c */
 		pid = clone_for_shim(l.spec.unshare & ~(uint64_t)CLONE_NEWCGROUP,
-				     l.cgroup.v2 ? l.cgroup.dirs[0] : -1, &pidfd, err);
+				     cgroup_clone_dir(&l.cgroup), &pidfd, err);
 		if (pid == 0) {
 			close(ours);
 			init_main(&l);

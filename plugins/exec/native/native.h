@@ -133,7 +133,7 @@ int tree_attach(int tree, int target);
 struct cgroup {
 	char path[1024]; /* "/docker/ID"; "": none */
 	bool v2;
-	int n;
+	int n, unified; /* unified: index of the v2 hierarchy among them, -1: none */
 	char names[MAX_CONTROLLERS][32]; /* v1: directory below /sys/fs/cgroup; v2: one, "" */
 	int dirs[MAX_CONTROLLERS];       /* O_PATH of our directory in each */
 	int tasks[MAX_CONTROLLERS];      /* v1: `tasks` open for writing */
@@ -147,7 +147,9 @@ int cgroup_open(struct cgroup *g, int state_fd, struct error *err);
 void cgroup_close(struct cgroup *g);
 /* Apply an OCI linux.resources object; at_create: also the device rules. */
 int cgroup_limit(struct cgroup *g, const json *resources, bool at_create, struct error *err);
-/* The calling process enters (v1; v2 uses CLONE_INTO_CGROUP, see cgroup_dir_v2). */
+/* The directory for CLONE_INTO_CGROUP, or -1: the v2 hierarchy is entered by the clone. */
+int cgroup_clone_dir(const struct cgroup *g);
+/* The calling process enters the others. */
 int cgroup_enter(const struct cgroup *g, struct error *err);
 int cgroup_freeze(const struct cgroup *g, bool frozen, struct error *err);
 int cgroup_signal_all(const struct cgroup *g, int signo, struct error *err);

@@ -117,7 +117,10 @@ static int prepare(struct session *s, const struct dockerd_container *c, json *p
 	return 0;
 }
 
-/* READY brings the terminal; then the socket closes when the program was executed. */
+/*
+ * READY brings the terminal. After START the socket closes when the program was executed; if we die before it, nothing runs that the
+ * shim does not know.
+ */
 static int serve(struct session *s, int sync, pid_t pid, struct dockerd_created *out,
 		 struct error *err)
 {
@@ -131,8 +134,9 @@ static int serve(struct session *s, int sync, pid_t pid, struct dockerd_created 
 	if (r == 0)
 		return error_set(err, ERR_SYSTEM, "the process died during its setup");
 	FAULT("native.session.ready");
-	r = r < 0 ? -1 : sync_receive(sync, SYNC_READY, NULL, err);
-	return r == 0 ? 0 : -1;
+	if (r < 0 || sync_send(sync, SYNC_START, -1, NULL, err) < 0)
+		return -1;
+	return sync_receive(sync, SYNC_READY, NULL, err) == 0 ? 0 : -1;
 }
 
 static void session_close(struct session *s)
@@ -160,7 +164,7 @@ int native_session(const struct dockerd_container *c, const char *text, size_t l
 	if (r == 0) {
 		ours = pair[0];
 		s.sync = pair[1];
-		pid = clone_for_shim(0, s.cgroup.v2 ? s.cgroup.dirs[0] : -1, &pidfd, err);
+		pid = clone_for_shim(0, cgroup_clone_dir(&s.cgroup), &pidfd, err);
 		if (pid == 0) {
 			close(ours);
 			session_main(&s);
