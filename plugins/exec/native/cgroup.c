@@ -63,9 +63,12 @@ int cgroup_find(struct cgroup *g, const char *path, struct error *err)
 		char dir[300];
 
 		snprintf(dir, sizeof(dir), ROOT "/%s", e->d_name);
-		if (e->d_type == DT_DIR && *e->d_name != '.' && statfs(dir, &fs) == 0 &&
-		    fs.f_type == CGROUP_V1_MAGIC)
+		if (e->d_type != DT_DIR || *e->d_name == '.' || statfs(dir, &fs) < 0)
+			continue;
+		if (fs.f_type == CGROUP_V1_MAGIC || fs.f_type == CGROUP_V2_MAGIC)
 			add_hierarchy(g, e->d_name);
+		if (fs.f_type == CGROUP_V2_MAGIC)
+			g->unified = g->n - 1;
 	}
 	return g->n ? 0 : error_set(err, ERR_SYSTEM, "no control groups are mounted at " ROOT);
 }

@@ -86,7 +86,8 @@ static _Noreturn void session_main(struct session *s)
 	int master = -1;
 
 	if (enter(s, &master, &err) == 0 &&
-	    sync_send(s->sync, SYNC_READY, master, NULL, &err) == 0) {
+	    sync_send(s->sync, SYNC_READY, master, NULL, &err) == 0 &&
+	    sync_receive(s->sync, SYNC_START, NULL, &err) == 1) {
 		fd_close(&master);
 		become(&s->process, &s->filter, s->shim, &err);
 	}

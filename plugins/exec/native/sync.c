@@ -45,7 +45,13 @@ int sync_send(int sock, enum sync_type type, int fd, const struct error *what, s
 	do
 		n = sendmsg(sock, &mh, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? error_sys(err, errno, "send to the other side of the container's setup") : 0;
+	if (n >= 0)
+		return 0;
+	error_sys(err, errno, "send to the other side of the container's setup");
+	/* It is gone, but may have said why. */
+	if (errno == EPIPE && !what)
+		sync_receive(sock, type, NULL, err);
+	return -1;
 }
 
 int sync_receive(int sock, enum sync_type expect, int *fd, struct error *err)
