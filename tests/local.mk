@@ -17,3 +17,8 @@ tests_drivers_test_log_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_drivers_test_log_LDADD = liblogs.a libplugin.a libconfig.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lutil -lpthread -ldl
 endif
 endif
+check_PROGRAMS += tests/drivers/test_storage
+TESTS += tests/drivers/test_storage
+tests_drivers_test_storage_SOURCES = tests/drivers/test_storage.c tests/drivers/storage_suite.c tests/drivers/storage_suite.h
+tests_drivers_test_storage_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+tests_drivers_test_storage_LDADD = libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl

@@ -223,9 +223,9 @@ static void test_lines(void **state)
 	    text.p,
 	    "{\"log\":\"plain\\n\",\"stream\":\"stdout\",\"attrs\":{\"tag\":\"tester/container");
 	assert_ptr_equal(p, text.p);
-	assert_non_null(
-	    strstr(text.p, "{\"log\":\"\\\"quoted\\\" \\\\ \\u003c\\u0026\\u003e\\u0009\\u0001 "
-			   "\xc3\xa9 \\ufffd\\r\\n\","));
+	assert_non_null(strstr(text.p,
+			       "{\"log\":\"\\\"quoted\\\" \\\\ \\u003c\\u0026\\u003e\\u0009\\u0001 "
+			       "\xc3\xa9 \\ufffd\\r\\n\","));
 	assert_non_null(strstr(text.p, "{\"log\":\"\\n\",\"stream\":\"stdout\""));
 	assert_non_null(strstr(text.p, "{\"log\":\"no newline\",\"stream\":\"stdout\""));
 	assert_non_null(strstr(text.p, "{\"log\":\"oops\\n\",\"stream\":\"stderr\""));

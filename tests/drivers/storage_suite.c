@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See storage_suite.h. */
+#include "storage_suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define CHECK(cond, ...)                                                           \
+	do {                                                                       \
+		if (!(cond)) {                                                     \
+			printf("not ok - %s:%d: %s: ", __FILE__, __LINE__, #cond); \
+			printf(__VA_ARGS__);                                       \
+			printf(" (errno %s)\n", strerror(errno));                  \
+			exit(1);                                                   \
+		}                                                                  \
+	} while (0)
+
+/* An op that must succeed. */
+#define MUST(s, op, ...)                                                                       \
+	do {                                                                                   \
+		struct dockerd_error e_ = {.size = sizeof(e_)};                                \
+		CHECK((s)->ops->op((s)->self, __VA_ARGS__, &e_) >= 0, "%s: %s", #op, e_.text); \
+	} while (0)
+
+static const char *const WHITEOUT = "gone";
+
+void suite_ok(struct suite *s, const char *what)
+{
+	printf("ok %d - %s: %s\n", ++s->count, s->name, what);
+	fflush(stdout);
+}
+
+static struct dockerd_layer layer(const char *id, const char *parent)
+{
+	return (struct dockerd_layer){
+	    .size = sizeof(struct dockerd_layer), .id = id, .parent = parent};
+}
+
+static int prepare(struct suite *s, const char *id, const char *parent, uint32_t *whiteouts)
+{
+	struct dockerd_layer l = layer(id, parent);
+	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
+
+	MUST(s, prepare, &l, &d);
+	CHECK(d.fd >= 0, "no directory");
+	CHECK(fcntl(d.fd, F_GETFD) & FD_CLOEXEC, "descriptor is inherited");
+	if (whiteouts)
+		*whiteouts = d.whiteouts;
+	return d.fd;
+}
+
+static void commit(struct suite *s, const char *id, const char *parent)
+{
+	struct dockerd_layer l = layer(id, parent);
+
+	MUST(s, commit, &l);
+}
+
+static int mount_layer(struct suite *s, const char *id, const char *parent)
+{
+	struct dockerd_layer l = layer(id, parent);
+	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
+	struct stat a, b;
+
+	MUST(s, mount, &l, &d);
+	CHECK(fstat(d.fd, &a) == 0 && stat(d.path, &b) == 0 && a.st_dev == b.st_dev &&
+		  a.st_ino == b.st_ino,
+	      "%s is not what fd is", d.path);
+	return d.fd;
+}
+
+static void unmount_layer(struct suite *s, const char *id, int fd)
+{
+	close(fd);
+	MUST(s, unmount, id);
+}
+
+static int exists(struct suite *s, const char *id)
+{
+	struct dockerd_error e = {.size = sizeof(e)};
+
+	return s->ops->exists(s->self, id, &e);
+}
+
+static void put(int dir, const char *name, const char *text)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s", name);
+	close(fd);
+}
+
+static bool has_text(int dir, const char *name, const char *text)
+{
+	char buf[64];
+	int fd = openat(dir, name, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf));
+
+	if (fd >= 0)
+		close(fd);
+	return n == (ssize_t)strlen(text) && !memcmp(buf, text, (size_t)n);
+}
+
+static bool there(int dir, const char *name)
+{
+	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Delete `name` the way the driver's directories say it. */
+static void whiteout(int dir, const char *name, uint32_t style)
+{
+	if (style == DOCKERD_WHITEOUT_NONE)
+		CHECK(unlinkat(dir, name, 0) == 0, "%s", name);
+	else if (style == DOCKERD_WHITEOUT_OVERLAY)
+		CHECK(mknodat(dir, name, S_IFCHR, 0) == 0, "%s", name);
+	else {
+		char wh[64];
+
+		snprintf(wh, sizeof(wh), ".wh.%s", name);
+		put(dir, wh, "");
+	}
+}
+
+/* ---- content ----------------------------------------------------------------------------------------------------------------------- */
+
+static void fill_base(int d)
+{
+	struct timespec times[2] = {{1000000000, 0}, {1234567890, 123456789}};
+	int fd;
+
+	put(d, "plain", "base");
+	put(d, WHITEOUT, "soon");
+	CHECK(mkdirat(d, "sub", 0750) == 0 && fchownat(d, "sub", 12, 34, 0) == 0, "sub");
+	put(d, "sub/one", "1");
+	put(d, "sub/two", "2");
+	CHECK(linkat(d, "plain", d, "sub/hard", 0) == 0, "hard link");
+	CHECK(symlinkat("/nowhere/at all", d, "sym") == 0 &&
+		  fchownat(d, "sym", 5, 6, AT_SYMLINK_NOFOLLOW) == 0,
+	      "symlink");
+	CHECK(mknodat(d, "null", S_IFCHR | 0666, makedev(1, 3)) == 0 &&
+		  fchmodat(d, "null", 0666, 0) == 0,
+	      "device");
+	CHECK(mknodat(d, "pipe", S_IFIFO | 0600, 0) == 0, "pipe");
+	fd = openat(d, "sparse", O_RDWR | O_CREAT, 0600);
+	CHECK(fd >= 0 && ftruncate(fd, 64 << 20) == 0 && pwrite(fd, "end", 3, (64 << 20) - 3) == 3,
+	      "sparse");
+	close(fd);
+	put(d, "attr", "x");
+	fd = openat(d, "attr", O_RDWR);
+	CHECK(fchown(fd, 1000, 1001) == 0 && fchmod(fd, 04711) == 0, "owner and mode");
+	CHECK(fsetxattr(fd, "user.colour", "blue", 4, 0) == 0 &&
+		  fsetxattr(fd, "trusted.test", "t", 1, 0) == 0,
+	      "attributes");
+	CHECK(futimens(fd, times) == 0, "times");
+	close(fd);
+}
+
+static void check_base(int d)
+{
+	struct stat st, two;
+	char v[16];
+	int fd;
+
+	CHECK(has_text(d, "plain", "base") && has_text(d, "sub/two", "2"), "content");
+	CHECK(fstatat(d, "sub", &st, 0) == 0 && st.st_uid == 12 && st.st_gid == 34 &&
+		  (st.st_mode & 07777) == 0750,
+	      "directory");
+	CHECK(fstatat(d, "plain", &st, 0) == 0 && fstatat(d, "sub/hard", &two, 0) == 0 &&
+		  st.st_ino == two.st_ino && st.st_nlink == 2,
+	      "hard link");
+	CHECK(readlinkat(d, "sym", v, sizeof(v)) == 15 &&
+		  fstatat(d, "sym", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == 5,
+	      "symlink");
+	CHECK(fstatat(d, "null", &st, 0) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3),
+	      "device");
+	CHECK(fstatat(d, "pipe", &st, 0) == 0 && S_ISFIFO(st.st_mode), "pipe");
+	CHECK(fstatat(d, "sparse", &st, 0) == 0 && st.st_size == 64 << 20 && st.st_blocks < 2048,
+	      "sparse file has %lld blocks", (long long)st.st_blocks);
+	fd = openat(d, "attr", O_RDONLY);
+	CHECK(fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == 1000 && st.st_gid == 1001 &&
+		  (st.st_mode & 07777) == 04711,
+	      "owner, mode");
+	CHECK(st.st_mtim.tv_sec == 1234567890 && st.st_mtim.tv_nsec == 123456789, "time");
+	CHECK(fgetxattr(fd, "user.colour", v, sizeof(v)) == 4 && !memcmp(v, "blue", 4),
+	      "user attribute");
+	CHECK(fgetxattr(fd, "trusted.test", v, sizeof(v)) == 1, "trusted attribute");
+	close(fd);
+}
+
+/* ---- checks ------------------------------------------------------------------------------------------------------------------------ */
+
+static uint32_t check_layers(struct suite *s)
+{
+	uint32_t style;
+	int d = prepare(s, "base", NULL, &style);
+
+	CHECK(exists(s, "base") == 0, "visible before commit");
+	fill_base(d);
+	close(d);
+	commit(s, "base", NULL);
+	CHECK(exists(s, "base") == 1, "not there after commit");
+	d = mount_layer(s, "base", NULL);
+	check_base(d);
+	unmount_layer(s, "base", d);
+	suite_ok(s, "base layer keeps metadata, links, devices, holes, times");
+
+	d = prepare(s, "child", "base", &style);
+	put(d, "new", "child");
+	whiteout(d, WHITEOUT, style);
+	if (style == DOCKERD_WHITEOUT_NONE)
+		check_base(d);
+	close(d);
+	commit(s, "child", "base");
+	d = mount_layer(s, "child", "base");
+	check_base(d);
+	CHECK(has_text(d, "new", "child") && !there(d, WHITEOUT), "child's changes");
+	unmount_layer(s, "child", d);
+	d = mount_layer(s, "base", NULL);
+	CHECK(there(d, WHITEOUT) && !there(d, "new"), "child changed its parent");
+	unmount_layer(s, "base", d);
+	suite_ok(s, "child layer with a deletion");
+	return style;
+}
+
+static void check_opaque(struct suite *s, uint32_t style)
+{
+	int d = prepare(s, "opaque", "child", NULL), sub;
+
+	if (style == DOCKERD_WHITEOUT_NONE) {
+		CHECK(unlinkat(d, "sub/one", 0) == 0 && unlinkat(d, "sub/two", 0) == 0 &&
+			  unlinkat(d, "sub/hard", 0) == 0,
+		      "clear");
+	} else {
+		CHECK(mkdirat(d, "sub", 0755) == 0, "sub");
+		sub = openat(d, "sub", O_RDONLY | O_DIRECTORY);
+		if (style == DOCKERD_WHITEOUT_OVERLAY)
+			CHECK(fsetxattr(sub, "trusted.overlay.opaque", "y", 1, 0) == 0, "opaque");
+		else
+			put(sub, ".wh..wh..opq", "");
+		close(sub);
+	}
+	put(d, "sub/three", "3");
+	close(d);
+	commit(s, "opaque", "child");
+	d = mount_layer(s, "opaque", "child");
+	CHECK(has_text(d, "sub/three", "3") && !there(d, "sub/one") && !there(d, "sub/two") &&
+		  there(d, "plain"),
+	      "opaque directory");
+	unmount_layer(s, "opaque", d);
+	suite_ok(s, "opaque directory");
+}
+
+static void check_rw(struct suite *s)
+{
+	struct dockerd_layer l = layer("container", "child");
+	struct dockerd_error e = {.size = sizeof(e)};
+	int d, again;
+
+	MUST(s, create_rw, &l);
+	CHECK(exists(s, "container") == 1, "not there after create_rw");
+	CHECK(s->ops->create_rw(s->self, &l, &e) < 0 && e.category == DOCKERD_ERR_CONFLICT,
+	      "the same id twice");
+	d = mount_layer(s, "container", "child");
+	put(d, "written", "by container");
+	CHECK(unlinkat(d, "new", 0) == 0 && renameat(d, "plain", d, "moved") == 0, "changes");
+	again = mount_layer(s, "container", "child");
+	CHECK(has_text(again, "written", "by container"), "second mount is another one");
+	close(again);
+	unmount_layer(s, "container", d);
+	d = mount_layer(s, "container", "child");
+	CHECK(has_text(d, "written", "by container") && !there(d, "new") &&
+		  has_text(d, "moved", "base"),
+	      "lost at unmount");
+	close(d);
+	MUST(s, remove, "container"); /* while mounted */
+	CHECK(exists(s, "container") == 0, "still there");
+	MUST(s, remove, "container");
+	MUST(s, remove, "never-was");
+	suite_ok(s, "read-write layer: write, mount again, remove while mounted");
+}
+
+static void check_deep_chain(struct suite *s)
+{
+	char id[32], parent[32] = "";
+	int d;
+
+	for (int i = 0; i < 66; i++) {
+		snprintf(id, sizeof(id), "chain-%d", i);
+		d = prepare(s, id, i ? parent : NULL, NULL);
+		put(d, id, "here");
+		close(d);
+		commit(s, id, i ? parent : NULL);
+		strcpy(parent, id);
+	}
+	d = mount_layer(s, "chain-65", "chain-64");
+	for (int i = 0; i < 66; i++) {
+		snprintf(id, sizeof(id), "chain-%d", i);
+		CHECK(has_text(d, id, "here"), "%s is missing", id);
+	}
+	unmount_layer(s, "chain-65", d);
+	for (int i = 65; i >= 0; i--) {
+		snprintf(id, sizeof(id), "chain-%d", i);
+		MUST(s, remove, id);
+	}
+	suite_ok(s, "chain of 66 layers");
+}
+
+static void check_deep_tree(struct suite *s)
+{
+	struct dockerd_layer l = layer("deep", NULL);
+	int d, at;
+
+	MUST(s, create_rw, &l);
+	d = mount_layer(s, "deep", NULL);
+	at = dup(d);
+	for (int i = 0; i < 3000; i++) {
+		int next;
+
+		CHECK(mkdirat(at, "a-directory", 0755) == 0, "level %d", i);
+		next = openat(at, "a-directory", O_RDONLY | O_DIRECTORY);
+		close(at);
+		at = next;
+	}
+	put(at, "bottom", "x");
+	close(at);
+	unmount_layer(s, "deep", d);
+	MUST(s, remove, "deep");
+	CHECK(exists(s, "deep") == 0, "still there");
+	suite_ok(s, "a tree deeper than PATH_MAX goes");
+}
+
+static void check_bad_ids(struct suite *s)
+{
+	static const char *const bad[] = {"", ".", "..", "../x", "a/b", "/etc"};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct dockerd_layer l = layer(bad[i], NULL), child = layer("fine", bad[i]);
+		struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
+		struct dockerd_error e = {.size = sizeof(e)};
+
+		CHECK(s->ops->prepare(s->self, &l, &d, &e) < 0 && e.category && e.text[0],
+		      "id '%s' taken", bad[i]);
+		CHECK(s->ops->create_rw(s->self, &child, &e) < 0, "parent '%s' taken", bad[i]);
+		CHECK(s->ops->remove(s->self, bad[i], &e) < 0, "remove of '%s'", bad[i]);
+		CHECK(exists(s, bad[i]) <= 0, "'%s' exists", bad[i]);
+	}
+	CHECK(exists(s, "fine") == 0, "left behind");
+	suite_ok(s, "names that are no ids");
+}
+
+struct worker {
+	struct suite *s;
+	int n;
+};
+
+static void *create_many(void *arg)
+{
+	struct worker *w = arg;
+	char id[32];
+
+	for (int i = 0; i < 20; i++) {
+		struct dockerd_layer l = layer(id, "child");
+		int d;
+
+		snprintf(id, sizeof(id), "par-%d-%d", w->n, i);
+		MUST(w->s, create_rw, &l);
+		d = mount_layer(w->s, id, "child");
+		put(d, "mine", id);
+		CHECK(has_text(d, "mine", id) && has_text(d, "plain", "base"), "%s", id);
+		unmount_layer(w->s, id, d);
+		MUST(w->s, remove, id);
+	}
+	return NULL;
+}
+
+static void check_parallel(struct suite *s)
+{
+	struct worker w[8];
+	pthread_t t[8];
+
+	for (int i = 0; i < 8; i++) {
+		w[i] = (struct worker){s, i};
+		CHECK(pthread_create(&t[i], NULL, create_many, &w[i]) == 0, "thread");
+	}
+	for (int i = 0; i < 8; i++)
+		pthread_join(t[i], NULL);
+	suite_ok(s, "eight threads at once");
+}
+
+struct names {
+	char *text;
+	size_t len;
+};
+
+static void collect(const struct dockerd_emit *to, const char *key, const char *value)
+{
+	struct names *n = to->ctx;
+	size_t len = strlen(key);
+
+	(void)value;
+	n->text = realloc(n->text, n->len + len + 2);
+	n->len += (size_t)sprintf(n->text + n->len, "%s ", key);
+}
+
+static char *list(struct suite *s)
+{
+	struct names n = {strdup(""), 0};
+	struct dockerd_emit to = {.size = sizeof(to), .row = collect, .ctx = &n};
+
+	MUST(s, list, &to);
+	return n.text;
+}
+
+void suite_make_and_remove(struct suite *s)
+{
+	struct dockerd_layer ro = layer("crash-ro", "child"), rw = layer("crash-rw", "child");
+	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
+	struct dockerd_error e = {.size = sizeof(e)};
+
+	s->ops->prepare(s->self, &ro, &d, &e);
+	s->ops->commit(s->self, &ro, &e);
+	s->ops->create_rw(s->self, &rw, &e);
+	s->ops->mount(s->self, &rw, &d, &e);
+	s->ops->unmount(s->self, rw.id, &e);
+	s->ops->remove(s->self, rw.id, &e);
+	s->ops->remove(s->self, ro.id, &e);
+}
+
+static void check_crashes(struct suite *s)
+{
+	static const char *const ids[] = {"crash-ro", "crash-rw"};
+
+	for (const char *const *p = s->faults; p && *p; p++) {
+		char *names;
+		int status;
+
+		status = s->crash(s, *p);
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "point %s was not passed",
+		      *p);
+		s->ops->common.close(s->self);
+		s->self = s->reopen(s);
+		for (size_t i = 0; i < 2; i++) {
+			if (exists(s, ids[i]) == 1) { /* then it must be whole */
+				int d = mount_layer(s, ids[i], "child");
+
+				check_base(d);
+				unmount_layer(s, ids[i], d);
+			}
+			MUST(s, remove, ids[i]);
+			CHECK(exists(s, ids[i]) == 0, "%s survives remove after %s", ids[i], *p);
+		}
+		names = list(s);
+		CHECK(!strstr(names, "crash-"), "left after %s: %s", *p, names);
+		free(names);
+		suite_ok(s, *p);
+	}
+}
+
+void suite_run(struct suite *s)
+{
+	uint32_t style = check_layers(s);
+	char *names;
+
+	check_opaque(s, style);
+	check_rw(s);
+	check_deep_chain(s);
+	check_deep_tree(s);
+	check_bad_ids(s);
+	check_parallel(s);
+	check_crashes(s);
+	names = list(s);
+	CHECK(strstr(names, "base ") && strstr(names, "child ") && strstr(names, "opaque "),
+	      "list: %s", names);
+	free(names);
+	MUST(s, remove, "opaque");
+	MUST(s, remove, "child");
+	MUST(s, remove, "base");
+	names = list(s);
+	CHECK(!*names, "left at the end: %s", names);
+	free(names);
+	suite_ok(s, "nothing is left");
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Storage drivers on real file systems. Needs root. Runs in a mount namespace of its own, and loop devices detach themselves: nothing stays
+ * even if it is killed.
+ */
+#include "base/error.h"
+#include "base/file.h"
+#include "drivers/storage_suite.h"
+#include "plugin/plugin.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/loop.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DISK "disk" /* image file of the btrfs check */
+
+static char root[PATH_MAX]; /* of this test */
+static int total;
+
+static void die(const char *what, const char *why)
+{
+	printf("Bail out! %s: %s\n", what, why);
+	exit(1);
+}
+
+static const char *home_of(const char *driver)
+{
+	static char path[PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/%s-home", root, driver);
+	return path;
+}
+
+static struct plugin_instance instance;
+
+static void *open_driver(struct suite *s)
+{
+	const struct plugin *p;
+	struct dockerd_options *o = NULL;
+	struct pairs none = PAIRS_INIT;
+	struct error err = ERROR_INIT;
+
+	p = plugin_load(DOCKERD_KIND_STORAGE, s->name, &err);
+	if (!p || plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &none, &o, &err) < 0 ||
+	    plugin_probe(p, home_of(s->name), root, o, &err) < 0 ||
+	    plugin_open(p, home_of(s->name), root, o, &instance, &err) < 0)
+		die(s->name, err.text);
+	plugin_options_free(o);
+	s->ops = &instance.plugin->ops.storage;
+	return instance.self;
+}
+
+/* Fault points are read once per process, so it takes a new one. */
+static int crash(struct suite *s, const char *point)
+{
+	char fault[128];
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		snprintf(fault, sizeof(fault), "%s=kill", point);
+		setenv("DOCKERD_FAULT", fault, 1);
+		execl("/proc/self/exe", "test_storage", "--crash", s->name, root, (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		die("fork", strerror(errno));
+	return status;
+}
+
+static int crash_child(char **argv)
+{
+	struct suite s = {.name = argv[2]};
+
+	snprintf(root, sizeof(root), "%s", argv[3]);
+	s.self = open_driver(&s);
+	suite_make_and_remove(&s);
+	return 0;
+}
+
+static void run(const char *driver, const char *const *faults)
+{
+	struct suite s = {.name = driver,
+			  .faults = faults,
+			  .reopen = open_driver,
+			  .crash = crash,
+			  .count = total};
+
+	mkdir(home_of(driver), 0700);
+	s.self = open_driver(&s);
+	suite_run(&s);
+	s.ops->common.close(s.self);
+	total = s.count;
+}
+
+static int program(const char *const *argv)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+
+		dup2(null, 1);
+		dup2(null, 2);
+		execvp(argv[0], (char *const *)(uintptr_t)argv);
+		_exit(127);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status)
+									       : -1;
+}
+
+/* The file as a block device that goes away with its last user; descriptor, and its name. */
+static int attach(const char *file, char name[32])
+{
+	struct loop_config c = {.info = {.lo_flags = LO_FLAGS_AUTOCLEAR}};
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC),
+	    backing = open(file, O_RDWR | O_CLOEXEC), fd = -1;
+
+	c.fd = (uint32_t)backing;
+	for (int tries = 0; control >= 0 && backing >= 0 && fd < 0 && tries < 16; tries++) {
+		int n = ioctl(control, LOOP_CTL_GET_FREE);
+
+		snprintf(name, 32, "/dev/loop%d", n);
+		fd = n < 0 ? -1 : open(name, O_RDWR | O_CLOEXEC);
+		if (fd >= 0 && ioctl(fd, LOOP_CONFIGURE, &c) < 0) { /* another one took it */
+			close(fd);
+			fd = -1;
+		}
+	}
+	if (control >= 0)
+		close(control);
+	if (backing >= 0)
+		close(backing);
+	return fd;
+}
+
+static void run_btrfs(const char *const *faults)
+{
+	char file[PATH_MAX + 8], device[32];
+	const char *const mkfs[] = {"mkfs.btrfs", "-q", file, NULL};
+	int fd, disk;
+
+	snprintf(file, sizeof(file), "%s/" DISK, root);
+	disk = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (disk < 0 || ftruncate(disk, 512 << 20) < 0)
+		die(file, strerror(errno));
+	close(disk);
+	mkdir(home_of("btrfs"), 0700);
+	if (program(mkfs) != 0 || (fd = attach(file, device)) < 0) {
+		printf("ok %d # SKIP btrfs: no mkfs.btrfs or no loop device here\n", ++total);
+		return;
+	}
+	if (mount(device, home_of("btrfs"), "btrfs", 0, NULL) < 0) {
+		printf("ok %d # SKIP btrfs: %s\n", ++total, strerror(errno));
+	} else {
+		run("btrfs", faults);
+		umount2(home_of("btrfs"), MNT_DETACH);
+	}
+	close(fd);
+}
+
+static bool built(const char *driver)
+{
+	struct error err = ERROR_INIT;
+	char *path = plugin_find(DOCKERD_KIND_STORAGE, driver, &err);
+	bool found = path != NULL;
+
+	free(path);
+	return found;
+}
+
+int main(int argc, char **argv)
+{
+#ifdef ENABLE_FAULTS
+	static const char *const overlay2[] = {"overlay2.create.after-mkdir",
+					       "overlay2.create.after-marker",
+					       "overlay2.create.before-link",
+					       "overlay2.commit.before",
+					       "overlay2.mount.before",
+					       "overlay2.mount.after",
+					       "overlay2.unmount.after",
+					       "overlay2.remove.after-link",
+					       NULL};
+	static const char *const vfs[] = {"vfs.create.after-mkdir", "vfs.create.after-copy",
+					  "vfs.commit.before", "vfs.remove.after-rename", NULL};
+	static const char *const btrfs[] = {"btrfs.create.after-subvolume", "btrfs.commit.before",
+					    "btrfs.remove.after-subvolume", NULL};
+#else
+	static const char *const *const overlay2 = NULL, *const *const vfs = NULL,
+					*const *const btrfs = NULL;
+#endif
+	char cwd[PATH_MAX], drivers[PATH_MAX + 16];
+	struct error err = ERROR_INIT;
+
+	if (argc == 4 && !strcmp(argv[1], "--crash"))
+		return crash_child(argv);
+	if (geteuid() != 0) {
+		printf("1..0 # SKIP needs root\n");
+		return 77;
+	}
+	if (!getcwd(cwd, sizeof(cwd)))
+		die("getcwd", strerror(errno));
+	snprintf(drivers, sizeof(drivers), "%s/drivers", cwd);
+	setenv("DOCKERD_DRIVER_PATH", drivers, 0);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		die("mount namespace", strerror(errno));
+	snprintf(root, sizeof(root), "/var/tmp/dockerd-test-storage-%d", (int)getpid());
+	if (mkdir(root, 0700) < 0)
+		die(root, strerror(errno));
+	if (built("overlay2"))
+		run("overlay2", overlay2);
+	if (built("vfs"))
+		run("vfs", vfs);
+	if (built("btrfs"))
+		run_btrfs(btrfs);
+	dir_remove_all(AT_FDCWD, root, &err);
+	printf("1..%d\n", total);
+	return 0;
+}
