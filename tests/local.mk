@@ -16,6 +16,11 @@ tests_drivers_test_log_SOURCES = tests/drivers/test_log.c
 tests_drivers_test_log_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_drivers_test_log_LDADD = liblogs.a libplugin.a libconfig.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lutil -lpthread -ldl
 endif
+if NETWORK_BRIDGE
+check_PROGRAMS += tests/drivers/test_network
+TESTS += tests/drivers/test_network
+tests_drivers_test_network_SOURCES = tests/drivers/test_network.c tests/drivers/network_box.c tests/drivers/network_box.h
+tests_drivers_test_network_LDADD = libnetwork.a libplugin.a libbase.a $(CJSON_LIBS)
 endif
 check_PROGRAMS += tests/drivers/test_storage
 TESTS += tests/drivers/test_storage

@@ -233,6 +233,29 @@ static int new_endpoint(const char *container_id, struct net_endpoint *e, struct
 	return 0;
 }
 
+/*
+ * The firewall's part runs beside the driver's and is waited for here, before anything runs in the container. If only that fails, the driver
+ * undoes the rest.
+ */
+static int join(struct net *n, struct view *v, struct error *err)
+{
+	struct error fw = ERROR_INIT;
+	int r, rules;
+
+	firewall_defer();
+	r = call(n, "join", v, err);
+	rules = firewall_collect(&fw);
+	if (r < 0 || rules == 0)
+		return r;
+	if (call(n, "leave", v, err) < 0)
+		log_warn("network endpoint not taken back", "endpoint", v->endpoint.id, "error",
+			 err->text);
+	*err = fw;
+	return error_wrap(err,
+			  "driver failed programming external connectivity on endpoint %s (%s)",
+			  v->endpoint.name, v->endpoint.id);
+}
+
 int network_connect(const struct network_join *j, struct network_endpoint *out, struct error *err)
 {
 	struct net *n = network_get(j->network, err);
@@ -253,7 +276,7 @@ int network_connect(const struct network_join *j, struct network_endpoint *out, 
 	v.endpoint.name = j->container_name ? j->container_name : "";
 	if (n->instance.plugin->capabilities & DOCKERD_NETWORK_CAP_PORTS)
 		view_wanted_ports(&v, j->ports, j->n_ports);
-	if (call(n, "join", &v, err) < 0)
+	if (join(n, &v, err) < 0)
 		goto drop_record;
 	FAULT("network.connect.joined");
 	snprintf(e.mac, sizeof(e.mac), "%s", v.endpoint.out_mac);

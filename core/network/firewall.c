@@ -38,6 +38,7 @@ struct fw_request {
 	int result;
 	struct error err;
 	struct fw_request *next;
+	struct fw_request *next_deferred;
 };
 
 /* A rule of ours. */
@@ -64,6 +65,9 @@ static pthread_cond_t done = PTHREAD_COND_INITIALIZER;
 static struct firewall families[2];
 static char *state_dir;
 static bool proxy;
+/* Queued by this thread between firewall_defer and firewall_collect. */
+static _Thread_local bool deferring;
+static _Thread_local struct fw_request *deferred;
 
 /* ---- record on disk ------------------------------------------------------------------------------------------------------------------- */
 
@@ -258,19 +262,40 @@ static void roll_back(struct firewall *f, const struct fw_ops *ops)
 	map_free(&present, NULL);
 }
 
+/* The common batch that failed may have put some of the request's rules in: they count as ours from now on. */
+static void claim_present(struct firewall *f, const struct fw_ops *ops, const struct map *present)
+{
+	auto_str text = STR_INIT;
+
+	for (size_t i = 0; i < ops->n; i++) {
+		const struct fw_op *op = &ops->v[i];
+
+		if ((op->verb != 'A' && op->verb != 'I') || !map_get(present, op->rule))
+			continue;
+		str_printf(&text, "+%c %s\n", op->verb, op->rule);
+		rule_put(f, op->rule, op->verb, true);
+	}
+	record(f, &text);
+}
+
 /* One request by itself, after the common batch failed. */
 static int retry(struct firewall *f, struct fw_request *q, struct error *err)
 {
 	struct map present = MAP_INIT;
-	auto_fw_ops ops = {0};
+	auto_fw_ops ops = {0}, fresh = {0};
 	int r;
 
+	for (size_t i = 0; i < q->ops.n; i++) /* what it would add to what we had before */
+		if (!map_get(&f->rules, q->ops.v[i].rule))
+			fw_ops_add(&fresh, q->ops.v[i].verb, q->ops.v[i].rule);
 	r = heal(f, &present, err);
 	if (r == 0) {
 		select_ops(f, &q->ops, &present, &ops);
 		r = run_ops(f, &ops, err);
 		if (r < 0)
-			roll_back(f, &ops);
+			roll_back(f, &fresh);
+		else
+			claim_present(f, &q->ops, &present);
 	}
 	/* Deletions that were skipped because somebody else did them. */
 	for (size_t i = 0; i < q->ops.n; i++)
@@ -455,8 +480,18 @@ static struct firewall *get_family(int family, struct error *err)
 	return f;
 }
 
+/* Called with the lock held. */
+static int wait_done(struct fw_request *q, struct error *err)
+{
+	while (!q->done)
+		pthread_cond_wait(&done, &lock);
+	if (q->result < 0)
+		*err = q->err;
+	return q->result;
+}
+
 /* Queue a request; wait for it if it is `waited` (then it is the caller's), else it is the worker's. */
-static int submit(int family, struct fw_request *q, struct error *err)
+static int submit(int family, struct fw_request *q, bool wait, struct error *err)
 {
 	struct firewall *f;
 	int r = 0;
@@ -474,13 +509,8 @@ static int submit(int family, struct fw_request *q, struct error *err)
 	*f->last = q;
 	f->last = &q->next;
 	pthread_cond_signal(&f->wake);
-	if (q->waited) {
-		while (!q->done)
-			pthread_cond_wait(&done, &lock);
-		r = q->result;
-		if (r < 0)
-			*err = q->err;
-	}
+	if (wait)
+		r = wait_done(q, err);
 	pthread_mutex_unlock(&lock);
 	return r;
 }
@@ -489,7 +519,7 @@ static int submit_simple(int family, enum fw_kind kind, struct error *err)
 {
 	struct fw_request q = {.kind = kind, .waited = true};
 
-	return submit(family, &q, err);
+	return submit(family, &q, true, err);
 }
 
 int firewall_apply(int family, const char *rules, struct error *err)
@@ -502,16 +532,50 @@ int firewall_apply(int family, const char *rules, struct error *err)
 		return -1;
 	for (size_t i = 0; i < ops.n; i++)
 		deletes &= ops.v[i].verb == 'D';
-	if (deletes) {
+	if (deletes || deferring) {
 		struct fw_request *q = xnew(struct fw_request);
 
-		*q = (struct fw_request){.kind = FW_BATCH, .ops = ops};
+		*q = (struct fw_request){.kind = FW_BATCH, .ops = ops, .waited = !deletes};
 		ops = (struct fw_ops){0};
-		r = submit(family, q, err);
+		r = submit(family, q, false, err);
+		if (!deletes && r == 0) {
+			q->next_deferred = deferred;
+			deferred = q;
+		} else if (!deletes) {
+			fw_ops_free(&q->ops);
+			free(q);
+		}
 	} else {
 		struct fw_request q = {.kind = FW_BATCH, .ops = ops, .waited = true};
 
-		r = submit(family, &q, err);
+		r = submit(family, &q, true, err);
+	}
+	return r;
+}
+
+void firewall_defer(void)
+{
+	deferring = true;
+}
+
+int firewall_collect(struct error *err)
+{
+	int r = 0;
+
+	deferring = false;
+	while (deferred) {
+		struct fw_request *q = deferred;
+		struct error one = ERROR_INIT;
+
+		deferred = q->next_deferred;
+		pthread_mutex_lock(&lock);
+		if (wait_done(q, &one) < 0 && r == 0) {
+			*err = one;
+			r = -1;
+		}
+		pthread_mutex_unlock(&lock);
+		fw_ops_free(&q->ops);
+		free(q);
 	}
 	return r;
 }

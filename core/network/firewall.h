@@ -22,6 +22,12 @@ int firewall_init(const char *state_dir, bool userland_proxy, struct error *err)
  * Any thread. Undone whole on failure.
  */
 int firewall_apply(int family, const char *rules, struct error *err);
+/*
+ * Between firewall_defer and firewall_collect this thread's firewall_apply only queues, so that links are made while the rules go in.
+ * firewall_collect waits for them and reports the first failure.
+ */
+void firewall_defer(void);
+int firewall_collect(struct error *err);
 /* Somebody flushed: put back what is missing. */
 void firewall_refresh(void);
 /* Remove recorded rules of an earlier daemon that nobody asked for since firewall_init. */

@@ -102,7 +102,8 @@ void fw_proc_end(struct fw_proc *p)
 {
 	if (p->pid <= 0)
 		return;
-	close(p->in); /* end of input is its end */
+	kill(p->pid, SIGTERM); /* it sits between two batches: nothing is cut */
+	close(p->in);
 	close(p->out);
 	close(p->errs);
 	while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)

@@ -16,6 +16,7 @@ struct bridge {
 	const struct dockerd_host *host;
 	bool proxy;
 	struct ports ports;
+	struct reaper *reaper;
 };
 
 static const struct dockerd_option options[] = {
@@ -142,6 +143,16 @@ static int ip_forward(struct bridge *b, struct dockerd_error *err)
 		   : 0;
 }
 
+static void bridge_close(void *self)
+{
+	struct bridge *b = self;
+
+	reaper_free(b->reaper);
+	pthread_mutex_destroy(&b->ports.lock);
+	free(b->ports.v);
+	free(b);
+}
+
 static int32_t bridge_open(const struct dockerd_open *args, void **self, struct dockerd_error *err)
 {
 	struct bridge *b = calloc(1, sizeof(*b));
@@ -150,22 +161,18 @@ static int32_t bridge_open(const struct dockerd_open *args, void **self, struct 
 		return dockerd_fail_errno(err, ENOMEM, "bridge driver");
 	b->host = args->host;
 	b->proxy = flag(args->options, "userland-proxy", true);
+	b->reaper = reaper_new(b->host);
+	if (!b->reaper) {
+		free(b);
+		return dockerd_fail_errno(err, ENOMEM, "bridge driver");
+	}
 	pthread_mutex_init(&b->ports.lock, NULL);
 	if (flag(args->options, "ip-forward", false) && ip_forward(b, err) < 0) {
-		free(b);
+		bridge_close(b);
 		return -1;
 	}
 	*self = b;
 	return 0;
-}
-
-static void bridge_close(void *self)
-{
-	struct bridge *b = self;
-
-	pthread_mutex_destroy(&b->ports.lock);
-	free(b->ports.v);
-	free(b);
 }
 
 /* Hand a batch to the daemon and free it. */
@@ -269,24 +276,25 @@ static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_
 	host_name(e, e->out_host_ifname);
 	if (choose_mac(e->mac, ip, e->out_mac, err) < 0)
 		return -1;
-	if (link_veth_add(&net, e->out_host_ifname, e->ifname, e->out_mac, e->netns_fd, err) < 0)
-		return -1;
-	if (link_setup_inside(e->netlink_fd, e->ifname, e->ipv4,
-			      e->default_route && !net.internal ? net.route : NULL, err) < 0)
-		goto drop_link;
-	if (ports_bind(&b->ports, b->host, ip, net.proxy, e->ports, e->port_count, err) < 0) {
-		external_failed(e, err);
-		goto drop_link;
-	}
+	if (ports_bind(&b->ports, b->host, ip, net.proxy, e->ports, e->port_count, err) < 0)
+		return external_failed(e, err);
+	/* First, since the daemon puts the rules in while the links are made. */
 	if (firewall(b, bridge_rules_endpoint(&net, ip, e->ports, e->port_count, true), err) < 0) {
 		external_failed(e, err);
 		goto drop_ports;
 	}
+	if (link_veth_add(&net, e->out_host_ifname, e->ifname, e->out_mac, e->netns_fd, err) < 0)
+		goto drop_rules;
+	if (link_setup_inside(e->netlink_fd, e->ifname, e->ipv4,
+			      e->default_route && !net.internal ? net.route : NULL, err) < 0)
+		goto drop_link;
 	return 0;
-drop_ports:
-	ports_release(&b->ports, b->host, e->ports, e->port_count);
 drop_link:
 	link_delete(e->out_host_ifname, &ignored);
+drop_rules:
+	firewall(b, bridge_rules_endpoint(&net, ip, e->ports, e->port_count, false), &ignored);
+drop_ports:
+	ports_release(&b->ports, b->host, e->ports, e->port_count);
 	return -1;
 }
 
@@ -296,6 +304,7 @@ static int32_t leave(void *self, const struct dockerd_network *n, struct dockerd
 	struct bridge *b = self;
 	struct bridge_net net;
 	char name[16], ip[64], host[16];
+	bool gone;
 	int r = 0;
 
 	if (read_net(b, n, name, &net, err) < 0)
@@ -307,7 +316,11 @@ static int32_t leave(void *self, const struct dockerd_network *n, struct dockerd
 	}
 	ports_release(&b->ports, b->host, e->ports, e->port_count);
 	host_name(e, host);
-	return link_delete(host, err) < 0 ? -1 : r;
+	if (link_detach(host, &gone, err) < 0)
+		return -1;
+	if (!gone)
+		reaper_delete(b->reaper, host);
+	return r;
 }
 
 /* The link is there and carries traffic; rules and ports are taken over by the same requests that made them. */

@@ -34,12 +34,22 @@ int link_bridge_delete(const char *ifname, struct dockerd_error *err);
 /* A veth pair: `host` on the bridge and up, `peer` inside the namespace with that MAC, not yet up. */
 int link_veth_add(const struct bridge_net *n, const char *host, const char *peer, const char *mac,
 		  int netns_fd, struct dockerd_error *err);
-/* Absent: fine. */
+/* Off the bridge and down: nothing gets through any more. Quick, unlike the deletion. Absent: fine, and *gone is set. */
+int link_detach(const char *ifname, bool *gone, struct dockerd_error *err);
+/* Waits for a grace period of the kernel, some ten milliseconds. Absent: fine. */
 int link_delete(const char *ifname, struct dockerd_error *err);
 /* Inside the namespace of netlink_fd: address, up, default route (gateway NULL: none). */
 int link_setup_inside(int netlink_fd, const char *ifname, const char *address, const char *gateway,
 		      struct dockerd_error *err);
 bool link_exists(const char *ifname);
+
+/* ---- reaper.c: a thread that deletes links, so that leaving does not wait for the kernel --------------------------------------------- */
+
+struct reaper;
+struct reaper *reaper_new(const struct dockerd_host *host);
+void reaper_delete(struct reaper *r, const char *ifname);
+/* Deletes what is left first. */
+void reaper_free(struct reaper *r);
 
 /* ---- ports.c ----------------------------------------------------------------------------------------------------------------------------- */
 

@@ -6,8 +6,11 @@
 #include "bridge.h"
 
 #include <fcntl.h>
-#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
@@ -240,22 +243,23 @@ bool link_exists(const char *ifname)
 	return if_nametoindex(ifname) != 0;
 }
 
+/* Let a container reach its own published ports: frames may leave by the port they came from. libnl has no call for this message. */
 static int hairpin_on(struct nl_sock *sk, const char *host)
 {
-	struct rtnl_link *l = rtnl_link_bridge_alloc(), *at = rtnl_link_alloc();
-	int r = -NLE_NOMEM;
+	struct ifinfomsg info = {.ifi_family = AF_BRIDGE, .ifi_index = (int)if_nametoindex(host)};
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_SETLINK, 0);
+	struct nlattr *port;
 
-	if (l && at) {
-		rtnl_link_set_ifindex(at, (int)if_nametoindex(host));
-		rtnl_link_set_family(l, AF_BRIDGE);
-		rtnl_link_set_ifindex(l, rtnl_link_get_ifindex(at));
-		r = rtnl_link_bridge_set_flags(l, RTNL_BRIDGE_HAIRPIN_MODE);
-		if (r == 0)
-			r = rtnl_link_change(sk, at, l, 0);
+	if (!m)
+		return -NLE_NOMEM;
+	if (nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
+	    !(port = nla_nest_start(m, IFLA_PROTINFO | NLA_F_NESTED)) ||
+	    nla_put_u8(m, IFLA_BRPORT_MODE, 1) < 0) {
+		nlmsg_free(m);
+		return -NLE_NOMEM;
 	}
-	rtnl_link_put(l);
-	rtnl_link_put(at);
-	return r;
+	nla_nest_end(m, port);
+	return nl_send_sync(sk, m); /* frees m */
 }
 
 /* One request makes both ends, attaches ours to the bridge and brings it up. */
@@ -303,6 +307,34 @@ out:
 	rtnl_link_put(l);
 	nl_socket_free(sk);
 	return r < 0 ? -1 : 0;
+}
+
+int link_detach(const char *ifname, bool *gone, struct dockerd_error *err)
+{
+	unsigned int index = if_nametoindex(ifname);
+	struct rtnl_link *at, *l;
+	struct nl_sock *sk;
+	int r = -NLE_NOMEM;
+
+	*gone = !index;
+	if (*gone)
+		return 0;
+	sk = open_here(err);
+	if (!sk)
+		return -1;
+	at = rtnl_link_alloc();
+	l = rtnl_link_alloc();
+	if (at && l) {
+		rtnl_link_set_ifindex(at, (int)index);
+		rtnl_link_set_master(l, 0);
+		rtnl_link_unset_flags(l, IFF_UP);
+		r = rtnl_link_change(sk, at, l, 0);
+	}
+	rtnl_link_put(at);
+	rtnl_link_put(l);
+	nl_socket_free(sk);
+	*gone = r == -NLE_NODEV || r == -NLE_OBJ_NOTFOUND;
+	return r < 0 && !*gone ? nl_fail(err, r, "detach link %s", ifname) : 0;
 }
 
 int link_delete(const char *ifname, struct dockerd_error *err)

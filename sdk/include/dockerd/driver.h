@@ -207,7 +207,8 @@ struct dockerd_host {
 	 * Firewall (network drivers): lines in the language of iptables-restore --noflush ("*nat", "-A ...", "COMMIT"), applied as one
 	 * batch; family is 4 or 6. Rules are written as iptables-save prints them. -A or -I of a rule that the daemon has put there already, and -D of
 	 * one that is gone, are left out, so a batch may be repeated. The daemon remembers the rules: they come back after a flush,
-	 * and go after a crash when nobody asks for them again. A batch of deletions may be applied after the call has returned.
+	 * and go after a crash when nobody asks for them again. A batch may be applied after the
+	 * call has returned: the daemon waits for it before a container runs, and calls leave if it failed.
 	 * Missing when the daemon must not touch the firewall (--iptables=false). See dockerd-driver(3) for the chains the daemon provides.
 	 */
 	int32_t (*firewall)(const struct dockerd_host *host, uint32_t family, const char *rules, struct dockerd_error *err);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Deletes the host's ends of containers that have left. The kernel makes whoever deletes a link wait for a grace period; nobody has to wait
+ * here, since the link is off the bridge already. If the daemon dies first, the link goes with the container's namespace.
+ *
+ * The thread starts with the first link and sleeps on the condition when there is none.
+ */
+#include "bridge.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+struct dead_link {
+	struct dead_link *next;
+	char ifname[16];
+};
+
+struct reaper {
+	const struct dockerd_host *host;
+	pthread_mutex_t lock; /* guards all below */
+	pthread_cond_t wake;
+	struct dead_link *first;
+	bool started, ending;
+	pthread_t thread;
+};
+
+struct reaper *reaper_new(const struct dockerd_host *host)
+{
+	struct reaper *r = calloc(1, sizeof(*r));
+
+	if (r) {
+		r->host = host;
+		pthread_mutex_init(&r->lock, NULL);
+		pthread_cond_init(&r->wake, NULL);
+	}
+	return r;
+}
+
+static void delete_now(const struct reaper *r, const char *ifname)
+{
+	struct dockerd_error err = {.size = sizeof(err)};
+
+	if (link_delete(ifname, &err) < 0)
+		r->host->log(r->host, DOCKERD_LOG_WARN, err.text);
+}
+
+static void *reap(void *arg)
+{
+	struct reaper *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	for (;;) {
+		struct dead_link *d = r->first;
+
+		if (!d && r->ending)
+			break;
+		if (!d) {
+			pthread_cond_wait(&r->wake, &r->lock);
+			continue;
+		}
+		r->first = d->next;
+		pthread_mutex_unlock(&r->lock);
+		delete_now(r, d->ifname);
+		free(d);
+		pthread_mutex_lock(&r->lock);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return NULL;
+}
+
+/* Small stack, no signals: they are the daemon's. */
+static bool start(struct reaper *r)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 128 * 1024);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r->started = pthread_create(&r->thread, &attr, reap, r) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return r->started;
+}
+
+void reaper_delete(struct reaper *r, const char *ifname)
+{
+	struct dead_link *d = calloc(1, sizeof(*d));
+	bool running;
+
+	pthread_mutex_lock(&r->lock);
+	running = d && (r->started || start(r));
+	if (running) {
+		snprintf(d->ifname, sizeof(d->ifname), "%s", ifname);
+		d->next = r->first;
+		r->first = d;
+		pthread_cond_signal(&r->wake);
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (!running) {
+		delete_now(r, ifname);
+		free(d);
+	}
+}
+
+void reaper_free(struct reaper *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->ending = true;
+	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->lock);
+	if (r->started)
+		pthread_join(r->thread, NULL);
+	pthread_cond_destroy(&r->wake);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
