@@ -16,6 +16,7 @@ tests_drivers_test_log_SOURCES = tests/drivers/test_log.c
 tests_drivers_test_log_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_drivers_test_log_LDADD = liblogs.a libplugin.a libconfig.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lutil -lpthread -ldl
 endif
+endif
 if NETWORK_BRIDGE
 check_PROGRAMS += tests/drivers/test_network
 TESTS += tests/drivers/test_network

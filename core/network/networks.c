@@ -183,6 +183,8 @@ static int bring_up(struct net *n, struct error *err)
 	struct plugin_call call;
 	int32_t r;
 
+	if (!n->instance.plugin->ops.network.network_create)
+		return 0;
 	if (plugin_enter(&n->instance, "network_create", n->id, &call, err) < 0)
 		return -1;
 	r = n->instance.plugin->ops.network.network_create(n->instance.self, &v, &derr);

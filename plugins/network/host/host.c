@@ -17,19 +17,8 @@ static void host_close(void *self)
 	(void)self;
 }
 
-/* The host has its network already. */
-static int32_t host_network(void *self, const struct dockerd_network *n, struct dockerd_error *err)
-{
-	(void)self;
-	(void)n;
-	(void)err;
-	return 0;
-}
-
 static const struct dockerd_network_ops ops = {
     .common = {.size = sizeof(ops), .open = host_open, .close = host_close},
-    .network_create = host_network,
-    .network_delete = host_network,
 };
 
 DOCKERD_DRIVER(.kind = DOCKERD_KIND_NETWORK, .name = "host", .version = "0.1",

@@ -62,19 +62,8 @@ static int32_t null_join(void *self, const struct dockerd_network *n, struct doc
 		   : 0;
 }
 
-/* Each namespace has its loopback already. */
-static int32_t null_network(void *self, const struct dockerd_network *n, struct dockerd_error *err)
-{
-	(void)self;
-	(void)n;
-	(void)err;
-	return 0;
-}
-
 static const struct dockerd_network_ops ops = {
     .common = {.size = sizeof(ops), .open = null_open, .close = null_close},
-    .network_create = null_network,
-    .network_delete = null_network,
     .join = null_join,
 };
 
