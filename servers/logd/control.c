@@ -69,6 +69,21 @@ void request_done(struct request *r)
 		request_close(r);
 }
 
+void told_free(struct told *t)
+{
+	free(t->container_id);
+	free(t->container_name);
+	free(t->image_id);
+	free(t->image_name);
+	free(t->command);
+	free(t->log_path);
+	free(t->daemon_name);
+	pairs_free(&t->labels);
+	pairs_free(&t->env);
+	pairs_free(&t->options);
+	*t = (struct told){0};
+}
+
 /* 'l', 'e' or 'o', key NUL, value NUL, ... */
 static int take_pairs(struct told *t, const char *p, size_t n, struct error *err)
 {

@@ -96,7 +96,6 @@ struct told {
 	int64_t created;
 	struct pairs labels, env, options;
 };
-void told_free(struct told *t);
 
 /* Load and open the driver, once. */
 int sink_setup(const char *driver, const char *state_dir, struct error *err);
@@ -184,6 +183,7 @@ size_t clients_count(void);
 /* ---- control.c ---------------------------------------------------------------------------------------------------------------------- */
 
 struct request; /* one that waits for its answer */
+void told_free(struct told *t);
 int control_setup(int listener, struct error *err);
 void request_done(struct request *r); /* with MSG_OK */
 /* A client went: logd ends if it was told to and this was the last. */

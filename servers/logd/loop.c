@@ -81,6 +81,7 @@ void loop_run(int64_t (*deadline)(void), void (*tick)(int64_t now))
 {
 	struct epoll_event events[64];
 
+	stopped = false;
 	while (!stopped) {
 		int64_t due = deadline(), now = clock_mono_ns();
 		int64_t wait = due == INT64_MAX ? -1 : due <= now ? 0 : (due - now) / 1000000 + 1;

@@ -50,21 +50,6 @@ static struct watch bell;
 static pthread_mutex_t bell_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sink *rung;
 
-void told_free(struct told *t)
-{
-	free(t->container_id);
-	free(t->container_name);
-	free(t->image_id);
-	free(t->image_name);
-	free(t->command);
-	free(t->log_path);
-	free(t->daemon_name);
-	pairs_free(&t->labels);
-	pairs_free(&t->env);
-	pairs_free(&t->options);
-	*t = (struct told){0};
-}
-
 static void bell_ready(struct watch *w, uint32_t events)
 {
 	eventfd_t n;

@@ -1,7 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 # libFuzzer targets, built on demand in a tree of their own:
 #	../configure CC=clang CFLAGS="-g -O1 -fsanitize=fuzzer-no-link,address,undefined" && make fuzz_spec
-EXTRA_PROGRAMS += fuzz_spec
+#	./fuzz_json_file ../tests/fuzz/corpus/json_file -runs=100000
+EXTRA_PROGRAMS += fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_logd
 fuzz_spec_SOURCES = tests/fuzz/fuzz_spec.c
 fuzz_spec_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_spec_LDADD = libspec.a libbase.a $(CJSON_LIBS) $(CRYPTO_LIBS)
+
+fuzz_daemon_json_SOURCES = tests/fuzz/fuzz_daemon_json.c
+fuzz_daemon_json_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_daemon_json_LDADD = libconfig.a libbase.a $(CJSON_LIBS)
+
+fuzz_json_file_SOURCES = tests/fuzz/fuzz_json_file.c plugins/log/json-file/escape.c plugins/log/json-file/scan.c
+fuzz_json_file_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+logd_without_driver = servers/logd/client.c servers/logd/control.c servers/logd/keys.c servers/logd/loop.c servers/logd/split.c \
+	servers/logd/stream.c
+fuzz_logd_SOURCES = tests/fuzz/fuzz_logd.c $(logd_without_driver)
+fuzz_logd_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_logd_LDADD = libbase.a $(CJSON_LIBS) -lpthread
+
+# The same over their corpora in make check, with any compiler (tests/fuzz/main.c).
+corpus_programs = tests/fuzz/corpus_daemon_json tests/fuzz/corpus_json_file tests/fuzz/corpus_logd
+check_PROGRAMS += $(corpus_programs)
+TESTS += $(corpus_programs)
+EXTRA_DIST += tests/fuzz/corpus
+
+tests_fuzz_corpus_daemon_json_SOURCES = $(fuzz_daemon_json_SOURCES) tests/fuzz/main.c
+tests_fuzz_corpus_daemon_json_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/daemon_json"'
+tests_fuzz_corpus_daemon_json_LDADD = $(fuzz_daemon_json_LDADD)
+tests_fuzz_corpus_json_file_SOURCES = $(fuzz_json_file_SOURCES) tests/fuzz/main.c
+tests_fuzz_corpus_json_file_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/json_file"'
+tests_fuzz_corpus_logd_SOURCES = $(fuzz_logd_SOURCES) tests/fuzz/main.c
+tests_fuzz_corpus_logd_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/logd"'
+tests_fuzz_corpus_logd_LDADD = $(fuzz_logd_LDADD)

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pure parts of logging: json-file's escaper, times, scanner, tags; logd's line splitter and detach keys. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "../../plugins/log/json-file/json-file.h"
+#include "../../servers/logd/logd.h"
+#include "base/clock.h"
+#include "base/cleanup.h"
+#include "base/mem.h"
+
+static void expect_escaped(const char *in, size_t n, const char *want)
+{
+	char out[256];
+	size_t len = escape_json(out, in, n);
+
+	out[len] = '\0';
+	assert_string_equal(out, want);
+}
+
+static void test_escape(void **state)
+{
+	(void)state;
+	expect_escaped("plain", 5, "plain");
+	expect_escaped("\"\\\n\r\t\b\x1f\x7f", 8, "\\\"\\\\\\n\\r\\u0009\\u0008\\u001f\x7f");
+	expect_escaped("<&>", 3, "\\u003c\\u0026\\u003e");
+	expect_escaped("\0", 1, "\\u0000");
+	expect_escaped("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9,
+		       "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+	expect_escaped("\xe2\x80\xa8\xe2\x80\xa9", 6, "\\u2028\\u2029");
+	/* cut, overlong, surrogate, out of range: one replacement per byte, as Go */
+	expect_escaped("\xc3", 1, "\\ufffd");
+	expect_escaped("a\xffz", 3, "a\\ufffdz");
+	expect_escaped("\xc0\x80", 2, "\\ufffd\\ufffd");
+	expect_escaped("\xed\xa0\x80", 3, "\\ufffd\\ufffd\\ufffd");
+	expect_escaped("\xf4\x90\x80\x80", 4, "\\ufffd\\ufffd\\ufffd\\ufffd");
+}
+
+static void test_time(void **state)
+{
+	static const int64_t times[] = {0,
+					1,
+					999999999,
+					1000000000,
+					951782400000000000,
+					951868799123456789,
+					1709164800000000000,
+					1767225599999999990,
+					-1,
+					-86400000000000,
+					4102444800120000000};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+		char ours[40], want[CLOCK_TEXT];
+
+		ours[format_time(ours, times[i])] = '\0';
+		clock_format(times[i], want);
+		assert_string_equal(ours, want);
+	}
+}
+
+static bool scan(const char *line, struct record *r, char *out)
+{
+	/* exactly sized, so that a sanitizer sees a step too far */
+	size_t n = strlen(line);
+	char *copy = xmalloc(n ? n : 1), *buf = xmalloc(n + 1);
+	bool ok;
+
+	memcpy(copy, line, n);
+	ok = scan_record(copy, n, r, buf);
+	if (ok) {
+		memcpy(out, r->data, r->len);
+		out[r->len] = '\0';
+	}
+	free(copy);
+	free(buf);
+	return ok;
+}
+
+#define T ",\"time\":\"2024-01-02T03:04:05Z\"}"
+
+static void test_scan(void **state)
+{
+	static const char *const bad[] = {
+	    "",
+	    "{",
+	    "{}",
+	    "{\"log\":\"x\"}",
+	    "{\"log\":\"x\"" T "x",
+	    "{\"log\":\"x" T,
+	    "{\"log\":\"\\x\"" T,
+	    "{\"log\":\"\\u12\"" T,
+	    "{\"log\":1" T,
+	    "{\"log\":\"x\",\"time\":\"yesterday\"}",
+	    "{\"log\":\"x\",\"time\":\"2024-01-02T03:04:05\"}",
+	    "[\"log\"]",
+	    "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]" T,
+	};
+	struct record r;
+	char out[128];
+
+	(void)state;
+	assert_true(
+	    scan("{\"log\":\"a\\tb\\u00e9\\/\\ud83d\\ude00\\ud83d\\n\",\"stream\":\"stderr\"" T, &r,
+		 out));
+	assert_string_equal(out, "a\tb\xc3\xa9/\xf0\x9f\x98\x80\xef\xbf\xbd\n");
+	assert_int_equal(r.source, DOCKERD_LOG_STDERR);
+	assert_int_equal(r.time, 1704164645000000000);
+	assert_true(scan(" { \"time\" : \"2024-01-02T04:04:05.25+01:00\" , \"other\" : "
+			 "{\"log\":[1,{\"a\":null}]} , \"log\":\"\" } ",
+			 &r, out));
+	assert_int_equal(r.time, 1704164645250000000);
+	assert_int_equal(r.len, 0);
+	assert_true(scan("{\"log\":\"\\u0000x\"" T, &r, out));
+	assert_int_equal(r.len, 2);
+	assert_true(scan("{\"log\":\"x\",\"attrs\":null" T, &r, out));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(scan(bad[i], &r, out));
+}
+
+static void test_tag(void **state)
+{
+	struct dockerd_log_info info = {
+	    .size = sizeof(info),
+	    .container_id = "0123456789abcdef0123",
+	    .container_name = "web",
+	    .image_id = "sha256:fedcba98765432100000",
+	    .command = "sh -c",
+	};
+	static const char *const good[][2] = {
+	    {"plain", "plain"},
+	    {"{{.ID}}", "0123456789ab"},
+	    {"{{ .FullID }}/{{.Name}}", "0123456789abcdef0123/web"},
+	    {"{{.ImageID}}-{{.ImageName}}-{{.Command}}", "fedcba987654--sh -c"},
+	};
+	static const char *const bad[] = {"{{.Foo}}", "{{.ID", "{{.ID .Name}}", "{{printf}}",
+					  "{{}}"};
+	struct dockerd_error err = {.size = sizeof(err)};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		struct text t = {0};
+
+		assert_int_equal(tag_expand(good[i][0], &info, &t, &err), 0);
+		assert_string_equal(t.p, good[i][1]);
+		free(t.p);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct text t = {0};
+
+		assert_int_equal(tag_expand(bad[i], &info, &t, &err), -1);
+		free(t.p);
+	}
+}
+
+/* Messages as "text|" and parts as "text+ordinal|". */
+static struct str seen;
+
+static void note(struct split_out *o)
+{
+	for (uint32_t i = 0; i < o->n; i++) {
+		const struct dockerd_log_message *m = &o->messages[i];
+
+		if (m->length > 100)
+			str_printf(&seen, "%d", (int)m->length);
+		else
+			str_add(&seen, m->data, m->length);
+		if (m->partial_ordinal)
+			str_printf(&seen, "%c%u", m->partial ? '+' : '.', m->partial_ordinal);
+		str_putc(&seen, '|');
+	}
+}
+
+static void feed(struct split *s, const char *text, size_t n, bool flush)
+{
+	static char space[PART_MAX + READ_MAX];
+	static struct dockerd_log_message messages[BATCH_MAX];
+	struct split_out o = {.messages = messages, .emit = note};
+
+	memcpy(space + PART_MAX, text, n);
+	split_feed(s, space, n, 1, flush, &o);
+}
+
+static void expect_seen(const char *want)
+{
+	assert_string_equal(str_cstr(&seen), want);
+	str_reset(&seen);
+}
+
+static void test_split(void **state)
+{
+	auto_free char *x = xmalloc(40000);
+	struct split s = {.source = DOCKERD_LOG_STDOUT};
+
+	(void)state;
+	memset(x, 'x', 40000);
+	feed(&s, "a\n\nb", 4, false);
+	expect_seen("a||");
+	feed(&s, "c\nd", 3, false);
+	expect_seen("bc|");
+	feed(&s, "", 0, true);
+	expect_seen("d+1|");
+	feed(&s, x, 40000, false);
+	expect_seen("16384+1|16384+2|");
+	feed(&s, "\ny\n", 3, false);
+	expect_seen("7232.3|y|");
+	/* exactly one part, then the newline: an empty last part */
+	feed(&s, x, PART_MAX, false);
+	feed(&s, "\n", 1, false);
+	expect_seen("16384+1|.2|");
+	/* byte by byte it comes to the same */
+	for (int i = 0; i < PART_MAX + 1; i++)
+		feed(&s, "z", 1, false);
+	feed(&s, "\n", 1, false);
+	expect_seen("16384+1|z.2|");
+	assert_null(s.tail);
+	for (int i = 0; i < BATCH_MAX * 2; i++)
+		memcpy(x + i * 2, "k\n", 2);
+	feed(&s, x, BATCH_MAX * 4, false);
+	assert_int_equal(seen.len, BATCH_MAX * 4);
+	str_reset(&seen);
+	split_free(&s);
+	str_free(&seen);
+}
+
+static void expect_keys(struct keys *k, const char *in, const char *want, bool typed)
+{
+	char out[128];
+	size_t n;
+
+	assert_int_equal(keys_pass(k, in, strlen(in), out, &n), typed);
+	out[n] = '\0';
+	assert_string_equal(out, want);
+}
+
+static void test_keys(void **state)
+{
+	struct keys k = {.keys = "\x10\x11", .n = 2}, aab = {.keys = "aab", .n = 3},
+		    none = {.n = 0};
+
+	(void)state;
+	expect_keys(&k, "ab", "ab", false);
+	expect_keys(&k, "c\x10", "c", false);
+	expect_keys(&k, "d",
+		    "\x10"
+		    "d",
+		    false);
+	expect_keys(&k, "\x10\x10\x10", "\x10\x10", false);
+	expect_keys(&k, "\x11rest", "", true);
+	expect_keys(&aab, "aaaxaab", "aaax", true);
+	expect_keys(&none, "\x10\x11", "\x10\x11", false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_escape), cmocka_unit_test(test_time),
+	    cmocka_unit_test(test_scan),   cmocka_unit_test(test_tag),
+	    cmocka_unit_test(test_split),  cmocka_unit_test(test_keys),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
