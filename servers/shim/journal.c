@@ -30,9 +30,28 @@ int journal_create(struct shim *s, struct error *err)
 	return 0;
 }
 
+#define KEEP 512 /* records: far more than the exec sessions that can end while nobody listens */
+#define PAGE 4096
+
 static off_t record_offset(uint64_t seq)
 {
 	return (off_t)(sizeof(struct shim_journal_head) + (seq - 1) * sizeof(struct shim_record));
+}
+
+/*
+ * A container with health checks writes two records each time, for months: pages of old ones are given back. The first page (created,
+ * started) and the last KEEP records stay. Their place reads as zeros, which no reader takes for a record.
+ */
+static void forget_old(struct shim *s)
+{
+	off_t keep_from;
+
+	if (s->last_seq % 32 || s->last_seq <= KEEP)
+		return;
+	keep_from = record_offset(s->last_seq - KEEP) / PAGE * PAGE;
+	if (keep_from > PAGE)
+		fallocate(s->journal, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE,
+			  keep_from - PAGE);
 }
 
 void journal_pump(struct shim *s, struct client *c)
@@ -44,6 +63,10 @@ void journal_pump(struct shim *s, struct client *c)
 
 		if (pread(s->journal, &r, sizeof(r), record_offset(c->seen + 1)) != sizeof(r))
 			return;
+		if (!r.seq) { /* forgotten */
+			c->seen++;
+			continue;
+		}
 		msg_init(&m, SHIM_EVENT);
 		msg_put(&m, TAG_RECORD, &r, sizeof(r));
 		if (msg_send(c->fd, &m, &err) < 0) {
@@ -78,6 +101,7 @@ void journal_add(struct shim *s, enum shim_event_type type, const struct proc *p
 		return;
 	}
 	s->last_seq = r.seq;
+	forget_old(s);
 	FAULT("shim.journal.after");
 	for (struct client *c = s->clients; c; c = c->next)
 		if (c->subscribed)

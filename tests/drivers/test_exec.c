@@ -547,6 +547,45 @@ static void test_dead_shim(void)
 	box_close(&b);
 }
 
+/* Health checks for months: the journal stays small and what counts stays in it. */
+static void test_long_journal(void)
+{
+	static const char *const argv[] = {"true", NULL};
+	struct error err = ERROR_INIT;
+	struct seen seen = {0};
+	struct shim_event ev = {0};
+	struct stat st = {0};
+	struct box b;
+	int sock, good = 0;
+
+	start_sleeper(&b, NULL);
+	for (int i = 0; i < 400; i++) {
+		char id[16];
+		auto_str out = STR_INIT;
+
+		snprintf(id, sizeof(id), "h%d", i);
+		good += run_exec(&b, id, &(struct spec_options){.argv = argv}, &out, &err) == 0;
+	}
+	ok(good == 400, "400 sessions (%d, %s)", good, err.text);
+	{
+		auto_free char *path = xasprintf("%s/journal", b.dir);
+
+		ok(stat(path, &st) == 0 && st.st_blocks * 512 < 96 * 1024,
+		   "the journal has given old pages back (%ld KiB)", (long)st.st_blocks / 2);
+	}
+	ok(shim_journal_read(b.dir, 0, count_event, &seen, &err) == 0 && seen.n > 512 &&
+	       seen.last.seq == 802,
+	   "read across the gap (%d)", seen.n);
+	sock = shim_subscribe(b.dir, 0, &err);
+	fd_close(&b.events);
+	b.events = sock;
+	ok(box_wait(&b, SHIM_EVENT_CREATED, NULL, &ev) &&
+	       box_wait(&b, SHIM_EVENT_EXEC_EXIT, "h399", &ev),
+	   "replayed across the gap");
+	box_delete(&b, &err);
+	box_close(&b);
+}
+
 #ifdef ENABLE_FAULTS
 static bool children_left(void)
 {
@@ -658,6 +697,7 @@ int main(void)
 	test_init();
 	test_mounts();
 	test_dead_shim();
+	test_long_journal();
 #ifdef ENABLE_FAULTS
 	test_faults();
 	test_session_faults();
