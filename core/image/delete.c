@@ -156,6 +156,8 @@ static int erase(struct image_store *s, const char *id, char parent[DIGEST_TEXT]
 	if (!r)
 		return image_not_found(id, err);
 	memcpy(parent, r->parent, DIGEST_TEXT);
+	if (r->top)
+		layer_set_pending(s, r->top, true);
 	FAULT("image.delete.before-content");
 	if (unlinkat(s->imagedb, content, 0) < 0 && errno != ENOENT)
 		log_error("image's configuration not removed", "image", id, "error",

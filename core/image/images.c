@@ -180,6 +180,7 @@ int image_put(struct image_store *s, const char *text, size_t len, const char *p
 		return -1;
 	}
 	FAULT("image.put.after-content");
+	layer_set_pending(s, top, false);
 	r = record_new(out, config, top);
 	snprintf(r->parent, sizeof(r->parent), "%s", parent ? parent : "");
 	pthread_mutex_lock(&s->lock);

@@ -6,6 +6,9 @@
  * sha256/<chainID>. Removing: rename back into tmp, then the driver's layer. So whatever lies in tmp at start names a driver layer that
  * nobody needs (unless its cache-id is in use), and the sweep touches nothing that it does not find there: the driver's directory also
  * holds layers of others (build caches).
+ *
+ * sha256/<chainID>/pending (ours): no image counts on this layer yet, or any more. Without references at start such a layer goes; one
+ * without the file stays, since another engine's build cache may need it.
  */
 #include "image/store_int.h"
 
@@ -322,6 +325,8 @@ static int draft_fill(struct image_store *s, struct draft *d, const struct layer
 				 "layer is damaged: its digest is %s, expected %s", u->digest,
 				 want);
 	FAULT("image.layer.after-extract");
+	if (file_write_atomic(d->fd, "pending", "", 0, 0644, false, err) < 0)
+		return -1;
 	if (STORAGE(s, err, commit, layer.id, &layer) < 0 ||
 	    draft_size(s, &layer, u, &size, err) < 0 || draft_write(d, parent, u, size, err) < 0)
 		return -1;
@@ -394,6 +399,37 @@ struct layer *layer_add(struct image_store *s, struct layer *parent, int fd, con
 		return NULL;
 	}
 	return l;
+}
+
+/* ---- pending ------------------------------------------------------------------------------------------------------------------------ */
+
+void layer_set_pending(struct image_store *s, const struct layer *l, bool pending)
+{
+	for (; l; l = pending ? NULL : l->parent) {
+		auto_free char *path = xasprintf("sha256/%s/pending", digest_hex(l->chain));
+		auto_close fd = -1;
+
+		if (!pending && unlinkat(s->layerdb, path, 0) < 0 && errno == ENOENT)
+			continue;
+		if (pending)
+			fd = openat(s->layerdb, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	}
+}
+
+void layers_release_pending(struct image_store *s)
+{
+	auto_strlist chains = STRLIST_INIT;
+	struct map_entry *e;
+	size_t i = 0;
+
+	while ((e = map_next(&s->layers, &i))) {
+		auto_free char *path = xasprintf("sha256/%s/pending", digest_hex(e->key));
+
+		if (((struct layer *)e->value)->refs == 0 && file_exists_at(s->layerdb, path))
+			strlist_add(&chains, e->key);
+	}
+	for (i = 0; i < chains.n; i++)
+		layer_unref(s, layer_ref(s, chains.v[i]), NULL);
 }
 
 /* ---- removing -------------------------------------------------------------------------------------------------------------------- */

@@ -138,6 +138,7 @@ int image_store_open(const char *data_root, struct plugin_instance *storage,
 		image_store_close(s);
 		return -1;
 	}
+	layers_release_pending(s);
 	load_sweep(s);
 	*out = s;
 	return 0;

@@ -102,6 +102,10 @@ void layer_unref(struct image_store *s, struct layer *l, struct image_deletions 
  */
 struct layer *layer_add(struct image_store *s, struct layer *parent, int fd, const char *want_diff,
 			struct error *err);
+/* Note on disk that no image counts on the layer / that one counts on it and all below it. Best effort: what it is for is a crash. */
+void layer_set_pending(struct image_store *s, const struct layer *l, bool pending);
+/* At start, once images and containers hold theirs. */
+void layers_release_pending(struct image_store *s);
 uint64_t layer_chain_size(const struct layer *l);
 size_t layer_depth(const struct layer *l);
 /* The layer's archive to fd, identical to what it came from. */
