@@ -10,6 +10,7 @@ plugins_storage_overlay2_overlay2_la_SOURCES = plugins/storage/overlay2/overlay2
 	plugins/storage/overlay2/check.c $(STORAGE_COMMON)
 plugins_storage_overlay2_overlay2_la_CFLAGS = $(DRIVER_CFLAGS)
 plugins_storage_overlay2_overlay2_la_LDFLAGS = $(STORAGE_LDFLAGS)
+dist_man_MANS += plugins/storage/overlay2/dockerd-storage-overlay2.8
 endif
 
 if STORAGE_VFS
@@ -17,6 +18,7 @@ drvstorage_LTLIBRARIES += plugins/storage/vfs/vfs.la
 plugins_storage_vfs_vfs_la_SOURCES = plugins/storage/vfs/vfs.c plugins/storage/common/copy.c $(STORAGE_COMMON)
 plugins_storage_vfs_vfs_la_CFLAGS = $(DRIVER_CFLAGS)
 plugins_storage_vfs_vfs_la_LDFLAGS = $(STORAGE_LDFLAGS)
+dist_man_MANS += plugins/storage/vfs/dockerd-storage-vfs.8
 endif
 
 if STORAGE_BTRFS
@@ -24,5 +26,6 @@ drvstorage_LTLIBRARIES += plugins/storage/btrfs/btrfs.la
 plugins_storage_btrfs_btrfs_la_SOURCES = plugins/storage/btrfs/btrfs.c $(STORAGE_COMMON)
 plugins_storage_btrfs_btrfs_la_CFLAGS = $(DRIVER_CFLAGS)
 plugins_storage_btrfs_btrfs_la_LDFLAGS = $(STORAGE_LDFLAGS)
+dist_man_MANS += plugins/storage/btrfs/dockerd-storage-btrfs.8
 plugins_storage_btrfs_btrfs_la_LIBADD = $(BTRFS_LIBS)
 endif

@@ -62,7 +62,10 @@ struct dockerd_storage_ops {
 	 * `commit`. With WHITEOUT_NONE drivers (vfs, btrfs) the directory already shows the parent's content.
 	 */
 	int32_t (*prepare)(void *self, const struct dockerd_layer *layer, struct dockerd_layer_dir *out, struct dockerd_error *err);
-	/* The content is there and synced: make the layer permanent. */
+	/*
+	 * The content is there: the layer is whole from now on. The driver need not sync: the daemon syncs the file system after this where
+	 * the layer must outlive a power cut (not for the layers of containers, which it makes anew).
+	 */
 	int32_t (*commit)(void *self, const struct dockerd_layer *layer, struct dockerd_error *err);
 	/* Make a container's read-write layer on top of parent (complete at return: no commit). */
 	int32_t (*create_rw)(void *self, const struct dockerd_layer *layer, struct dockerd_error *err);
