@@ -21,9 +21,11 @@ struct request {
 	uint32_t seq;
 	bool greeted;
 	struct stream *waits; /* for LOGD_FINISH */
+	struct request *next;
 };
 
 static struct watch listener;
+static struct request *requests; /* open connections */
 static bool ending;
 
 static void end_if_idle(void)
@@ -54,6 +56,11 @@ void control_client_gone(void)
 
 static void request_close(struct request *r)
 {
+	struct request **at = &requests;
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
 	if (r->waits)
 		r->waits->finish = NULL; /* it goes on without us */
 	loop_close(&r->watch);
@@ -290,6 +297,8 @@ static void listener_ready(struct watch *w, uint32_t events)
 		return;
 	r = xnew(struct request);
 	r->watch = (struct watch){.ready = request_ready, .fd = fd};
+	r->next = requests;
+	requests = r;
 	loop_want(&r->watch, EPOLLIN);
 }
 
@@ -299,4 +308,11 @@ int control_setup(int fd, struct error *err)
 	(void)err;
 	loop_want(&listener, EPOLLIN);
 	return 0;
+}
+
+void control_end(void)
+{
+	loop_close(&listener);
+	while (requests)
+		request_close(requests);
 }

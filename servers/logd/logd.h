@@ -46,6 +46,7 @@ void loop_free_later(void *p);
 /* Returns when loop_stop was called. deadline: next timer in ns (CLOCK_MONOTONIC), INT64_MAX: none; tick runs what is due. */
 void loop_run(int64_t (*deadline)(void), void (*tick)(int64_t now));
 void loop_stop(void);
+void loop_end(void); /* frees what waits for the end of a round */
 
 /* ---- split.c ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -185,6 +186,7 @@ size_t clients_count(void);
 struct request; /* one that waits for its answer */
 void told_free(struct told *t);
 int control_setup(int listener, struct error *err);
+void control_end(void);
 void request_done(struct request *r); /* with MSG_OK */
 /* A client went: logd ends if it was told to and this was the last. */
 void control_client_gone(void);

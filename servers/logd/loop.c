@@ -72,6 +72,12 @@ static void bury(void)
 	}
 }
 
+void loop_end(void)
+{
+	bury();
+	close(epoll_fd);
+}
+
 void loop_stop(void)
 {
 	stopped = true;

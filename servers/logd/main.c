@@ -74,5 +74,7 @@ int main(int argc, char **argv)
 		close(null);
 	}
 	loop_run(stream_deadline, stream_tick);
+	control_end();
+	loop_end();
 	return 0;
 }

@@ -354,7 +354,7 @@ static int next_line(struct reader *r, const char **line, size_t *n, struct dock
 	size_t looked = 0;
 
 	for (;;) {
-		const char *start = r->buf + r->used, *nl;
+		const char *start = r->buf ? r->buf + r->used : "", *nl;
 		size_t have = r->len - r->used;
 		int more;
 
