@@ -290,6 +290,7 @@ int image_delete(struct image_store *s, const char *name, bool force, bool prune
 
 	if (!id)
 		return -1;
+	reaper_drain(s); /* a container removed just now still holds the image's layers */
 	references_of(s, id, &refs);
 	named = !is_id_prefix(id, name);
 	if (named) {
@@ -379,6 +380,7 @@ int image_prune(struct image_store *s, const struct image_prune *p, struct image
 		if (!clock_parse_param(p->until.v[k], clock_wall_ns(), &t))
 			return error_set(err, ERR_INVALID, "invalid value for \"until\": %s",
 					 p->until.v[k]);
+	reaper_drain(s);
 	pthread_mutex_lock(&s->lock);
 	while ((e = map_next(&s->images, &i)))
 		strlist_add(&ids, e->key);

@@ -199,6 +199,22 @@ static bool cache_id_used(struct image_store *s, const char *id)
 	return false;
 }
 
+/* The driver's layer that tmp/<name>/<file> names, if it is nobody's. */
+static int sweep_named(struct image_store *s, const char *name, const char *file)
+{
+	auto_free char *path = xasprintf("tmp/%s/%s", name, file);
+	struct error err = ERROR_INIT;
+	auto_str id = STR_INIT;
+
+	if (read_small(s->layerdb, path, &id, &err) < 0 || !path_is_component(str_cstr(&id)) ||
+	    cache_id_used(s, str_cstr(&id)))
+		return 0;
+	if (STORAGE(s, &err, remove, str_cstr(&id), str_cstr(&id)) == 0)
+		return 0;
+	log_warn("leftover layer not removed", "layer", str_cstr(&id), "error", err.text);
+	return -1;
+}
+
 int layers_sweep(struct image_store *s, struct error *err)
 {
 	auto_strlist names = STRLIST_INIT;
@@ -206,18 +222,13 @@ int layers_sweep(struct image_store *s, struct error *err)
 	if (list_dir(s->layerdb, "tmp", &names, err) < 0)
 		return -1;
 	for (size_t i = 0; i < names.n; i++) {
-		auto_free char *path = xasprintf("tmp/%s/cache-id", names.v[i]),
-			       *dir = xasprintf("tmp/%s", names.v[i]);
+		auto_free char *dir = xasprintf("tmp/%s", names.v[i]);
 		struct error bad = ERROR_INIT;
-		auto_str id = STR_INIT;
 
-		if (read_small(s->layerdb, path, &id, &bad) == 0 &&
-		    path_is_component(str_cstr(&id)) && !cache_id_used(s, str_cstr(&id)) &&
-		    STORAGE(s, &bad, remove, str_cstr(&id), str_cstr(&id)) < 0) {
-			log_warn("leftover layer not removed", "layer", str_cstr(&id), "error",
-				 bad.text);
+		if (sweep_named(s, names.v[i], "cache-id") < 0 ||
+		    sweep_named(s, names.v[i], "mount-id") < 0 ||
+		    sweep_named(s, names.v[i], "init-id") < 0)
 			continue; /* next start again */
-		}
 		if (dir_remove_all(s->layerdb, dir, &bad) < 0)
 			log_warn("leftover not removed", "error", bad.text);
 	}

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Counted mounts of the driver's layers: a container, docker cp and an export may want the same layer at once. The driver finds an existing
- * mount again (storage.h), so every mount_get asks it for a descriptor; only the last mount_put unmounts. `busy` keeps the two from
+ * mount again (storage.h), so every mount_get asks it for a descriptor; after the last mount_put the reaper unmounts. `busy` keeps the two from
  * crossing while the store's lock is free.
  */
 #include "image/store_int.h"
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
@@ -15,6 +16,7 @@
 struct mount_count {
 	unsigned n;
 	bool busy;
+	bool ending; /* no one needs it; the reaper will unmount */
 };
 
 static struct mount_count *take(struct image_store *s, const char *id)
@@ -36,7 +38,7 @@ static void give(struct image_store *s, const char *id, struct mount_count *m)
 {
 	LOCK_SCOPE(&s->lock);
 	m->busy = false;
-	if (!m->n) {
+	if (!m->n && !m->ending) {
 		map_del(&s->mounts, id);
 		free(m);
 	}
@@ -52,6 +54,7 @@ int mount_get(struct image_store *s, const struct dockerd_layer *layer, int *fd,
 
 	if (r == 0) {
 		m->n++;
+		m->ending = false;
 		*fd = dir.fd;
 		if (path)
 			*path = xstrdup(dir.path);
@@ -63,15 +66,28 @@ int mount_get(struct image_store *s, const struct dockerd_layer *layer, int *fd,
 int mount_put(struct image_store *s, const char *id, struct error *err)
 {
 	struct mount_count *m = take(s, id);
-	int r = 0;
+	bool last = m->n <= 1; /* 0: mounted by the daemon before this one */
 
-	/* Not counted: mounted by the daemon before this one. */
-	if (m->n <= 1)
-		r = STORAGE(s, err, unmount, id, id);
-	if (r == 0 && m->n)
+	(void)err;
+	if (m->n)
 		m->n--;
+	if (last)
+		m->ending = true;
 	give(s, id, m);
-	return r;
+	if (last)
+		reaper_unmount(s, id);
+	return 0;
+}
+
+void mount_end(struct image_store *s, const char *id)
+{
+	struct mount_count *m = take(s, id);
+	struct error err = ERROR_INIT;
+
+	if (m->ending && STORAGE(s, &err, unmount, id, id) < 0)
+		log_warn("layer not unmounted", "layer", id, "error", err.text);
+	m->ending = false;
+	give(s, id, m);
 }
 
 void mount_forget(struct image_store *s, const char *id)
@@ -79,5 +95,6 @@ void mount_forget(struct image_store *s, const char *id)
 	struct mount_count *m = take(s, id);
 
 	m->n = 0;
+	m->ending = false;
 	give(s, id, m);
 }

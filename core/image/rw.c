@@ -31,12 +31,9 @@ void rw_free(void *p)
 	free(rw);
 }
 
-/* Both driver layers and the directory; each step may find its part gone. */
-static int erase(struct image_store *s, const char *cid, const char *mount_id, const char *init_id,
-		 struct error *err)
+int rw_erase(struct image_store *s, const char *dir, const char *mount_id, const char *init_id,
+	     struct error *err)
 {
-	auto_free char *dir = xasprintf("mounts/%s", cid);
-
 	if (mount_id && STORAGE(s, err, remove, mount_id, mount_id) < 0)
 		return -1;
 	FAULT("image.rw.remove.after-mount");
@@ -79,7 +76,7 @@ static void rw_read(struct image_store *s, const char *cid)
 		return;
 	}
 	if (!there) {
-		if (erase(s, cid, rw->mount_id, rw->init_id, &err) < 0)
+		if (rw_erase(s, path, rw->mount_id, rw->init_id, &err) < 0)
 			log_warn("leftover container layer not removed", "container", cid, "error",
 				 err.text);
 		rw_free(rw);
@@ -195,6 +192,7 @@ static void drop(struct image_store *s, const char *cid, struct rw_layer *rw)
 int layer_rw_create(struct image_store *s, const char *cid, const struct layer_rw_options *o,
 		    struct error *err)
 {
+	auto_free char *dir = xasprintf("mounts/%s", cid);
 	struct rw_layer *rw;
 	struct error ignored = ERROR_INIT;
 
@@ -205,7 +203,7 @@ int layer_rw_create(struct image_store *s, const char *cid, const struct layer_r
 		return -1;
 	if (write_files(s, cid, rw, err) < 0 || FAULT_ERR("image.rw.after-files", err) < 0 ||
 	    create_driver_layer(s, rw, o->storage_opt, err) < 0) {
-		erase(s, cid, rw->mount_id, rw->init_id, &ignored);
+		rw_erase(s, dir, rw->mount_id, rw->init_id, &ignored);
 		drop(s, cid, rw);
 		return -1;
 	}
@@ -217,6 +215,7 @@ int layer_rw_create(struct image_store *s, const char *cid, const struct layer_r
 
 int layer_rw_remove(struct image_store *s, const char *cid, struct error *err)
 {
+	auto_free char *from = NULL, *to = NULL;
 	struct rw_layer *rw;
 
 	pthread_mutex_lock(&s->lock);
@@ -232,12 +231,21 @@ int layer_rw_remove(struct image_store *s, const char *cid, struct error *err)
 	if (!rw)
 		return 0;
 	mount_forget(s, rw->mount_id);
-	if (erase(s, cid, rw->mount_id, rw->init_id, err) < 0) {
+	/* In tmp it is nobody's any more, on disk already; the rest needs nobody's patience. */
+	from = xasprintf("mounts/%s", cid);
+	to = xasprintf("tmp/rw-%.16s", rw->mount_id);
+	if (renameat(s->layerdb, from, s->layerdb, to) < 0 && errno != ENOENT) {
+		error_sys(err, errno, "remove %s/layerdb/%s", s->path, from);
 		LOCK_SCOPE(&s->lock);
 		rw->ready = true;
 		return -1;
 	}
-	drop(s, cid, rw);
+	pthread_mutex_lock(&s->lock);
+	map_del(&s->rws, cid);
+	pthread_mutex_unlock(&s->lock);
+	FAULT("image.rw.remove.after-rename");
+	reaper_remove(s, to, rw->mount_id, rw->init_id, rw->parent);
+	rw_free(rw);
 	return 0;
 }
 

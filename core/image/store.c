@@ -133,8 +133,10 @@ int image_store_open(const char *data_root, struct plugin_instance *storage,
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->tags_file, NULL);
 	pthread_cond_init(&s->changed, NULL);
-	if (make_dirs(s, data_root, err) < 0 || layers_read(s, err) < 0 || rws_read(s, err) < 0 ||
-	    layers_sweep(s, err) < 0 || images_read(s, err) < 0 || tags_read(s, err) < 0) {
+	pthread_cond_init(&s->work, NULL);
+	if (make_dirs(s, data_root, err) < 0 || reaper_start(s, err) < 0 ||
+	    layers_read(s, err) < 0 || rws_read(s, err) < 0 || layers_sweep(s, err) < 0 ||
+	    images_read(s, err) < 0 || tags_read(s, err) < 0) {
 		image_store_close(s);
 		return -1;
 	}
@@ -148,6 +150,7 @@ void image_store_close(struct image_store *s)
 {
 	if (!s)
 		return;
+	reaper_stop(s);
 	map_free(&s->tags, free);
 	map_free(&s->images, free);
 	map_free(&s->rws, rw_free);
@@ -156,6 +159,7 @@ void image_store_close(struct image_store *s)
 	fd_close(&s->layerdb);
 	fd_close(&s->imagedb);
 	fd_close(&s->dir);
+	pthread_cond_destroy(&s->work);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->tags_file);
 	pthread_mutex_destroy(&s->lock);

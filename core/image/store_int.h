@@ -42,12 +42,16 @@ struct image_store {
 	int layerdb, imagedb;
 	pthread_mutex_t lock; /* guards all below; never held over driver calls or long I/O */
 	pthread_cond_t changed;
-	struct map layers;         /* chain -> struct layer */
-	struct map images;         /* id -> struct image_record */
-	struct map rws;            /* container id -> struct rw_layer */
-	struct map mounts;         /* driver's layer id -> struct mount_count (mounts.c) */
-	struct map tags;           /* full reference string -> id (struct tag) */
-	pthread_mutex_t tags_file; /* one writer of repositories.json; taken before `lock` */
+	struct map layers;            /* chain -> struct layer */
+	struct map images;            /* id -> struct image_record */
+	struct map rws;               /* container id -> struct rw_layer */
+	struct map mounts;            /* driver's layer id -> struct mount_count (mounts.c) */
+	struct map tags;              /* full reference string -> id (struct tag) */
+	pthread_mutex_t tags_file;    /* one writer of repositories.json; taken before `lock` */
+	struct job *jobs, **jobs_end; /* reaper.c */
+	pthread_cond_t work;
+	pthread_t reaper;
+	bool reaper_running, reaper_stop;
 	void (*users)(void *ctx, const char *image_id, struct image_users *out);
 	void *users_ctx;
 	void (*event)(void *ctx, const char *action, const char *id, const char *name);
@@ -117,8 +121,21 @@ int layer_write_tar(struct image_store *s, const struct layer *l, int fd, uint64
 int mount_get(struct image_store *s, const struct dockerd_layer *layer, int *fd, char **path,
 	      struct error *err);
 int mount_put(struct image_store *s, const char *id, struct error *err);
+/* The unmount that the last mount_put asked for, unless somebody has mounted the layer again since. */
+void mount_end(struct image_store *s, const char *id);
 /* Forget all mounts of a layer that is about to be removed. */
 void mount_forget(struct image_store *s, const char *id);
+
+/* ---- reaper.c ---- */
+int reaper_start(struct image_store *s, struct error *err);
+/* Finishes what is queued. */
+void reaper_stop(struct image_store *s);
+/* Until nothing is queued: before the layers of images are counted. */
+void reaper_drain(struct image_store *s);
+void reaper_unmount(struct image_store *s, const char *id);
+/* dir: the container's entry below layerdb, moved into tmp. Takes the reference. */
+void reaper_remove(struct image_store *s, const char *dir, const char *mount_id,
+		   const char *init_id, struct layer *parent);
 
 /* ---- diff.c ---- */
 /* Differences of tree `fd` to `parent` (-1: all is new): kinds of layer_rw_changes; size: of what was added or modified. */
@@ -130,6 +147,9 @@ int diff_overlay(int changes, int parent, diff_fn *fn, void *ctx, struct error *
 /* ---- rw.c, init.c ---- */
 int rws_read(struct image_store *s, struct error *err);
 void rw_free(void *rw);
+/* Both driver layers of a container and the directory (below layerdb) that names them; each may be gone. */
+int rw_erase(struct image_store *s, const char *dir, const char *mount_id, const char *init_id,
+	     struct error *err);
 /* The container's changes as a layer archive in an unlinked file of data-root/tmp, rewound; chain of the layer below, or "". */
 int rw_pack_changes(struct image_store *s, const char *cid, int *fd, char **parent_chain,
 		    struct error *err);
