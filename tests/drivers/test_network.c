@@ -6,6 +6,7 @@
 #include "network_box.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/clock.h"
@@ -396,6 +397,68 @@ static void part_bad_rule(void)
 	CHECK(!rules_have("198.51.100.1"));
 }
 
+static const char *name_of(const char *id, char buf[256])
+{
+	snprintf(buf, 256, "name-%.1s", id);
+	return buf;
+}
+
+/* Member by member as moby 28.5 prints it; only ids and times differ. */
+static void part_json(void)
+{
+	struct network_endpoint e = {0};
+	struct error err = ERROR_INIT;
+	auto_str out = STR_INIT, want = STR_INIT;
+	struct jw w = jw_to(&out);
+	auto_json *doc = NULL, *filters = NULL;
+	char cid[65];
+	struct box x;
+
+	box_open(&x);
+	OK(join(&x, "j", NULL, 0, &e, &err));
+	OK(network_print("bridge", name_of, &w, &err));
+	doc = json_parse(str_cstr(&out), out.len, &err);
+	memset(cid, 'c', 64);
+	cid[64] = '\0';
+	cid[0] = 'j';
+	str_printf(&want,
+		   "{\"Name\":\"bridge\",\"Id\":\"%s\",\"Created\":\"%s\",\"Scope\":\"local\","
+		   "\"Driver\":\"bridge\",\"EnableIPv4\":true,"
+		   "\"EnableIPv6\":false,\"IPAM\":{\"Driver\":\"default\",\"Options\":null,"
+		   "\"Config\":[{\"Subnet\":\"172.17.0.0/16\","
+		   "\"Gateway\":\"172.17.0.1\"}]},\"Internal\":false,\"Attachable\":false,"
+		   "\"Ingress\":false,\"ConfigFrom\":{\"Network\":\"\"},"
+		   "\"ConfigOnly\":false,\"Containers\":{\"%s\":{\"Name\":\"name-j\","
+		   "\"EndpointID\":\"%s\",\"MacAddress\":"
+		   "\"02:42:ac:11:00:02\",\"IPv4Address\":\"172.17.0.2/"
+		   "16\",\"IPv6Address\":\"\"}},\"Options\":{"
+		   "\"com.docker.network.bridge.default_bridge\":\"true\",\"com.docker.network."
+		   "bridge.enable_icc\":\"true\","
+		   "\"com.docker.network.bridge.enable_ip_masquerade\":\"true\",\"com.docker."
+		   "network.bridge.host_binding_ipv4\":\"0.0.0.0\","
+		   "\"com.docker.network.bridge.name\":\"docker0\",\"com.docker.network.driver."
+		   "mtu\":\"1500\"},\"Labels\":{}}",
+		   e.network_id, json_get_str(doc, "Created", "?"), cid, e.endpoint_id);
+	CHECK(!strcmp(str_cstr(&out), str_cstr(&want)));
+	str_reset(&out);
+	w = jw_to(&out);
+	filters = json_parse("{\"driver\":[\"null\",\"host\"]}", 26, &err);
+	OK(network_print_list(&(struct network_list_filter){.filters = filters}, name_of, &w,
+			      &err));
+	CHECK(!strstr(out.p, "docker0") && strstr(out.p, "\"Name\":\"none\"") &&
+	      strstr(out.p, "\"Config\":null"));
+	json_free(filters);
+	filters = json_parse("{\"foo\":[\"x\"]}", 13, &err);
+	CHECK(network_print_list(&(struct network_list_filter){.filters = filters}, name_of, &w,
+				 &err) < 0);
+	CHECK(!strcmp(err.text, "invalid filter 'foo'"));
+	CHECK(network_print("nope", name_of, &w, &err) < 0 &&
+	      !strcmp(err.text, "network nope not found"));
+	CHECK(network_delete("host", &err) < 0 && err.kind == ERR_DENIED);
+	OK(network_disconnect("j", &e, &err));
+	box_close(&x);
+}
+
 /* ---- daemons that are killed --------------------------------------------------------------------------------------------------------------- */
 
 /* Run `body` with a fresh room in a child; it ends by itself (exit code) or by SIGKILL. */
@@ -753,6 +816,7 @@ int main(int argc, char **argv)
 		return 1;
 	run("join and leave", part_join_leave);
 	run("speed", part_speed);
+	run("moby's JSON", part_json);
 	run("published ports", part_ports);
 	run("port clashes", part_clash);
 	run("netd killed", part_netd_killed);

@@ -28,4 +28,10 @@ tests_unit_test_log_format_SOURCES = tests/unit/test_log_format.c plugins/log/js
 	plugins/log/json-file/tag.c servers/logd/keys.c servers/logd/split.c
 tests_unit_test_log_format_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_format_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
+if NETWORK_BRIDGE
+unit_tests += tests/unit/test_network
+tests_unit_test_network_SOURCES = tests/unit/test_network.c plugins/network/bridge/rules.c plugins/network/bridge/ports.c
+tests_unit_test_network_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_network_LDADD = libnetwork.a libplugin.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
+endif
 endif

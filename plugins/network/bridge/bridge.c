@@ -316,7 +316,7 @@ static int32_t leave(void *self, const struct dockerd_network *n, struct dockerd
 	}
 	ports_release(&b->ports, b->host, e->ports, e->port_count);
 	host_name(e, host);
-	if (link_detach(host, &gone, err) < 0)
+	if (link_down(host, &gone, err) < 0)
 		return -1;
 	if (!gone)
 		reaper_delete(b->reaper, host);

@@ -34,8 +34,8 @@ int link_bridge_delete(const char *ifname, struct dockerd_error *err);
 /* A veth pair: `host` on the bridge and up, `peer` inside the namespace with that MAC, not yet up. */
 int link_veth_add(const struct bridge_net *n, const char *host, const char *peer, const char *mac,
 		  int netns_fd, struct dockerd_error *err);
-/* Off the bridge and down: nothing gets through any more. Quick, unlike the deletion. Absent: fine, and *gone is set. */
-int link_detach(const char *ifname, bool *gone, struct dockerd_error *err);
+/* Down: nothing gets through any more. Quick, unlike the deletion. Absent: fine, and *gone is set. */
+int link_down(const char *ifname, bool *gone, struct dockerd_error *err);
 /* Waits for a grace period of the kernel, some ten milliseconds. Absent: fine. */
 int link_delete(const char *ifname, struct dockerd_error *err);
 /* Inside the namespace of netlink_fd: address, up, default route (gateway NULL: none). */

@@ -309,7 +309,7 @@ out:
 	return r < 0 ? -1 : 0;
 }
 
-int link_detach(const char *ifname, bool *gone, struct dockerd_error *err)
+int link_down(const char *ifname, bool *gone, struct dockerd_error *err)
 {
 	unsigned int index = if_nametoindex(ifname);
 	struct rtnl_link *at, *l;
@@ -326,8 +326,9 @@ int link_detach(const char *ifname, bool *gone, struct dockerd_error *err)
 	l = rtnl_link_alloc();
 	if (at && l) {
 		rtnl_link_set_ifindex(at, (int)index);
-		rtnl_link_set_master(l, 0);
-		rtnl_link_unset_flags(l, IFF_UP);
+		rtnl_link_unset_flags(
+		    l,
+		    IFF_UP); /* the bridge disables the port and forgets the addresses behind it */
 		r = rtnl_link_change(sk, at, l, 0);
 	}
 	rtnl_link_put(at);

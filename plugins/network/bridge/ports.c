@@ -131,10 +131,13 @@ static int reserve(struct ports *p, struct dockerd_port *v, uint32_t n, uint32_t
 	if (r < 0)
 		err->sys_errno = EADDRINUSE;
 	for (uint32_t i = 0; i < n && r == 0; i++) {
-		if (remember(p, v[i].proto, v[i].host_ip, port) < 0)
-			r = dockerd_fail_errno(err, ENOMEM, "port table");
-		else
+		r = remember(p, v[i].proto, v[i].host_ip, port);
+		if (r < 0) {
+			dockerd_fail_errno(err, ENOMEM, "port table");
+			p->n -= i;
+		} else {
 			v[i].bound_port = port;
+		}
 	}
 	pthread_mutex_unlock(&p->lock);
 	return r;
@@ -150,16 +153,18 @@ static int try_port(struct ports *p, const struct dockerd_host *host, const char
 	for (i = 0; i < n; i++)
 		v[i].bound_port = 0;
 	if (reserve(p, v, n, port, err) < 0)
-		goto give_back;
+		return -1;
 	for (i = 0; i < n; i++)
 		if (host->proxy_start(host, v[i].proto, v[i].host_ip, port, forward ? ip : NULL,
 				      v[i].container_port, &why) < 0) {
 			bind_failed(ip, &v[i], port, &why, err);
-			goto give_back;
+			break;
 		}
-	return 0;
-give_back:
-	ports_release(p, host, v, n);
+	if (i == n)
+		return 0;
+	ports_release(p, host, v, i);
+	for (; i < n; i++)
+		forget(p, v[i].proto, v[i].host_ip, port);
 	for (i = 0; i < n; i++)
 		v[i].bound_port = 0;
 	return -1;

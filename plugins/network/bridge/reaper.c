@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Deletes the host's ends of containers that have left. The kernel makes whoever deletes a link wait for a grace period; nobody has to wait
- * here, since the link is off the bridge already. If the daemon dies first, the link goes with the container's namespace.
+ * here, since the link is down already. If the daemon dies first, the link goes with the container's namespace.
  *
  * The thread starts with the first link and sleeps on the condition when there is none.
  */

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The network room's pure parts: addresses, pools, firewall texts, the bridge driver's rules, container files, JSON's filters. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "../../plugins/network/bridge/bridge.h"
+#include "base/cleanup.h"
+#include "network/firewall.h"
+#include "network/network_int.h"
+
+static struct ipam_prefix prefix(const char *text)
+{
+	struct error err = ERROR_INIT;
+	struct ipam_prefix p;
+
+	assert_int_equal(ipam_parse(text, &p, &err), 0);
+	return p;
+}
+
+static const char *taken(struct ipam *p)
+{
+	static char text[16];
+	uint32_t a;
+
+	if (ipam_take(p, &a) < 0)
+		return "none";
+	ipam_format(a, text);
+	return text;
+}
+
+static void test_ipam_parse(void **state)
+{
+	static const char *const bad[] = {"",
+					  "10.0.0.1",
+					  "10.0.0.1/",
+					  "10.0.0.1/33",
+					  "10.0.0/8",
+					  "10.0.0.1/8x",
+					  "10.0.0.1/-1",
+					  "10.0.0.1/ 8",
+					  "300.0.0.1/8",
+					  "fd00::1/64"};
+	struct error err = ERROR_INIT;
+	struct ipam_prefix p;
+	char text[20];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(ipam_parse(bad[i], &p, &err), -1);
+		assert_int_equal(err.kind, ERR_INVALID);
+	}
+	assert_string_equal(err.text, "invalid CIDR address: fd00::1/64");
+	p = prefix("172.18.5.6/16");
+	ipam_format_net(p, text);
+	assert_string_equal(text, "172.18.0.0/16");
+	ipam_format_net(prefix("1.2.3.4/0"), text);
+	assert_string_equal(text, "0.0.0.0/0");
+}
+
+static void test_ipam_lowest_free(void **state)
+{
+	struct ipam p;
+
+	(void)state;
+	ipam_init(&p, prefix("10.1.0.1/29"), prefix("10.1.0.1/29"));
+	assert_int_equal(ipam_reserve(&p, prefix("10.1.0.1/29").addr), 0);
+	assert_string_equal(taken(&p), "10.1.0.2");
+	assert_string_equal(taken(&p), "10.1.0.3");
+	ipam_release(&p, prefix("10.1.0.2/29").addr);
+	assert_string_equal(taken(&p), "10.1.0.2");
+	assert_string_equal(taken(&p), "10.1.0.4");
+	assert_int_equal(ipam_reserve(&p, prefix("10.1.0.4/29").addr), -1); /* taken */
+	assert_int_equal(ipam_reserve(&p, prefix("10.1.0.7/29").addr), -1); /* broadcast */
+	assert_int_equal(ipam_reserve(&p, prefix("10.1.0.8/29").addr), -1); /* outside */
+	assert_int_equal(ipam_reserve(&p, prefix("10.1.0.6/29").addr), 0);
+	assert_string_equal(taken(&p), "10.1.0.5");
+	assert_string_equal(taken(&p), "none");
+	ipam_release(&p, prefix("10.1.0.0/29").addr); /* the network's own is never given */
+	assert_string_equal(taken(&p), "none");
+	ipam_free(&p);
+}
+
+static void test_ipam_range_and_size(void **state)
+{
+	struct ipam p;
+
+	(void)state;
+	ipam_init(&p, prefix("10.79.0.0/24"), prefix("10.79.0.254/31"));
+	assert_string_equal(taken(&p), "10.79.0.254"); /* .255 is the broadcast address */
+	assert_string_equal(taken(&p), "none");
+	ipam_free(&p);
+	/* A whole /16 but three; memory stays that of the addresses in use */
+	ipam_init(&p, prefix("172.17.0.0/16"), prefix("172.17.0.0/16"));
+	for (int i = 1; i < 65535; i++)
+		assert_string_not_equal(taken(&p), "none");
+	assert_string_equal(taken(&p), "none");
+	ipam_release(&p, prefix("172.17.128.5/16").addr);
+	assert_string_equal(taken(&p), "172.17.128.5");
+	ipam_free(&p);
+	ipam_init(&p, prefix("10.0.0.0/8"), prefix("10.0.0.0/8"));
+	assert_string_equal(taken(&p), "10.0.0.1");
+	assert_true(p.words < 16);
+	ipam_free(&p);
+}
+
+static void test_pools(void **state)
+{
+	struct ipam_prefix used[40], p;
+	char text[20];
+
+	(void)state;
+	assert_int_equal(ipam_choose_pool(NULL, 0, &p), 0);
+	ipam_format_net(p, text);
+	assert_string_equal(text, "172.17.0.0/16");
+	used[0] = prefix("172.17.3.0/24"); /* inside the first */
+	used[1] = prefix("172.18.0.0/15"); /* around the second and third */
+	assert_int_equal(ipam_choose_pool(used, 2, &p), 0);
+	ipam_format_net(p, text);
+	assert_string_equal(text, "172.20.0.0/16");
+	used[0] = prefix("172.16.0.0/12");
+	assert_int_equal(ipam_choose_pool(used, 1, &p), 0);
+	ipam_format_net(p, text);
+	assert_string_equal(text, "192.168.0.0/20");
+	used[1] = prefix("192.168.0.0/16");
+	assert_int_equal(ipam_choose_pool(used, 2, &p), -1);
+}
+
+/* ---- firewall texts --------------------------------------------------------------------------------------------------------------------- */
+
+static void test_fw_parse(void **state)
+{
+	static const char *const bad[] = {"-A DOCKER -j ACCEPT\n",
+					  "*filter\n:DOCKER-USER - [0:0]\nCOMMIT\n",
+					  "*filter\n-A DOCKER -j ACCEPT\n",
+					  "*mangle\n-A X\nCOMMIT\n",
+					  "*filter\n-F DOCKER-USER\nCOMMIT\n",
+					  "*filter\n-X DOCKER\nCOMMIT\n"};
+	struct error err = ERROR_INIT;
+	auto_fw_ops ops = {0};
+	auto_str out = STR_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		auto_fw_ops none = {0};
+
+		assert_int_equal(fw_parse(bad[i], &none, &err), -1);
+		assert_int_equal(err.kind, ERR_INVALID);
+	}
+	assert_int_equal(fw_parse("# comment\n*filter\n-I DOCKER -j DROP\nCOMMIT\n\n*raw\n-A "
+				  "PREROUTING -j DROP\nCOMMIT\n"
+				  "*nat\n-D DOCKER -j RETURN\nCOMMIT\n",
+				  &ops, &err),
+			 0);
+	assert_int_equal(ops.n, 3);
+	assert_string_equal(ops.v[0].rule, "filter DOCKER -j DROP");
+	/* Applied in the order raw, nat, filter. */
+	fw_print(&ops, &out);
+	assert_string_equal(
+	    str_cstr(&out),
+	    "*raw\n-A PREROUTING -j DROP\nCOMMIT\n*nat\n-D DOCKER -j RETURN\nCOMMIT\n"
+	    "*filter\n-I DOCKER -j DROP\nCOMMIT\n");
+}
+
+static bool ops_have(const struct fw_ops *ops, char verb, const char *rule)
+{
+	for (size_t i = 0; i < ops->n; i++)
+		if (ops->v[i].verb == verb && streq(ops->v[i].rule, rule))
+			return true;
+	return false;
+}
+
+static void test_fw_base(void **state)
+{
+	struct map present = MAP_INIT;
+	auto_fw_ops all = {0}, none = {0}, half = {0};
+	static char here[] = "";
+
+	(void)state;
+	fw_base(4, true, &present, &all);
+	assert_true(ops_have(&all, 'N', "filter DOCKER-USER"));
+	assert_true(ops_have(&all, 'A',
+			     "nat OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER"));
+	/* DOCKER-USER is asked first: it is inserted last. */
+	assert_string_equal(all.v[all.n - 1].rule, "filter FORWARD -j DOCKER-USER");
+	assert_string_equal(all.v[all.n - 2].rule, "filter FORWARD -j DOCKER-FORWARD");
+	for (size_t i = 0; i < all.n; i++)
+		map_set(&present, all.v[i].rule, here);
+	fw_base(4, true, &present, &none);
+	assert_int_equal(none.n, 0);
+	map_del(&present, "filter FORWARD -j DOCKER-USER");
+	fw_base(4, true, &present, &half);
+	assert_int_equal(half.n, 3); /* ours out, both in at the top */
+	assert_true(ops_have(&half, 'D', "filter FORWARD -j DOCKER-FORWARD"));
+	map_free(&present, NULL);
+}
+
+/* As iptables-save shows them after moby 28.5 has done the same. */
+static void test_bridge_rules(void **state)
+{
+	struct bridge_net n = {.ifname = "docker0",
+			       .subnet = "172.17.0.0/16",
+			       .gateway = "172.17.0.1",
+			       .icc = true,
+			       .masquerade = true,
+			       .proxy = true};
+	struct dockerd_port ports[] = {
+	    {.container_port = 80, .proto = "tcp", .host_ip = "0.0.0.0", .bound_port = 8080},
+	    {.container_port = 80, .proto = "tcp", .host_ip = "::", .bound_port = 8080},
+	    {.container_port = 90, .proto = "udp", .host_ip = "127.0.0.1", .bound_port = 9001},
+	    {.container_port = 80, .proto = "tcp", .host_ip = "0.0.0.0", .bound_port = 8081}};
+	char *text;
+
+	(void)state;
+	text = bridge_rules_network(&n, true);
+	assert_string_equal(
+	    text,
+	    "*nat\n"
+	    "-I DOCKER -i docker0 -j RETURN\n"
+	    "-I POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE\n"
+	    "COMMIT\n*filter\n"
+	    "-A DOCKER-CT -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
+	    "-A DOCKER-BRIDGE -o docker0 -j DOCKER\n"
+	    "-A DOCKER ! -i docker0 -o docker0 -j DROP\n"
+	    "-I DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2\n"
+	    "-I DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP\n"
+	    "-A DOCKER-FORWARD -i docker0 -j ACCEPT\n"
+	    "COMMIT\n");
+	free(text);
+	text = bridge_rules_endpoint(&n, "172.17.0.3", ports, 4, true);
+	assert_string_equal(
+	    text, "*raw\n"
+		  "-A PREROUTING -d 172.17.0.3/32 ! -i docker0 -j DROP\n"
+		  "-A PREROUTING -d 127.0.0.1/32 ! -i lo -p udp -m udp --dport 9001 -j DROP\n"
+		  "COMMIT\n*nat\n"
+		  "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination "
+		  "172.17.0.3:80\n"
+		  "-A DOCKER -d 127.0.0.1/32 ! -i docker0 -p udp -m udp --dport 9001 -j DNAT "
+		  "--to-destination 172.17.0.3:90\n"
+		  "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8081 -j DNAT --to-destination "
+		  "172.17.0.3:80\n"
+		  "COMMIT\n*filter\n"
+		  "-I DOCKER -d 172.17.0.3/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j "
+		  "ACCEPT\n"
+		  "-I DOCKER -d 172.17.0.3/32 ! -i docker0 -o docker0 -p udp -m udp --dport 90 -j "
+		  "ACCEPT\n"
+		  "COMMIT\n");
+	free(text);
+	n.proxy = n.icc = n.masquerade = false;
+	text = bridge_rules_network(&n, false);
+	assert_non_null(
+	    strstr(text, "-D POSTROUTING -o docker0 -m addrtype --src-type LOCAL -j MASQUERADE\n"));
+	assert_non_null(strstr(text, "-D DOCKER-FORWARD -i docker0 -o docker0 -j DROP\n-D "
+				     "DOCKER-FORWARD -i docker0 ! -o docker0 -j ACCEPT\n"));
+	assert_null(strstr(text, "-s 172.17.0.0/16"));
+	assert_null(strstr(text, "-A "));
+	free(text);
+	text = bridge_rules_endpoint(&n, "172.17.0.3", ports, 1, true);
+	assert_non_null(strstr(
+	    text, "-A DOCKER -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.3:80\n"));
+	assert_non_null(strstr(text, "-A POSTROUTING -s 172.17.0.3/32 -d 172.17.0.3/32 -p tcp -m "
+				     "tcp --dport 80 -j MASQUERADE\n"));
+	free(text);
+}
+
+/* ---- host ports with a daemon that plays along -------------------------------------------------------------------------------------------- */
+
+static char busy[64]; /* "ip:port" that somebody else holds */
+static int started, stopped;
+
+static int32_t fake_start(const struct dockerd_host *host, const char *proto, const char *host_ip,
+			  uint32_t host_port, const char *ip, uint32_t port,
+			  struct dockerd_error *err)
+{
+	char key[64];
+
+	(void)host;
+	(void)proto;
+	(void)ip;
+	(void)port;
+	snprintf(key, sizeof(key), "%s:%u", host_ip, host_port);
+	if (streq(key, busy))
+		return dockerd_fail_errno(err, EADDRINUSE, "bind");
+	started++;
+	return 0;
+}
+
+static int32_t fake_stop(const struct dockerd_host *host, const char *proto, const char *host_ip,
+			 uint32_t host_port, struct dockerd_error *err)
+{
+	(void)host;
+	(void)proto;
+	(void)host_ip;
+	(void)host_port;
+	(void)err;
+	stopped++;
+	return 0;
+}
+
+static struct dockerd_port wish(const char *ip, uint32_t first, uint32_t last)
+{
+	return (struct dockerd_port){.size = sizeof(struct dockerd_port),
+				     .container_port = 80,
+				     .proto = "tcp",
+				     .host_ip = ip,
+				     .host_port_start = first,
+				     .host_port_end = last};
+}
+
+static void test_ports(void **state)
+{
+	struct dockerd_host host = {
+	    .size = sizeof(host), .proxy_start = fake_start, .proxy_stop = fake_stop};
+	struct ports p = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct dockerd_port a[] = {wish("0.0.0.0", 8000, 8002), wish("::", 8000, 8002)},
+			    b = wish("127.0.0.1", 8001, 8001);
+	struct dockerd_port e[] = {wish("0.0.0.0", 0, 0), wish("::", 0, 0)},
+			    f = wish("127.0.0.1", 8000, 8002);
+	struct dockerd_error err = {.size = sizeof(err)};
+
+	(void)state;
+	snprintf(busy, sizeof(busy), ":::8000"); /* the second address is what clashes */
+	assert_int_equal(ports_bind(&p, &host, "172.17.0.2", true, a, 2, &err), 0);
+	assert_int_equal(a[0].bound_port, 8001);
+	assert_int_equal(a[1].bound_port, 8001);
+	assert_int_equal(ports_bind(&p, &host, "172.17.0.3", true, &b, 1, &err), -1);
+	assert_string_equal(err.text, "Bind for 0.0.0.0:8001 failed: port is already allocated");
+	b = wish("10.0.0.1", 9000, 9000);
+	snprintf(busy, sizeof(busy), "10.0.0.1:9000");
+	assert_int_equal(ports_bind(&p, &host, "172.17.0.3", true, &b, 1, &err), -1);
+	assert_string_equal(
+	    err.text,
+	    "failed to bind host port for 10.0.0.1:9000:172.17.0.3:80/tcp: address already in use");
+	busy[0] = '\0';
+	assert_int_equal(ports_bind(&p, &host, "172.17.0.3", true, &f, 1, &err), 0);
+	assert_int_equal(f.bound_port, 8000);
+	assert_int_equal(ports_bind(&p, &host, "172.17.0.3", true, e, 2, &err), 0);
+	assert_true(e[0].bound_port >= 1024 && e[0].bound_port == e[1].bound_port);
+	ports_release(&p, &host, a, 2);
+	ports_release(&p, &host, e, 2);
+	ports_release(&p, &host, &f, 1);
+	ports_release(&p, &host, &f, 1); /* once is enough */
+	assert_int_equal(p.n, 0);
+	assert_int_equal(started, stopped);
+	free(p.v);
+}
+
+/* ---- files ---------------------------------------------------------------------------------------------------------------------------------- */
+
+static void test_hosts(void **state)
+{
+	static const char head[] =
+	    "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost "
+	    "ip6-loopback\nfe00::\tip6-localnet\n"
+	    "ff00::\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
+	auto_strlist extra = STRLIST_INIT;
+	struct error err = ERROR_INIT;
+	auto_str out = STR_INIT;
+
+	(void)state;
+	strlist_add(&extra, "a:1.2.3.4");
+	strlist_add(&extra, "six:fd00::1");
+	assert_int_equal(network_hosts("foo", "bar.com", "172.17.0.4", &extra, &out, &err), 0);
+	assert_memory_equal(out.p, head, sizeof(head) - 1);
+	assert_string_equal(out.p + sizeof(head) - 1,
+			    "1.2.3.4\ta\nfd00::1\tsix\n172.17.0.4\tfoo.bar.com foo\n");
+	str_reset(&out);
+	assert_int_equal(network_hosts("e52e99d9d9d0", "", "172.17.0.3", NULL, &out, &err), 0);
+	assert_string_equal(out.p + sizeof(head) - 1, "172.17.0.3\te52e99d9d9d0\n");
+	str_reset(&out);
+	assert_int_equal(network_hosts("x", "", NULL, NULL, &out, &err), 0); /* network none */
+	assert_string_equal(out.p, head);
+	strlist_add(&extra, "nocolon");
+	assert_int_equal(network_hosts("x", "", NULL, &extra, &out, &err), -1);
+}
+
+static void test_resolv_conf(void **state)
+{
+	auto_strlist dns = STRLIST_INIT, search = STRLIST_INIT, options = STRLIST_INIT;
+	struct error err = ERROR_INIT;
+	auto_str out = STR_INIT;
+
+	(void)state;
+	strlist_add(&dns, "9.9.9.9");
+	strlist_add(&search, "x.y");
+	strlist_add(&options, "ndots:3");
+	assert_int_equal(network_resolv_conf(false, &dns, &search, &options, &out, &err), 0);
+	assert_non_null(strstr(out.p, "# Generated by Docker Engine.\n# This file can be edited; "
+				      "Docker Engine will not make further "
+				      "changes once it\n# has been modified.\n\nnameserver "
+				      "9.9.9.9\nsearch x.y\noptions ndots:3\n"));
+	assert_non_null(strstr(
+	    out.p, "\n# Overrides: [nameservers search options]\n# Option ndots from: override\n"));
+	assert_non_null(strstr(out.p, " (legacy)\n"));
+	str_reset(&out);
+	/* --dns-search=. takes the search list away */
+	strlist_free(&search);
+	strlist_add(&search, ".");
+	assert_int_equal(network_resolv_conf(true, &dns, &search, &options, &out, &err), 0);
+	assert_null(strstr(out.p, "\nsearch"));
+	assert_null(strstr(out.p, "(legacy)"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_ipam_parse),
+	    cmocka_unit_test(test_ipam_lowest_free),
+	    cmocka_unit_test(test_ipam_range_and_size),
+	    cmocka_unit_test(test_pools),
+	    cmocka_unit_test(test_fw_parse),
+	    cmocka_unit_test(test_fw_base),
+	    cmocka_unit_test(test_bridge_rules),
+	    cmocka_unit_test(test_ports),
+	    cmocka_unit_test(test_hosts),
+	    cmocka_unit_test(test_resolv_conf),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
