@@ -2,7 +2,7 @@
 # libFuzzer targets, built on demand in a tree of their own:
 #	../configure CC=clang CFLAGS="-g -O1 -fsanitize=fuzzer-no-link,address,undefined" && make fuzz_spec
 #	./fuzz_json_file ../tests/fuzz/corpus/json_file -runs=100000
-EXTRA_PROGRAMS += fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_logd
+EXTRA_PROGRAMS += fuzz_tar fuzz_image fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_logd
 fuzz_spec_SOURCES = tests/fuzz/fuzz_spec.c
 fuzz_spec_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_spec_LDADD = libspec.a libbase.a $(CJSON_LIBS) $(CRYPTO_LIBS)
@@ -20,8 +20,17 @@ fuzz_logd_SOURCES = tests/fuzz/fuzz_logd.c $(logd_without_driver)
 fuzz_logd_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_logd_LDADD = libbase.a $(CJSON_LIBS) -lpthread
 
+fuzz_tar_SOURCES = tests/fuzz/fuzz_tar.c
+fuzz_tar_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+fuzz_tar_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_tar_LDADD = $(UNPACK_LIBS)
+
+fuzz_image_SOURCES = tests/fuzz/fuzz_image.c
+fuzz_image_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_image_LDADD = libimage.a libplugin.a libbase.a $(CJSON_LIBS)
+
 # The same over their corpora in make check, with any compiler (tests/fuzz/main.c).
-corpus_programs = tests/fuzz/corpus_daemon_json tests/fuzz/corpus_json_file tests/fuzz/corpus_logd
+corpus_programs = tests/fuzz/corpus_tar tests/fuzz/corpus_image tests/fuzz/corpus_daemon_json tests/fuzz/corpus_json_file tests/fuzz/corpus_logd
 check_PROGRAMS += $(corpus_programs)
 TESTS += $(corpus_programs)
 EXTRA_DIST += tests/fuzz/corpus
@@ -34,3 +43,9 @@ tests_fuzz_corpus_json_file_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcd
 tests_fuzz_corpus_logd_SOURCES = $(fuzz_logd_SOURCES) tests/fuzz/main.c
 tests_fuzz_corpus_logd_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/logd"'
 tests_fuzz_corpus_logd_LDADD = $(fuzz_logd_LDADD)
+tests_fuzz_corpus_tar_SOURCES = $(fuzz_tar_SOURCES) tests/fuzz/main.c
+tests_fuzz_corpus_tar_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/tar"'
+tests_fuzz_corpus_tar_LDADD = $(fuzz_tar_LDADD)
+tests_fuzz_corpus_image_SOURCES = $(fuzz_image_SOURCES) tests/fuzz/main.c
+tests_fuzz_corpus_image_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/image"'
+tests_fuzz_corpus_image_LDADD = $(fuzz_image_LDADD)
