@@ -291,6 +291,7 @@ static int launch(struct container *c, struct exec_session *e, struct exec_fds *
 	}
 	memcpy(stdio.child, f->child, sizeof(f->child));
 	memcpy(stdio.held, f->held, sizeof(f->held));
+	stdio.held[0] = -1; /* ends with its client: a second holder would keep it open */
 	if (shim_exec(dir, e->id, str_cstr(&process), &stdio, &f->created, err) < 0)
 		return error_wrap(
 		    err, "OCI runtime exec failed: exec failed: unable to start container process");
@@ -325,22 +326,18 @@ static int claim(struct container *c, struct exec_session *e, struct error *err)
 	return 0;
 }
 
-static int attach_client(struct http_exchange *x, struct container *c, struct exec_session *e,
-			 struct error *err)
+/* Before the process runs, so that nothing it says is missed. *dup: a second descriptor of the connection, for a failing launch. */
+static int attach_client(struct http_exchange *x, struct container *c, struct exec_session *e, int *dup, struct error *err)
 {
 	auto_str pending = STR_INIT, keys = STR_INIT;
-	const char *type = !e->tty && x->api_version >= 42
-			       ? "application/vnd.docker.multiplexed-stream"
-			       : "application/vnd.docker.raw-stream";
-	struct logd_attach a = {.in = e->attach_stdin,
-				.out = e->attach_stdout,
-				.err = e->attach_stderr,
-				.multiplexed = !e->tty};
+	const char *type = !e->tty && x->api_version >= 42 ? "application/vnd.docker.multiplexed-stream" : "application/vnd.docker.raw-stream";
+	struct logd_attach a = {.in = e->attach_stdin, .out = e->attach_stdout, .err = e->attach_stderr, .multiplexed = !e->tty};
 
 	if (spec_detach_keys(*e->detach_keys ? e->detach_keys : "ctrl-p,ctrl-q", &keys, err) < 0)
 		return -1;
 	if (http_hijack(x, type, &a.sock, &pending, err) < 0)
 		return -1;
+	*dup = fcntl(a.sock, F_DUPFD_CLOEXEC, 3);
 	a.pending = str_cstr(&pending);
 	a.pending_len = pending.len;
 	if (e->tty) {
@@ -355,68 +352,59 @@ static int attach_client(struct http_exchange *x, struct container *c, struct ex
 }
 
 /* moby answers a failed launch inside the stream: the client shows the text and then asks for the exit code. */
-static void tell_failure(struct http_exchange *x, const struct exec_session *e,
-			 const struct error *why)
+static void tell_failure(int sock, const struct exec_session *e, const struct error *why)
 {
-	const char *type = !e->tty && x->api_version >= 42
-			       ? "application/vnd.docker.multiplexed-stream"
-			       : "application/vnd.docker.raw-stream";
-	auto_str text = STR_INIT, pending = STR_INIT;
-	struct error err = ERROR_INIT;
-	auto_close sock = -1;
+	auto_str text = STR_INIT;
 
 	if (!e->tty) {
 		size_t n = strlen(why->text) + 2;
-		const unsigned char head[8] = {1,
-					       0,
-					       0,
-					       0,
-					       (unsigned char)(n >> 24),
-					       (unsigned char)(n >> 16),
-					       (unsigned char)(n >> 8),
-					       (unsigned char)n};
+		const unsigned char head[8] = {1, 0, 0, 0, (unsigned char)(n >> 24), (unsigned char)(n >> 16), (unsigned char)(n >> 8), (unsigned char)n};
 
 		str_add(&text, head, sizeof(head));
 	}
 	str_printf(&text, "%s\r\n", why->text);
-	if (http_hijack(x, type, &sock, &pending, &err) < 0 ||
-	    fd_write_all(sock, text.p, text.len) < 0)
-		log_debug("client of an exec session is gone", "error", err.text);
+	if (fd_write_all(sock, text.p, text.len) < 0)
+		log_debug("client of an exec session is gone", "container", e->container_id);
 }
 
-static void run_session(struct http_exchange *x, struct container *c, struct exec_session *e,
-			bool detach)
+static void session_failed(struct http_exchange *x, struct container *c, struct exec_session *e, int client, const struct error *why)
 {
-	struct exec_fds f = {.child = {-1, -1, -1},
-			     .held = {-1, -1, -1},
-			     .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1}};
-	struct error err = ERROR_INIT, ignored = ERROR_INIT;
+	struct error ignored = ERROR_INIT;
+
+	launch_failed(c, e, why);
+	if (client >= 0)
+		tell_failure(client, e, why);
+	else if (!x->hijacked)
+		http_reply_error(x, why);
+	logd_remove(c->log_driver, e->id, &ignored);
+}
+
+static void run_session(struct http_exchange *x, struct container *c, struct exec_session *e, bool detach)
+{
+	struct exec_fds f = {.child = {-1, -1, -1}, .held = {-1, -1, -1}, .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1}};
+	struct error err = ERROR_INIT;
+	auto_close client = -1;
 	int r = open_stream(c, e, &err);
 
+	if (r == 0 && !detach)
+		r = attach_client(x, c, e, &client, &err);
 	if (r == 0)
 		r = launch(c, e, &f, &err);
 	if (r < 0) {
-		launch_failed(c, e, &err);
-		logd_remove(c->log_driver, e->id, &ignored);
+		session_failed(x, c, e, client, &err);
 		fds_close(&f);
-		if (detach)
-			http_reply_error(x, &err);
-		else
-			tell_failure(x, e, &err);
 		return;
 	}
 	pthread_mutex_lock(&c->lock);
-	if (!e->has_exit)
+	if (!e->has_exit) {
 		e->running = true;
-	e->pid = f.created.pid;
+		e->pid = f.created.pid;
+	}
 	pthread_mutex_unlock(&c->lock);
 	fds_close(&f);
 	exec_event(c, e, "exec_start", NULL);
 	if (detach)
 		http_reply_empty(x, 200);
-	else if (attach_client(x, c, e, &err) < 0)
-		log_debug("client of an exec session is gone", "container", c->id, "error",
-			  err.text);
 }
 
 void exec_start(struct http_exchange *x, const char *id)

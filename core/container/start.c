@@ -283,6 +283,8 @@ static int create_process(struct start *s, struct error *err)
 	}
 	memcpy(sc.stdio.child, s->child, sizeof(s->child));
 	memcpy(sc.stdio.held, s->held, sizeof(s->held));
+	if (s->c->stdin_once) /* it ends with the first client: a second holder would keep it open */
+		sc.stdio.held[0] = -1;
 	if (shim_create(&sc, &s->created, err) < 0)
 		return -1;
 	s->shim = true;
