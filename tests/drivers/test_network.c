@@ -21,6 +21,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -395,6 +396,120 @@ static void part_bad_rule(void)
 	OK(firewall_apply(4, "*filter\n-D DOCKER -s 198.51.100.1/32 -j DROP\nCOMMIT\n", &err));
 	firewall_flush();
 	CHECK(!rules_have("198.51.100.1"));
+}
+
+/* Private bytes of a process, KiB. */
+static long private_kib(pid_t pid)
+{
+	auto_free char *command =
+	    xasprintf("awk '/^Private/ {n += $2} END {print n}' /proc/%d/smaps_rollup", pid);
+	auto_free char *out = output_of(command);
+
+	return atol(out);
+}
+
+#define MANY 400
+static void part_many_ports(void)
+{
+	static struct network_port wanted[MANY];
+	struct network_endpoint e = {0};
+	struct error err = ERROR_INIT;
+	long before, after;
+	struct box x;
+	pid_t netd;
+
+	box_open(&x);
+	wanted[0] = port(1, "tcp", "127.0.0.1", 20000, 20000);
+	OK(join(&x, "few", wanted, 1, &e, &err));
+	netd = netd_pid();
+	before = private_kib(netd);
+	OK(network_disconnect("few", &e, &err));
+	network_endpoint_free(&e);
+	for (int i = 0; i < MANY; i++)
+		wanted[i] = port((uint16_t)(1 + i), i % 2 ? "udp" : "tcp", "127.0.0.1",
+				 (uint16_t)(20000 + i), (uint16_t)(20000 + i));
+	OK(join(&x, "many", wanted, MANY, &e, &err));
+	after = private_kib(netd);
+	printf("# netd: %ld KiB private with 1 port, %ld KiB with %d\n", before, after, MANY);
+#ifndef WITH_SANITIZERS
+	CHECK((after - before) / MANY <= 8);
+#endif
+	CHECK(rules_have("--dport 20399 -j DNAT --to-destination 172.17.0.2:400"));
+	CHECK(box_serve(&x, "udp", 400));
+	CHECK(echo_from_here("udp", "127.0.0.1", 20399, 5000));
+	OK(network_disconnect("many", &e, &err));
+	network_endpoint_free(&e);
+	firewall_flush();
+	CHECK(!rules_have("127.0.0.1/32"));
+	box_close(&x);
+}
+
+#define AT_ONCE 16
+struct one {
+	struct box box;
+	struct network_endpoint e;
+	char name[8];
+	bool ok;
+};
+
+static void *join_one(void *arg)
+{
+	struct one *o = arg;
+	struct network_port p = port(80, "tcp", "0.0.0.0", 0, 0);
+	struct error err = ERROR_INIT;
+
+	o->ok = join(&o->box, o->name, &p, 1, &o->e, &err) == 0;
+	if (!o->ok)
+		printf("# %s: %s\n", o->name, err.text);
+	return NULL;
+}
+
+static void *leave_one(void *arg)
+{
+	struct one *o = arg;
+	struct error err = ERROR_INIT;
+
+	o->ok = network_disconnect(o->name, &o->e, &err) == 0;
+	return NULL;
+}
+
+static void at_once(struct one *v, void *(*what)(void *))
+{
+	pthread_t t[AT_ONCE];
+
+	for (int i = 0; i < AT_ONCE; i++)
+		pthread_create(&t[i], NULL, what, &v[i]);
+	for (int i = 0; i < AT_ONCE; i++) {
+		pthread_join(t[i], NULL);
+		CHECK(v[i].ok);
+	}
+}
+
+static void part_parallel(void)
+{
+	static struct one v[AT_ONCE];
+
+	for (int i = 0; i < AT_ONCE; i++) {
+		box_open(&v[i].box);
+		snprintf(v[i].name, sizeof(v[i].name), "p%02d", i);
+	}
+	at_once(v, join_one);
+	for (int i = 0; i < AT_ONCE && !part_failed; i++) {
+		auto_free char *rule = xasprintf("--dport %u -j DNAT --to-destination %s:80",
+						 v[i].e.ports[0].host_port, v[i].e.ipv4);
+
+		CHECK(rules_have(rule));
+		for (int k = 0; k < i; k++)
+			CHECK(strcmp(v[i].e.ipv4, v[k].e.ipv4) &&
+			      v[i].e.ports[0].host_port != v[k].e.ports[0].host_port);
+	}
+	at_once(v, leave_one);
+	firewall_flush();
+	CHECK(!rules_have("DNAT") && no_veths());
+	for (int i = 0; i < AT_ONCE; i++) {
+		box_close(&v[i].box);
+		network_endpoint_free(&v[i].e);
+	}
 }
 
 static const char *name_of(const char *id, char buf[256])
@@ -819,6 +934,8 @@ int main(int argc, char **argv)
 	run("moby's JSON", part_json);
 	run("published ports", part_ports);
 	run("port clashes", part_clash);
+	run("many ports", part_many_ports);
+	run("many containers at once", part_parallel);
 	run("netd killed", part_netd_killed);
 	run("flushed rules come back", part_flush);
 	run("bad rules", part_bad_rule);

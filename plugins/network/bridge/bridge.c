@@ -259,6 +259,17 @@ static int external_failed(const struct dockerd_endpoint *e, struct dockerd_erro
 	return -1;
 }
 
+/* A container that comes back into the same namespace may find its earlier eth0 there, about to be deleted. */
+static int add_link(struct bridge *b, const struct bridge_net *n, const struct dockerd_endpoint *e,
+		    struct dockerd_error *err)
+{
+	int r = link_veth_add(n, e->out_host_ifname, e->ifname, e->out_mac, e->netns_fd, err);
+
+	if (r < 0 && reaper_wait(b->reaper))
+		r = link_veth_add(n, e->out_host_ifname, e->ifname, e->out_mac, e->netns_fd, err);
+	return r;
+}
+
 static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
 		    struct dockerd_error *err)
 {
@@ -283,7 +294,7 @@ static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_
 		external_failed(e, err);
 		goto drop_ports;
 	}
-	if (link_veth_add(&net, e->out_host_ifname, e->ifname, e->out_mac, e->netns_fd, err) < 0)
+	if (add_link(b, &net, e, err) < 0)
 		goto drop_rules;
 	if (link_setup_inside(e->netlink_fd, e->ifname, e->ipv4,
 			      e->default_route && !net.internal ? net.route : NULL, err) < 0)

@@ -48,6 +48,8 @@ bool link_exists(const char *ifname);
 struct reaper;
 struct reaper *reaper_new(const struct dockerd_host *host);
 void reaper_delete(struct reaper *r, const char *ifname);
+/* Until all are gone; false if there was nothing to wait for. */
+bool reaper_wait(struct reaper *r);
 /* Deletes what is left first. */
 void reaper_free(struct reaper *r);
 

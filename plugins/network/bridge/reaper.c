@@ -18,9 +18,9 @@ struct dead_link {
 struct reaper {
 	const struct dockerd_host *host;
 	pthread_mutex_t lock; /* guards all below */
-	pthread_cond_t wake;
+	pthread_cond_t wake, idle;
 	struct dead_link *first;
-	bool started, ending;
+	bool started, busy, ending;
 	pthread_t thread;
 };
 
@@ -32,6 +32,7 @@ struct reaper *reaper_new(const struct dockerd_host *host)
 		r->host = host;
 		pthread_mutex_init(&r->lock, NULL);
 		pthread_cond_init(&r->wake, NULL);
+		pthread_cond_init(&r->idle, NULL);
 	}
 	return r;
 }
@@ -59,10 +60,14 @@ static void *reap(void *arg)
 			continue;
 		}
 		r->first = d->next;
+		r->busy = true;
 		pthread_mutex_unlock(&r->lock);
 		delete_now(r, d->ifname);
 		free(d);
 		pthread_mutex_lock(&r->lock);
+		r->busy = false;
+		if (!r->first)
+			pthread_cond_broadcast(&r->idle);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
@@ -104,6 +109,19 @@ void reaper_delete(struct reaper *r, const char *ifname)
 	}
 }
 
+bool reaper_wait(struct reaper *r)
+{
+	bool waited = false;
+
+	pthread_mutex_lock(&r->lock);
+	while (r->first || r->busy) {
+		waited = true;
+		pthread_cond_wait(&r->idle, &r->lock);
+	}
+	pthread_mutex_unlock(&r->lock);
+	return waited;
+}
+
 void reaper_free(struct reaper *r)
 {
 	pthread_mutex_lock(&r->lock);
@@ -113,6 +131,7 @@ void reaper_free(struct reaper *r)
 	if (r->started)
 		pthread_join(r->thread, NULL);
 	pthread_cond_destroy(&r->wake);
+	pthread_cond_destroy(&r->idle);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
