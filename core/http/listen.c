@@ -42,15 +42,18 @@ static int remove_stale(const char *path, const struct sockaddr_un *sa, struct e
 	return 0;
 }
 
+/* From /etc/group alone: the name service would load its libraries into the daemon for good. A number is taken as it is. */
 static int group_id(const char *name, gid_t *gid)
 {
-	char buf[4096], *end;
-	struct group g, *found = NULL;
+	auto_file FILE *f = fopen("/etc/group", "re");
+	struct group g, *found;
+	char buf[65536], *end;
 
-	if (getgrnam_r(name, &g, buf, sizeof(buf), &found) == 0 && found) {
-		*gid = found->gr_gid;
-		return 0;
-	}
+	while (f && fgetgrent_r(f, &g, buf, sizeof(buf), &found) == 0)
+		if (streq(g.gr_name, name)) {
+			*gid = g.gr_gid;
+			return 0;
+		}
 	*gid = (gid_t)strtoul(name, &end, 10);
 	return *name && !*end ? 0 : -1;
 }
@@ -76,8 +79,7 @@ static int listen_unix(const char *path, const char *group, struct error *err)
 			return error_set(err, ERR_INVALID,
 					 "can't create unix socket %s: group %s not found", path,
 					 group);
-		log_warn("could not change group /var/run/docker.sock to docker: group docker not "
-			 "found");
+		log_warn("could not change group of the socket to docker: group docker not found", "socket", path);
 		gid = 0;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -7,7 +7,7 @@
 
 #include "image/image.h"
 #include "image/reference.h"
-#include "image/sha256.h"
+#include "base/sha256.h"
 
 /* A read-only layer. All but refs is constant once it is in the map. */
 struct layer {

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
-#include "image/sha256.h"
+#include "base/sha256.h"
 
 struct unpacker {
 	int sock;

@@ -7,7 +7,6 @@
  */
 #include "spec/spec_int.h"
 
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "base/thread.h"
 
 static const char builtin_profile[] =
@@ -215,16 +215,12 @@ bool kernel_at_least(int major, int minor)
 	return have_major > major || (have_major == major && have_minor >= minor);
 }
 
-static int digest_of(const struct str *text, char out[65], struct error *err)
+static void digest_of(const struct str *text, char out[65])
 {
-	unsigned char md[EVP_MAX_MD_SIZE];
-	unsigned int n = 0;
+	char digest[DIGEST_TEXT];
 
-	if (EVP_Digest(str_cstr(text), text->len, md, &n, EVP_sha256(), NULL) != 1 || n != 32)
-		return error_set(err, ERR_SYSTEM,
-				 "SHA-256 of the seccomp profile failed in libcrypto");
-	hex_encode(md, n, out);
-	return 0;
+	sha256_digest(str_cstr(text), text->len, digest);
+	memcpy(out, digest + strlen("sha256:"), 65);
 }
 
 static int resolve_text(const char *profile, size_t len, const struct strlist *caps,
@@ -241,7 +237,9 @@ static int resolve_text(const char *profile, size_t len, const struct strlist *c
 	running_kernel(&major, &minor);
 	if (seccomp_resolve_for(tree, caps, GOARCH, major, minor, out, err) < 0)
 		return -1;
-	return out->len ? digest_of(out, digest, err) : 0;
+	if (out->len)
+		digest_of(out, digest);
+	return 0;
 }
 
 /* ---- Results kept ------------------------------------------------------------------------------------------------------------------- */

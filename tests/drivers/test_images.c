@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "drivers/tar_maker.h"
 #include "image/image.h"
-#include "image/sha256.h"
+#include "base/sha256.h"
 #include "plugin/plugin.h"
 
 #include <dirent.h>

@@ -5,7 +5,7 @@
 EXTRA_PROGRAMS += fuzz_tar fuzz_image fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_logd
 fuzz_spec_SOURCES = tests/fuzz/fuzz_spec.c
 fuzz_spec_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-fuzz_spec_LDADD = libspec.a libbase.a $(CJSON_LIBS) $(CRYPTO_LIBS)
+fuzz_spec_LDADD = libspec.a libbase.a $(CJSON_LIBS)
 
 fuzz_daemon_json_SOURCES = tests/fuzz/fuzz_daemon_json.c
 fuzz_daemon_json_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

@@ -16,7 +16,7 @@ tests_unit_test_config_LDADD = libconfig.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS
 
 tests_unit_test_spec_SOURCES = tests/unit/test_spec.h tests/unit/test_spec.c tests/unit/test_spec_validate.c tests/unit/test_spec_oci.c
 tests_unit_test_spec_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_spec_LDADD = libspec.a libbase.a $(CJSON_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_spec_LDADD = libspec.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_test_image_SOURCES = tests/unit/test_image.c
 tests_unit_test_image_CFLAGS = $(UNIT_CFLAGS)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See sha256.h. */
-#include "image/sha256.h"
+#include "base/sha256.h"
 
 #include "base/str.h"
 

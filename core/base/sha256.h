@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256 of small documents (image configurations, chain ids): keeps libcrypto out of the resting daemon. Layers are hashed by dockerd-unpack
+ * SHA-256 of small documents (image configurations, chain ids, profiles): keeps libcrypto out of the resting daemon. Layers are hashed by dockerd-unpack
  * with libcrypto.
  */
-#ifndef IMAGE_SHA256_H
-#define IMAGE_SHA256_H
+#ifndef BASE_SHA256_H
+#define BASE_SHA256_H
 
 #include <stddef.h>
 
