@@ -448,7 +448,6 @@ static void check_crashes(struct suite *s)
 		status = s->crash(s, *p);
 		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "point %s was not passed",
 		      *p);
-		s->ops->common.close(s->self);
 		s->self = s->reopen(s);
 		for (size_t i = 0; i < 2; i++) {
 			if (exists(s, ids[i]) == 1) { /* then it must be whole */

@@ -13,7 +13,7 @@ struct suite {
 	const char *name; /* of the driver */
 	const struct dockerd_storage_ops *ops;
 	void *self;
-	/* Opens a further instance on the same root, for the checks of crashes: the first is closed by then. */
+	/* Closes the instance and opens another one on the same root, for the checks of crashes. */
 	void *(*reopen)(struct suite *s);
 	/* Wait status of a process that opened the driver on this root with that fault set and called suite_make_and_remove. */
 	int (*crash)(struct suite *s, const char *point);

@@ -60,6 +60,12 @@ static void *open_driver(struct suite *s)
 	return instance.self;
 }
 
+static void *reopen(struct suite *s)
+{
+	plugin_close(&instance);
+	return open_driver(s);
+}
+
 /* Fault points are read once per process, so it takes a new one. */
 static int crash(struct suite *s, const char *point)
 {
@@ -90,16 +96,13 @@ static int crash_child(char **argv)
 
 static void run(const char *driver, const char *const *faults)
 {
-	struct suite s = {.name = driver,
-			  .faults = faults,
-			  .reopen = open_driver,
-			  .crash = crash,
-			  .count = total};
+	struct suite s = {
+	    .name = driver, .faults = faults, .reopen = reopen, .crash = crash, .count = total};
 
 	mkdir(home_of(driver), 0700);
 	s.self = open_driver(&s);
 	suite_run(&s);
-	s.ops->common.close(s.self);
+	plugin_close(&instance);
 	total = s.count;
 }
 
