@@ -7,7 +7,7 @@ STORAGE_LDFLAGS = $(DRIVER_LDFLAGS_ALL) -pthread
 if STORAGE_OVERLAY2
 drvstorage_LTLIBRARIES += plugins/storage/overlay2/overlay2.la
 plugins_storage_overlay2_overlay2_la_SOURCES = plugins/storage/overlay2/overlay2.c plugins/storage/overlay2/overlay2.h \
-	plugins/storage/overlay2/check.c $(STORAGE_COMMON)
+	plugins/storage/overlay2/check.c plugins/storage/overlay2/mount.c $(STORAGE_COMMON)
 plugins_storage_overlay2_overlay2_la_CFLAGS = $(DRIVER_CFLAGS)
 plugins_storage_overlay2_overlay2_la_LDFLAGS = $(STORAGE_LDFLAGS)
 dist_man_MANS += plugins/storage/overlay2/dockerd-storage-overlay2.8

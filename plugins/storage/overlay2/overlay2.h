@@ -21,5 +21,8 @@ struct overlay2 {
 int overlay2_check(const char *path, struct dockerd_error *err);
 /* Kernel parameter of the overlay module ("metacopy"): is it on? False if the kernel lacks it. */
 bool overlay2_parameter(const char *name, bool *known);
+/* Mount ID/merged: `lower` is the content of ID/lower; ro: the layer's changes are the topmost read-only directory. */
+int overlay2_mount(struct overlay2 *o, const struct dockerd_layer *l, const char *lower, bool ro,
+		   struct dockerd_error *err);
 
 #endif
