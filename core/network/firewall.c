@@ -3,8 +3,8 @@
  * Rules in, rules out: one worker thread per family owns the coprocess and the list of our rules, so nothing of it needs a lock. Callers
  * hand it batches through a queue that `lock` guards; batches that wait together are applied together.
  *
- * Normal work trusts the list. Whenever the coprocess ends with a complaint (somebody flushed a chain, or a rule is bad), the kernel's rules
- * are listed, what is missing is put back, and each batch is tried again by itself, so that only the bad one fails.
+ * What the rules are and how they change is in firewall_rules.c. If a common batch fails, each of its requests is tried again by itself, so
+ * that only the bad one fails.
  */
 #include "network/firewall.h"
 #include "base/cleanup.h"
@@ -41,19 +41,8 @@ struct fw_request {
 	struct fw_request *next_deferred;
 };
 
-/* A rule of ours. */
-struct fw_rule {
-	char verb;    /* how it went in: A or I */
-	bool claimed; /* asked for in this daemon's life */
-};
-
 struct firewall {
-	int family;
-	struct fw_proc proc;
-	struct pairs order; /* our rules in the order they went in; value: the verb */
-	struct map rules;   /* rule -> struct fw_rule, owned */
-	int journal;        /* O_APPEND; -1 until opened */
-	bool listed;        /* base rules are known to be there */
+	struct fw_rules rules; /* the worker's */
 	/* under lock: */
 	struct fw_request *first, **last;
 	bool started, ended;
@@ -69,271 +58,18 @@ static bool proxy;
 static _Thread_local bool deferring;
 static _Thread_local struct fw_request *deferred;
 
-/* ---- record on disk ------------------------------------------------------------------------------------------------------------------- */
-
-/* One line per change: "+A TABLE CHAIN SPEC" before a rule goes in, "- TABLE CHAIN SPEC" after it went out. One write(2) each: a kill leaves it whole. */
-static void record(struct firewall *f, const struct str *lines)
-{
-	if (lines->len && f->journal >= 0 && fd_write_all(f->journal, lines->p, lines->len) < 0)
-		log_warn("firewall record not written", "error", strerror(errno));
-}
-
-static void rule_put(struct firewall *f, const char *rule, char verb, bool claimed)
-{
-	struct fw_rule *r = map_get(&f->rules, rule);
-
-	if (!r) {
-		char value[2] = {verb, 0};
-
-		r = xnew(struct fw_rule);
-		map_set(&f->rules, rule, r);
-		pairs_set(&f->order, rule, value);
-	}
-	*r = (struct fw_rule){.verb = verb, .claimed = claimed};
-}
-
-static void rule_drop(struct firewall *f, const char *rule)
-{
-	free(map_del(&f->rules, rule));
-	pairs_del(&f->order, rule);
-}
-
-/* Rules of an earlier daemon, then a fresh file with what is left of them. */
-static void record_load(struct firewall *f)
-{
-	auto_free char *path = xasprintf("%s/firewall%d.rules", state_dir, f->family);
-	struct error err = ERROR_INIT;
-	auto_str text = STR_INIT, kept = STR_INIT;
-	auto_strlist lines = STRLIST_INIT;
-
-	if (file_read_at(AT_FDCWD, path, 64 << 20, &text, &err) < 0 && err.kind != ERR_NOT_FOUND)
-		log_warn("firewall record not read", "error", err.text);
-	strlist_split(&lines, str_cstr(&text), '\n');
-	for (size_t i = 0; i < lines.n; i++) {
-		const char *l = lines.v[i];
-
-		if (l[0] == '+' && (l[1] == 'A' || l[1] == 'I') && l[2] == ' ')
-			rule_put(f, l + 3, l[1], false);
-		else if (l[0] == '-' && l[1] == ' ')
-			rule_drop(f, l + 2);
-	}
-	for (size_t i = 0; i < f->order.n; i++)
-		str_printf(&kept, "+%s %s\n", f->order.v[i].value, f->order.v[i].key);
-	if (file_write_atomic(AT_FDCWD, path, str_cstr(&kept), kept.len, 0600, false, &err) < 0)
-		log_warn("firewall record not written", "error", err.text);
-	f->journal = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-}
-
-/* ---- applying --------------------------------------------------------------------------------------------------------------------------- */
-
-static int apply(struct firewall *f, const struct fw_ops *ops, struct error *err)
-{
-	auto_str text = STR_INIT;
-
-	if (!ops->n)
-		return 0;
-	fw_print(ops, &text);
-	return fw_proc_batch(&f->proc, str_cstr(&text), err);
-}
-
-/* What of the kernel's rules misses of the base and of ours goes back in. `present` receives the kernel's rules as they are then. */
-static int heal(struct firewall *f, struct map *present, struct error *err)
-{
-	auto_fw_ops ops = {0};
-	static char here[] = "";
-
-	f->listed = false;
-	if (fw_proc_list(&f->proc, present, err) < 0)
-		return -1;
-	fw_base(f->family, proxy, present, &ops);
-	for (size_t i = 0; i < f->order.n; i++) {
-		const struct fw_rule *r = map_get(&f->rules, f->order.v[i].key);
-
-		if (!map_get(present, f->order.v[i].key) && r->claimed)
-			fw_ops_add(&ops, r->verb, f->order.v[i].key);
-	}
-	if (apply(f, &ops, err) < 0)
-		return error_wrap(err, "restore the firewall rules");
-	for (size_t i = 0; i < ops.n; i++)
-		if (ops.v[i].verb != 'P')
-			map_set(present, ops.v[i].rule, here);
-	f->listed = true;
-	return 0;
-}
-
-/* First use: an earlier daemon's rules that a reboot or flush took away are no longer ours. */
-static int first_listing(struct firewall *f, struct error *err)
-{
-	struct map present = MAP_INIT;
-	auto_str gone = STR_INIT;
-	int r = heal(f, &present, err);
-
-	for (size_t i = f->order.n; r == 0 && i-- > 0;) {
-		auto_free char *rule = xstrdup(f->order.v[i].key);
-
-		if (map_get(&present, rule))
-			continue;
-		str_printf(&gone, "- %s\n", rule);
-		rule_drop(f, rule);
-	}
-	record(f, &gone);
-	map_free(&present, NULL);
-	return r;
-}
-
-/* Add what of a request is not there yet to the batch. `present`: the kernel's rules if they were just listed, else our list is believed. */
-static void select_ops(struct firewall *f, const struct fw_ops *from, const struct map *present,
-		       struct fw_ops *to)
-{
-	for (size_t i = 0; i < from->n; i++) {
-		const struct fw_op *op = &from->v[i];
-		struct fw_rule *r = map_get(&f->rules, op->rule);
-		bool there = present ? map_get(present, op->rule) != NULL : r != NULL;
-
-		if (op->verb == 'D' ? !there : op->verb != 'P' && there) {
-			if (r && op->verb != 'D')
-				r->claimed = true;
-			continue;
-		}
-		fw_ops_add(to, op->verb, op->rule);
-	}
-}
-
-/* Write down before: what goes in. */
-static void note_before(struct firewall *f, const struct fw_ops *ops)
-{
-	auto_str text = STR_INIT;
-
-	for (size_t i = 0; i < ops->n; i++)
-		if (ops->v[i].verb == 'A' || ops->v[i].verb == 'I')
-			str_printf(&text, "+%c %s\n", ops->v[i].verb, ops->v[i].rule);
-	record(f, &text);
-}
-
-/* After: what is in or out now. */
-static void note_after(struct firewall *f, const struct fw_ops *ops)
-{
-	auto_str text = STR_INIT;
-
-	for (size_t i = 0; i < ops->n; i++)
-		if (ops->v[i].verb == 'A' || ops->v[i].verb == 'I') {
-			rule_put(f, ops->v[i].rule, ops->v[i].verb, true);
-		} else if (ops->v[i].verb == 'D') {
-			rule_drop(f, ops->v[i].rule);
-			str_printf(&text, "- %s\n", ops->v[i].rule);
-		}
-	record(f, &text);
-}
-
-static int run_ops(struct firewall *f, const struct fw_ops *ops, struct error *err)
-{
-	if (!f->listed && first_listing(f, err) < 0)
-		return -1;
-	note_before(f, ops);
-	FAULT("network.firewall.recorded");
-	if (apply(f, ops, err) < 0)
-		return -1;
-	FAULT("network.firewall.applied");
-	note_after(f, ops);
-	return 0;
-}
-
-/* Take back what a failed request has put in: tables are committed one by one. */
-static void roll_back(struct firewall *f, const struct fw_ops *ops)
-{
-	struct map present = MAP_INIT;
-	struct error err = ERROR_INIT;
-	auto_fw_ops undo = {0};
-	auto_str text = STR_INIT;
-
-	if (heal(f, &present, &err) == 0) {
-		for (size_t i = ops->n; i-- > 0;)
-			if ((ops->v[i].verb == 'A' || ops->v[i].verb == 'I') &&
-			    map_get(&present, ops->v[i].rule))
-				fw_ops_add(&undo, 'D', ops->v[i].rule);
-		apply(f, &undo, &err);
-	}
-	if (err.kind)
-		log_error("firewall rules of a failed change may be left over", "error", err.text);
-	for (size_t i = 0; i < ops->n; i++)
-		if (ops->v[i].verb == 'A' || ops->v[i].verb == 'I')
-			str_printf(&text, "- %s\n", ops->v[i].rule);
-	record(f, &text);
-	map_free(&present, NULL);
-}
-
-/* The common batch that failed may have put some of the request's rules in: they count as ours from now on. */
-static void claim_present(struct firewall *f, const struct fw_ops *ops, const struct map *present)
-{
-	auto_str text = STR_INIT;
-
-	for (size_t i = 0; i < ops->n; i++) {
-		const struct fw_op *op = &ops->v[i];
-
-		if ((op->verb != 'A' && op->verb != 'I') || !map_get(present, op->rule))
-			continue;
-		str_printf(&text, "+%c %s\n", op->verb, op->rule);
-		rule_put(f, op->rule, op->verb, true);
-	}
-	record(f, &text);
-}
-
-/* One request by itself, after the common batch failed. */
-static int retry(struct firewall *f, struct fw_request *q, struct error *err)
-{
-	struct map present = MAP_INIT;
-	auto_fw_ops ops = {0}, fresh = {0};
-	int r;
-
-	for (size_t i = 0; i < q->ops.n; i++) /* what it would add to what we had before */
-		if (!map_get(&f->rules, q->ops.v[i].rule))
-			fw_ops_add(&fresh, q->ops.v[i].verb, q->ops.v[i].rule);
-	r = heal(f, &present, err);
-	if (r == 0) {
-		select_ops(f, &q->ops, &present, &ops);
-		r = run_ops(f, &ops, err);
-		if (r < 0)
-			roll_back(f, &fresh);
-		else
-			claim_present(f, &q->ops, &present);
-	}
-	/* Deletions that were skipped because somebody else did them. */
-	for (size_t i = 0; i < q->ops.n; i++)
-		if (q->ops.v[i].verb == 'D' && map_get(&f->rules, q->ops.v[i].rule) &&
-		    !map_get(&present, q->ops.v[i].rule))
-			rule_drop(f, q->ops.v[i].rule);
-	map_free(&present, NULL);
-	return r;
-}
-
-/* Rules of an earlier daemon that nobody wanted back. */
-static int sweep(struct firewall *f, struct error *err)
-{
-	auto_fw_ops ops = {0};
-
-	if (!f->listed && first_listing(f, err) < 0)
-		return -1;
-	for (size_t i = 0; i < f->order.n; i++) {
-		const struct fw_rule *r = map_get(&f->rules, f->order.v[i].key);
-
-		if (!r->claimed)
-			fw_ops_add(&ops, 'D', f->order.v[i].key);
-	}
-	return run_ops(f, &ops, err);
-}
-
 static int run_other(struct firewall *f, struct fw_request *q)
 {
 	struct map present = MAP_INIT;
 	int r = 0;
 
 	if (q->kind == FW_REFRESH) {
-		r = heal(f, &present, &q->err);
+		r = fw_rules_heal(&f->rules, &present, &q->err);
 		map_free(&present, NULL);
 	} else if (q->kind == FW_SWEEP) {
-		r = sweep(f, &q->err);
+		r = fw_rules_sweep(&f->rules, &q->err);
 	} else if (q->kind == FW_END) {
-		fw_proc_end(&f->proc);
+		fw_proc_end(&f->rules.proc);
 	}
 	return r;
 }
@@ -345,8 +81,7 @@ static void run_batches(struct firewall *f, struct fw_request *q)
 	auto_fw_ops all = {0};
 	int r = 0;
 
-	if (!f->listed)
-		r = first_listing(f, &err);
+	r = fw_rules_ready(&f->rules, &err);
 	if (r == 0) {
 		struct map twice = MAP_INIT;
 		static char seen[] = "";
@@ -360,8 +95,8 @@ static void run_batches(struct firewall *f, struct fw_request *q)
 	}
 	if (r == 0) {
 		for (struct fw_request *i = q; i; i = i->next)
-			select_ops(f, &i->ops, NULL, &all);
-		r = run_ops(f, &all, &err);
+			fw_rules_select(&f->rules, &i->ops, NULL, &all);
+		r = fw_rules_run(&f->rules, &all, &err);
 		if (r == 0)
 			return;
 		log_debug("firewall batch is tried again rule by rule", "error", err.text);
@@ -370,11 +105,11 @@ static void run_batches(struct firewall *f, struct fw_request *q)
 		auto_fw_ops one = {0};
 
 		if (r > 0) { /* only taken apart: nothing has failed yet */
-			select_ops(f, &i->ops, NULL, &one);
-			if (run_ops(f, &one, &i->err) == 0)
+			fw_rules_select(&f->rules, &i->ops, NULL, &one);
+			if (fw_rules_run(&f->rules, &one, &i->err) == 0)
 				continue;
 		}
-		i->result = retry(f, i, &i->err);
+		i->result = fw_rules_retry(&f->rules, &i->ops, &i->err);
 	}
 }
 
@@ -422,7 +157,7 @@ static void *work(void *arg)
 	while (!f->ended) {
 		struct fw_request *q;
 
-		while (!f->first && f->proc.pid <= 0)
+		while (!f->first && f->rules.proc.pid <= 0)
 			pthread_cond_wait(&f->wake, &lock);
 		if (!f->first) {
 			struct timespec until;
@@ -433,14 +168,14 @@ static void *work(void *arg)
 			       pthread_cond_timedwait(&f->wake, &lock, &until) != ETIMEDOUT)
 				;
 			if (!f->first) {
-				fw_proc_end(&f->proc);
+				fw_proc_end(&f->rules.proc);
 				continue;
 			}
 		}
 		q = take(f);
 		pthread_mutex_unlock(&lock);
-		if (f->journal < 0)
-			record_load(f);
+		if (f->rules.journal < 0)
+			fw_rules_load(&f->rules);
 		if (q->kind == FW_BATCH)
 			run_batches(f, q);
 		else
@@ -459,21 +194,19 @@ static struct firewall *get_family(int family, struct error *err)
 
 	if (f->started)
 		return f;
-	f->family = family;
-	if (!f->proc.program)
-		f->proc.program = fw_proc_find(family);
-	if (!f->proc.program) {
+	f->rules = (struct fw_rules){.family = family, .userland_proxy = proxy, .journal = -1};
+	f->rules.proc.program = fw_proc_find(family);
+	if (!f->rules.proc.program) {
 		error_set(err, ERR_SYSTEM, "%s not found", family == 6 ? "ip6tables" : "iptables");
 		return NULL;
 	}
+	f->rules.dir = xstrdup(state_dir);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&f->wake, &attr);
 	pthread_condattr_destroy(&attr);
 	f->last = &f->first;
-	f->journal = -1;
 	f->ended = false;
-	f->listed = false;
 	if (thread_start(family == 6 ? "firewall6" : "firewall4", work, f, err) < 0)
 		return NULL;
 	f->started = true;
@@ -632,10 +365,7 @@ void firewall_shutdown(void)
 
 		if (!f->started)
 			continue;
-		fd_close(&f->journal);
-		map_free(&f->rules, free);
-		pairs_free(&f->order);
-		f->rules = (struct map)MAP_INIT;
+		fw_rules_free(&f->rules);
 		f->started = false;
 	}
 	pthread_mutex_unlock(&lock);

@@ -73,4 +73,33 @@ int fw_proc_batch(struct fw_proc *p, const char *batch, struct error *err);
 int fw_proc_list(struct fw_proc *p, struct map *present, struct error *err);
 void fw_proc_end(struct fw_proc *p);
 
+/* ---- our rules (firewall_rules.c): everything belongs to the worker ------------------------------------------------------------------------ */
+
+struct fw_rules {
+	int family;
+	bool userland_proxy;
+	char *dir; /* of the record */
+	struct fw_proc proc;
+	struct pairs order; /* our rules in the order they went in; value: the verb */
+	struct map rules;   /* rule -> struct fw_rule, owned */
+	int journal;        /* O_APPEND; -1 until opened */
+	bool listed;        /* base rules are known to be there */
+};
+/* Read the record of an earlier daemon and open it for more. */
+void fw_rules_load(struct fw_rules *f);
+void fw_rules_free(struct fw_rules *f);
+/* Base rules in place, and the record compared with the kernel; done once. */
+int fw_rules_ready(struct fw_rules *f, struct error *err);
+/* Put back what is missing; `present` receives the kernel's rules as they are then. */
+int fw_rules_heal(struct fw_rules *f, struct map *present, struct error *err);
+/* Add what of a request is still to be done. `present`: the kernel's rules if they were just listed; NULL: our list is believed. */
+void fw_rules_select(struct fw_rules *f, const struct fw_ops *from, const struct map *present,
+		     struct fw_ops *to);
+/* Record and apply. On failure some of it may be in. */
+int fw_rules_run(struct fw_rules *f, const struct fw_ops *ops, struct error *err);
+/* One request after a failure: heal, try again, take back whole if it fails again. */
+int fw_rules_retry(struct fw_rules *f, const struct fw_ops *wanted, struct error *err);
+/* Take out the rules of an earlier daemon that nobody wanted back. */
+int fw_rules_sweep(struct fw_rules *f, struct error *err);
+
 #endif

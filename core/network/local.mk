@@ -2,4 +2,4 @@
 noinst_LIBRARIES += libnetwork.a
 libnetwork_a_SOURCES = core/network/network.h core/network/network_int.h core/network/networks.c core/network/endpoints.c \
 	core/network/ipam.c core/network/ipam.h core/network/firewall.c core/network/firewall.h core/network/firewall_text.c \
-	core/network/firewall_proc.c core/network/proxy.c core/network/files.c core/network/print.c core/proto/netd.h
+	core/network/firewall_proc.c core/network/firewall_rules.c core/network/proxy.c core/network/files.c core/network/print.c core/proto/netd.h
