@@ -907,6 +907,7 @@ int main(int argc, char **argv)
 {
 	struct network_config c;
 	struct error err = ERROR_INIT;
+	int64_t t0;
 
 	if (argc == 5 && !strcmp(argv[1], "--join-leave"))
 		return join_leave_main(argv);
@@ -926,9 +927,11 @@ int main(int argc, char **argv)
 	if (!mkdtemp(base_dir))
 		return 1;
 	c = config();
+	t0 = clock_mono_ns();
 	OK(network_init(&c, &err));
 	if (part_failed)
 		return 1;
+	printf("# network_init: %.1f ms\n", (double)(clock_mono_ns() - t0) / 1e6);
 	run("join and leave", part_join_leave);
 	run("speed", part_speed);
 	run("moby's JSON", part_json);
