@@ -109,15 +109,6 @@ int file_write_atomic(int dirfd, const char *name, const void *data, size_t len,
 		unlinkat(dirfd, tmp, 0);
 		return -1;
 	}
-	if (durable) {
-		/* The rename itself must survive, or a crash resurrects the old file. */
-		auto_free char *dir = xstrndup(name, (size_t)(base - name));
-		auto_close dfd =
-		    openat(dirfd, *dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		if (dfd < 0 || fsync(dfd) < 0)
-			return error_sys(err, errno, "sync directory of %s", name);
-	}
 	return 0;
 }
 

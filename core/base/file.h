@@ -20,7 +20,8 @@ int file_read_at(int dirfd, const char *path, size_t max, struct str *out, struc
 int file_read_fd(int fd, size_t max, struct str *out, struct error *err);
 /*
  * Replace a file: temporary beside it, written, fdatasync'ed if `durable`, renamed. A reader or a crash sees the old or the new
- * file whole. `durable` also syncs the directory.
+ * file whole. The rename itself reaches the disk with the file system's next commit: a power cut may bring the old file back, never
+ * a half one.
  */
 int file_write_atomic(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 		      bool durable, struct error *err);

@@ -63,6 +63,8 @@ void image_use_print_driver(const char *container_id, struct jw *w)
 
 	if (layer_rw_driver_data(containers.images, container_id, &data, &err) < 0)
 		pairs_free(&data);
+	if (data.n)
+		pairs_set(&data, "ID", container_id); /* the API's own row */
 	jw_obj(w);
 	jw_kpairs(w, "Data", &data, true);
 	jw_kstr(w, "Name", containers.storage_driver);

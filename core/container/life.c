@@ -216,7 +216,8 @@ static void handle_exit(struct container *c, const struct shim_event *ev)
 	if (restart)
 		delay = next_delay(c, ran);
 	pthread_mutex_unlock(&c->lock);
-	if (container_save(c, false, &err) < 0)
+	/* what --rm takes away next needs no record of its end */
+	if ((restart || !c->auto_remove) && container_save(c, false, &err) < 0)
 		log_error("the end of a container is not on disk", "container", c->id, "error",
 			  err.text);
 	FAULT("container.exit.saved");
