@@ -117,10 +117,7 @@ static int check_together(struct config *c, struct error *err)
 {
 	if (check_label_conflict(c, err) < 0)
 		return -1;
-	if (*config_str(c, "bridge") && *config_str(c, "bip"))
-		return error_set(err, ERR_INVALID,
-				 "You specified -b & --bip, mutually exclusive options. Please "
-				 "specify only one");
+	/* -b and --bip together are no conflict here: the bridge is made then (docs/compat-choices.md). */
 	if (!config_bool(c, "icc") && !config_bool(c, "iptables"))
 		return error_set(err, ERR_INVALID,
 				 "You specified --iptables=false with --icc=false. ICC=false uses "
