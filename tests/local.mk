@@ -33,3 +33,7 @@ TESTS += tests/drivers/test_images
 tests_drivers_test_images_SOURCES = tests/drivers/test_images.c tests/drivers/tar_maker.h
 tests_drivers_test_images_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_drivers_test_images_LDADD = libimage.a libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl
+# Scripts start a daemon with it and go on when it is ready.
+noinst_PROGRAMS += tests/lib/start-daemon
+tests_lib_start_daemon_SOURCES = tests/lib/start-daemon.c
+tests_lib_start_daemon_LDADD =
