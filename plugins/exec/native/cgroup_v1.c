@@ -151,8 +151,28 @@ static int limit_io(const struct cgroup *g, const json *b, struct error *err)
 	return 0;
 }
 
+static int put_device_rule(int dir, const json *rule, struct error *err)
+{
+	const char *type = json_get_str(rule, "type", "a");
+	int64_t major = json_get_i64(rule, "major", -1), minor = json_get_i64(rule, "minor", -1);
+	char line[96], ma[24] = "*", mi[24] = "*";
+
+	if (major >= 0)
+		snprintf(ma, sizeof(ma), "%lld", (long long)major);
+	if (minor >= 0)
+		snprintf(mi, sizeof(mi), "%lld", (long long)minor);
+	if (*type == 'a')
+		snprintf(line, sizeof(line), "a");
+	else
+		snprintf(line, sizeof(line), "%c %s:%s %.8s", *type == 'u' ? 'c' : *type, ma, mi,
+			 json_get_str(rule, "access", "rwm"));
+	return file_put_at(
+	    dir, json_get_bool(rule, "allow", false) ? "devices.allow" : "devices.deny", line, err);
+}
+
 static int limit_devices(const struct cgroup *g, const json *rules, struct error *err)
 {
+	auto_json json *defaults = NULL;
 	int dir;
 
 	if (!json_count(rules))
@@ -160,25 +180,15 @@ static int limit_devices(const struct cgroup *g, const json *rules, struct error
 	dir = controller(g, "devices", err);
 	if (dir < 0)
 		return -1;
-	for (json *j = json_first(rules); j; j = json_next(j)) {
-		const char *type = json_get_str(j, "type", "a");
-		int64_t major = json_get_i64(j, "major", -1), minor = json_get_i64(j, "minor", -1);
-		char line[96], ma[24] = "*", mi[24] = "*";
-
-		if (major >= 0)
-			snprintf(ma, sizeof(ma), "%lld", (long long)major);
-		if (minor >= 0)
-			snprintf(mi, sizeof(mi), "%lld", (long long)minor);
-		if (*type == 'a')
-			snprintf(line, sizeof(line), "a");
-		else
-			snprintf(line, sizeof(line), "%c %s:%s %.8s", *type == 'u' ? 'c' : *type,
-				 ma, mi, json_get_str(j, "access", "rwm"));
-		if (file_put_at(dir,
-				json_get_bool(j, "allow", false) ? "devices.allow" : "devices.deny",
-				line, err) < 0)
+	defaults = devices_default_rules(err);
+	if (!defaults)
+		return -1;
+	for (json *j = json_first(rules); j; j = json_next(j))
+		if (put_device_rule(dir, j, err) < 0)
 			return -1;
-	}
+	for (json *j = json_first(defaults); j; j = json_next(j))
+		if (put_device_rule(dir, j, err) < 0)
+			return -1;
 	return 0;
 }
 

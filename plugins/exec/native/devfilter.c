@@ -84,12 +84,14 @@ static bool emit_rule(struct program *p, const json *rule)
 	return p->n == start + 2;
 }
 
-static void build(struct program *p, const json *rules)
+static void build(struct program *p, const json *rules, const json *defaults)
 {
-	size_t n = json_count(rules), i = 0;
+	size_t n = json_count(rules) + json_count(defaults), i = 0;
 	auto_free const json **list = xcalloc(n + 1, sizeof(*list));
 
 	for (json *j = json_first(rules); j; j = json_next(j))
+		list[i++] = j;
+	for (json *j = json_first(defaults); j; j = json_next(j))
 		list[i++] = j;
 	emit_head(p);
 	while (i)
@@ -102,6 +104,7 @@ static void build(struct program *p, const json *rules)
 int devfilter_attach(int cgroup_dir, const json *rules, struct error *err)
 {
 	size_t n = json_count(rules);
+	auto_json json *defaults = NULL;
 	auto_free struct bpf_insn *code = NULL;
 	struct program p = {0};
 	auto_close prog = -1, dir = -1;
@@ -112,8 +115,12 @@ int devfilter_attach(int cgroup_dir, const json *rules, struct error *err)
 	if (n > MAX_RULES)
 		return error_set(err, ERR_INVALID, "%zu device rules are too many (at most %d)", n,
 				 MAX_RULES);
+	defaults = devices_default_rules(err);
+	if (!defaults)
+		return -1;
+	n += json_count(defaults);
 	p.v = code = xcalloc(n * INSNS_PER_RULE + 16, sizeof(*code));
-	build(&p, rules);
+	build(&p, rules, defaults);
 	a.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
 	a.insns = (uint64_t)(uintptr_t)p.v;
 	a.insn_cnt = (uint32_t)p.n;

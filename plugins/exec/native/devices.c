@@ -105,6 +105,27 @@ static bool dev_is_bound(const struct launch *l)
 	return false;
 }
 
+/*
+ * What the runtime allows behind any list, as runc does: making nodes is harmless where opening them is denied, and without ptmx and pts there
+ * are no terminals.
+ */
+json *devices_default_rules(struct error *err)
+{
+	static const char text[] =
+	    "[{\"allow\":true,\"type\":\"c\",\"access\":\"m\"},"
+	    "{\"allow\":true,\"type\":\"b\",\"access\":\"m\"},"
+	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":3}," /* null */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":5}," /* zero */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":7}," /* full */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":8}," /* random */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":9}," /* urandom */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":5,\"minor\":0}," /* tty */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":5,\"minor\":2}," /* ptmx */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":136}]";          /* pts */
+
+	return json_parse(text, sizeof(text) - 1, err);
+}
+
 int devices_make(struct launch *l, struct error *err)
 {
 	const struct node defaults[] = {{"/dev/null", S_IFCHR | 0666, makedev(1, 3), 0, 0},

@@ -171,6 +171,8 @@ struct launch; /* below */
 int root_build(struct launch *l, int *console_master, struct error *err);
 /* O_PATH of a path inside a root; what is missing is made (a directory or an empty file), dangling links followed inside. */
 int root_target(int root, const char *path, bool directory, struct error *err);
+/* To be freed; access is "rwm" where absent. */
+json *devices_default_rules(struct error *err);
 int devices_make(struct launch *l, struct error *err);
 int paths_mask(struct launch *l, struct error *err);
 int paths_readonly(struct launch *l, struct error *err);
