@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "config/units.h"
 #include "container/container.h"
 #include "events/events.h"
 #include "image/image.h"
@@ -185,7 +186,9 @@ static int open_containers(struct daemon *d, struct error *err)
 
 	if (!path)
 		return -1;
-	/* judged by the same rules as in dockerd-exec, which alone loads it */
+	/* only dockerd-exec loads it */
+	if (plugin_judge(DOCKERD_KIND_EXEC, path, err) < 0)
+		return -1;
 	room.exec_driver = steal_ptr(&path);
 	return containers_init(&room, err);
 }
@@ -208,19 +211,24 @@ static int open_rooms(struct daemon *d, struct error *err)
 
 /* ---- Listeners ---------------------------------------------------------------------------------------------------------------- */
 
+static int listen_at(const char *host, int **fds, size_t *n, struct error *err)
+{
+	auto_free char *whole = host_parse(host, err);
+
+	return whole ? http_listen(whole, config_str(daemon_config(), "group"), fds, n, err) : -1;
+}
+
 /* Bound early, so that clients queue instead of failing while the rooms open. */
 static int bind_listeners(struct daemon *d, struct error *err)
 {
 	const struct strlist *hosts = config_list(daemon_config(), "hosts");
-	static const char *const fallback = "unix:///var/run/docker.sock";
 	auto_free int *fds = NULL;
 	size_t n = 0;
 
 	d->server = http_server_new(api_serve, NULL);
 	http_server_set_reply_hook(d->server, api_reply_hook);
 	for (size_t i = 0; i < (hosts->n ? hosts->n : 1); i++)
-		if (http_listen(hosts->n ? hosts->v[i] : fallback,
-				config_str(daemon_config(), "group"), &fds, &n, err) < 0)
+		if (listen_at(hosts->n ? hosts->v[i] : "", &fds, &n, err) < 0)
 			return error_wrap(err, "failed to load listeners");
 	for (size_t i = 0; i < n; i++)
 		if (http_server_listen(d->server, fds[i], err) < 0)

@@ -31,6 +31,7 @@ static pthread_cond_t wake;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct map objects = MAP_INIT;
 static struct plugin_call *calls;
+static bool watchdog_idle = true; /* it sleeps without a time limit */
 static int64_t warn_ns = WARN_NS, stuck_ns = STUCK_NS;
 
 static void look_at(struct plugin_call *c, int64_t now)
@@ -71,9 +72,11 @@ static void *watch(void *arg)
 				due = next;
 		}
 		if (due == INT64_MAX) {
+			watchdog_idle = true;
 			pthread_cond_wait(&wake, &lock);
 			continue;
 		}
+		watchdog_idle = false;
 		ts.tv_sec = (time_t)(due / 1000000000);
 		ts.tv_nsec = (long)(due % 1000000000);
 		pthread_cond_timedwait(&wake, &lock, &ts);
@@ -152,7 +155,8 @@ int plugin_enter(const struct plugin_instance *i, const char *op, const char *ob
 	o->busy = exclusive;
 	c->object = o;
 	c->started = clock_mono_ns();
-	if (!calls)
+	/* a watchdog that sleeps on an earlier call's time wakes soon enough for this one */
+	if (watchdog_idle)
 		pthread_cond_signal(&wake);
 	c->next = calls;
 	calls = c;

@@ -124,6 +124,9 @@ int plugin_enter(const struct plugin_instance *i, const char *op, const char *ob
 int plugin_leave(struct plugin_call *c, int32_t r, const struct dockerd_error *derr,
 		 struct error *err);
 
+/* Judge a driver in a short-lived process of this program: nothing of it is loaded here. ERR_INVALID with the refusal. */
+int plugin_judge(uint32_t kind, const char *name, struct error *err);
+
 /* --list-plugins, --dump-plugin KIND/NAME: stable key=value lines, see dockerd(8). */
 int plugin_dump_list(struct str *out, struct error *err);
 int plugin_dump(const char *kind_slash_name, bool as_json, struct str *out, struct error *err);
