@@ -172,7 +172,7 @@ static int put_device_rule(int dir, const json *rule, struct error *err)
 
 static int limit_devices(const struct cgroup *g, const json *rules, struct error *err)
 {
-	auto_json json *defaults = NULL;
+	auto_json *defaults = NULL;
 	int dir;
 
 	if (!json_count(rules))

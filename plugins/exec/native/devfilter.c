@@ -104,7 +104,7 @@ static void build(struct program *p, const json *rules, const json *defaults)
 int devfilter_attach(int cgroup_dir, const json *rules, struct error *err)
 {
 	size_t n = json_count(rules);
-	auto_json json *defaults = NULL;
+	auto_json *defaults = NULL;
 	auto_free struct bpf_insn *code = NULL;
 	struct program p = {0};
 	auto_close prog = -1, dir = -1;
