@@ -388,21 +388,21 @@ static void network_event(struct container *c, const char *action)
 static int connect_network(struct start *s, struct error *err)
 {
 	struct container *c = s->c;
-	const char *name = streq(c->network_mode, "default") ? "bridge" : c->network_mode;
 	struct network_join j = {.container_id = c->id,
-				 .network = name,
+				 .container_name = c->name,
+				 .network = c->network_mode,
 				 .netns_fd = s->created.netns_fd,
 				 .netlink_fd = s->created.netlink_fd};
 	auto_free struct network_port *ports = NULL;
 	struct network_endpoint e = {0};
 
-	if (str_after(name, "container:"))
+	if (str_after(c->network_mode, "container:"))
 		return 0;
 	if (wanted_ports(s, &ports, &j.n_ports, err) < 0)
 		return -1;
 	j.ports = ports;
 	if (network_connect(&j, &e, err) < 0)
-		return -1;
+		return error_wrap(err, "failed to set up container networking");
 	pthread_mutex_lock(&c->lock);
 	network_endpoint_free(&c->endpoint);
 	c->endpoint = e;
