@@ -511,8 +511,7 @@ static void record_failure(struct container *c, const struct error *err)
 	c->state.error = xstrdup(err->text);
 	if (c->state.finished == CLOCK_ZERO || code != 128)
 		c->state.finished = c->state.started = CLOCK_ZERO;
-	c->started_before = true;
-	waiters_exit(c);
+	c->started_before = true; /* no exit for waiters: as moby, they go on until the next run or the removal */
 	pthread_mutex_unlock(&c->lock);
 	if (container_save(c, false, &save_err) < 0)
 		log_error("state of a container is not on disk", "container", c->id, "error",
