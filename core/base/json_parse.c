@@ -336,8 +336,15 @@ json *json_take(json *object, const char *name)
 
 void json_set(json *object, const char *name, json *value)
 {
-	json_free(json_take(object, name));
-	cJSON_AddItemToObject(object, name, value);
+	json *old = json_get(object, name);
+
+	if (!old || strcmp(old->string, name)) {
+		json_free(json_take(object, name));
+		cJSON_AddItemToObject(object, name, value);
+		return;
+	}
+	/* in its place: the order of members is seen by clients */
+	cJSON_ReplaceItemInObjectCaseSensitive(object, name, value);
 }
 
 void json_set_str(json *object, const char *name, const char *value)
