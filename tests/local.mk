@@ -37,3 +37,22 @@ tests_drivers_test_images_LDADD = libimage.a libplugin.a libbase.a $(CJSON_LIBS)
 noinst_PROGRAMS += tests/lib/start-daemon
 tests_lib_start_daemon_SOURCES = tests/lib/start-daemon.c
 tests_lib_start_daemon_LDADD =
+
+# The whole daemon in a box of its own (tests/lib/box.h); root only.
+check_LIBRARIES += libbox.a
+libbox_a_SOURCES = tests/lib/box.c tests/lib/box.h tests/lib/client.c tests/drivers/tar_maker.h
+libbox_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+check_PROGRAMS += tests/lib/guest
+tests_lib_guest_SOURCES = tests/lib/guest.c
+tests_lib_guest_LDFLAGS = $(AM_LDFLAGS) $(STATIC_LDFLAGS)
+box_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+box_libs = libbox.a libbase.a $(CJSON_LIBS)
+box_tests = tests/api/test_requests tests/api/test_streams
+check_PROGRAMS += $(box_tests)
+TESTS += $(box_tests)
+tests_api_test_requests_SOURCES = tests/api/test_requests.c
+tests_api_test_requests_CPPFLAGS = $(box_cppflags)
+tests_api_test_requests_LDADD = $(box_libs)
+tests_api_test_streams_SOURCES = tests/api/test_streams.c
+tests_api_test_streams_CPPFLAGS = $(box_cppflags)
+tests_api_test_streams_LDADD = $(box_libs)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define MAX_FDS 32
 
@@ -31,6 +32,19 @@ static const char *const *keep_env(const char *out[])
 		}
 	out[n] = NULL;
 	return out;
+}
+
+static struct rlimit files_at_start; /* zero: never raised */
+
+void spawn_raise_file_limit(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0 || rl.rlim_cur >= rl.rlim_max)
+		return;
+	files_at_start = rl;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
 }
 
 /*
@@ -84,5 +98,8 @@ close_high:
 		close(high[--made]);
 	if (r)
 		return error_sys(err, r, "start %s", s->path);
+	/* it starts nothing before we have asked it to */
+	if (files_at_start.rlim_max && !s->many_files)
+		prlimit(pid, RLIMIT_NOFILE, &files_at_start, NULL);
 	return pid;
 }

@@ -19,8 +19,14 @@ struct spawn {
 	const int *fds;          /* fds[i] becomes descriptor i in the child; -1: /dev/null */
 	size_t n_fds;            /* at least 3 */
 	bool new_session;        /* setsid(2) */
+	bool many_files;         /* gets our raised limit of descriptors, too */
 };
 
+/*
+ * Raise our limit of file descriptors to what is allowed. Children get the one that we were started with, for it reaches into containers.
+ * Once, before threads.
+ */
+void spawn_raise_file_limit(void);
 /* pid, or -1 with err. The caller reaps it (waitpid or pidfd). */
 pid_t spawn_program(const struct spawn *s, struct error *err);
 

@@ -13,15 +13,19 @@
 
 ssize_t http_head_length(struct http_conn *c)
 {
-	const char *p = c->in.p, *at;
+	const char *p = c->in.p, *at, *end = p + c->in.len;
 	size_t from = c->scanned > 3 ? c->scanned - 3 : 0;
 
 	if (!c->in.len)
 		return 0;
-	at = memmem(p + from, c->in.len - from, "\r\n\r\n", 4);
 	c->scanned = c->in.len;
-	if (at)
-		return at + 4 - p;
+	/* a line may end by LF alone, RFC 9112 2.2 */
+	for (at = p + from; (at = memchr(at, '\n', (size_t)(end - at))); at++) {
+		if (end - at > 1 && at[1] == '\n')
+			return at + 2 - p;
+		if (end - at > 2 && at[1] == '\r' && at[2] == '\n')
+			return at + 3 - p;
+	}
 	return c->in.len > HTTP_HEAD_MAX ? -1 : 0;
 }
 

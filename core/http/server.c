@@ -28,6 +28,7 @@ struct http_server *http_server_new(http_handler handler, void *ctx)
 	struct http_server *s = xnew(struct http_server);
 
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	s->handler = handler;
 	s->ctx = ctx;
 	pthread_mutex_init(&s->lock, NULL);
@@ -51,7 +52,8 @@ static int *listener_of(struct http_server *s, void *tag)
 
 int http_server_listen(struct http_server *s, int fd, struct error *err)
 {
-	struct epoll_event ev = {.events = EPOLLIN | EPOLLEXCLUSIVE};
+	/* edge-triggered: a connection wakes one worker, not all that wait; accept_all takes all there are */
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
 
 	if (s->n_listeners == ARRAY_LEN(s->listeners))
 		return error_set(err, ERR_INVALID, "more than %zu listening sockets",
@@ -125,6 +127,22 @@ static void set_peer(struct http_conn *c)
 	}
 }
 
+/* Out of descriptors: the spare one lets us turn the client away, instead of leaving it in the queue for ever. */
+static bool turn_away(struct http_server *s, int listener)
+{
+	int fd;
+	LOCK_SCOPE(&s->lock);
+
+	if (s->spare < 0)
+		return false;
+	fd_close(&s->spare);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	log_error("a client was turned away: no file descriptors left", "limit", "RLIMIT_NOFILE");
+	fd_close(&fd);
+	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return true;
+}
+
 static void accept_all(struct http_server *s, int listener)
 {
 	for (;;) {
@@ -132,6 +150,8 @@ static void accept_all(struct http_server *s, int listener)
 		struct http_conn *c;
 
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && turn_away(s, listener))
 			continue;
 		if (fd < 0) {
 			if (errno != EAGAIN && errno != EBADF && errno != EINVAL)

@@ -118,8 +118,10 @@ static void pump(struct http_stream *s)
 		}
 		s->sent += (size_t)n;
 	}
-	if (s->sent == s->out.len)
+	if (s->sent == s->out.len) {
 		str_free(&s->out); /* 1,000 quiet streams hold no buffers */
+		s->sent = 0;
+	}
 }
 
 static void watch(int fd, uint32_t events, uintptr_t tag, int op)

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/spawn.h"
 #include "config/units.h"
 #include "container/container.h"
 #include "events/events.h"
@@ -312,6 +313,7 @@ int main(int argc, char **argv)
 		config_free(c);
 		return code;
 	}
+	spawn_raise_file_limit(); /* each client, stream and container costs descriptors */
 	signals_block();
 	signal(SIGPIPE, SIG_IGN);
 	daemon_config_set(c);
