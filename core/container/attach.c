@@ -72,6 +72,7 @@ void container_attach(struct http_exchange *x, const char *name)
 	struct error err = ERROR_INIT;
 	auto_container *c = container_find(name, &err);
 	auto_str keys = STR_INIT;
+	bool past = http_query_bool(x, "logs", false), tried = false;
 	int r = c ? check(c, &err) : -1;
 
 	if (r == 0)
@@ -82,12 +83,19 @@ void container_attach(struct http_exchange *x, const char *name)
 			r = error_set(&err, ERR_NOT_FOUND, "No such container: %s", name);
 		else if (!c->logd_open)
 			r = container_logd_open(c, &err);
+		/* a start that the client asks for once it sees our reply waits until it is attached; past logs may take long */
+		if (r == 0 && !past) {
+			r = take_over(x, c, &keys, &err);
+			tried = true;
+		}
 	}
-	if (r < 0) {
+	if (r < 0 && !x->status) {
 		http_reply_error(x, &err);
 		return;
 	}
-	if (take_over(x, c, &keys, &err) < 0) {
+	if (!tried)
+		r = take_over(x, c, &keys, &err);
+	if (r < 0) {
 		log_debug("attach", "container", c->id, "error", err.text);
 		return;
 	}

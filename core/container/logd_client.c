@@ -83,7 +83,7 @@ static int start_logd(struct server *s, struct error *err)
 	auto_close listener = -1, said = -1;
 	auto_str text = STR_INIT;
 	int pipe_fds[2];
-	struct spawn spawn = {.path = path, .argv = argv, .n_fds = 4};
+	struct spawn spawn = {.path = path, .argv = argv, .n_fds = 4, .many_files = true};
 	pid_t pid;
 	int r;
 

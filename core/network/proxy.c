@@ -59,7 +59,7 @@ static int spawn_netd(struct error *err)
 	auto_close listener = msg_listen(socket_path, err);
 	const char *argv[] = {"dockerd-netd", NULL};
 	int fds[4] = {-1, -1, 2, listener};
-	struct spawn s = {.path = path, .argv = argv, .fds = fds, .n_fds = 4, .new_session = true};
+	struct spawn s = {.path = path, .argv = argv, .fds = fds, .n_fds = 4, .new_session = true, .many_files = true};
 
 	if (listener < 0)
 		return -1;
