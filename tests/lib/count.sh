@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# Counts test results into $passed, $failed, $skipped and shows what failed and what was skipped. To be sourced by bash; $top is the source tree.
+
+# The reason must match a line (an extended regular expression) of tests/allowed-skips.
+count_skip() {
+	if grep -v -e '^#' -e '^$' "$top/tests/allowed-skips" | grep -qE -f - <<<"$2"; then
+		echo "skipped: $1: $2"
+		skipped=$((skipped + 1))
+	else
+		echo "FAILED: $1: skipped for a reason that tests/allowed-skips does not name: $2"
+		failed=$((failed + 1))
+	fi
+}
+
+# count_tap FILE EXIT-STATUS: a status of failure that no case explains is one more failure, shown with the end of the file.
+count_tap() {
+	local line name was=$failed
+	while IFS= read -r line; do
+		case $line in
+		'ok '*'# SKIP '*)
+			name=${line#ok }
+			count_skip "$(sed 's/^[0-9]* *-* *//; s/ *# SKIP.*//' <<<"$name")" "${line##*# SKIP }"
+			;;
+		'ok '*) passed=$((passed + 1)) ;;
+		'not ok '*)
+			echo "FAILED: ${line#not ok }"
+			failed=$((failed + 1))
+			;;
+		'# '*) [ "$failed" -eq "$was" ] || echo "    $line" ;;
+		esac
+	done <"$1"
+	if [ "$2" != 0 ] && [ "$failed" = "$was" ]; then
+		echo "FAILED: $(basename "$1") ended with status $2; its end:"
+		tail -20 "$1"
+		failed=$((failed + 1))
+	fi
+}
+
+# The programs of make check: TAP, cmocka's own words, or one result for a program that prints neither.
+count_make_check() {
+	local trs log result status
+	for trs in $(find "$1/tests" -name '*.trs' | sort); do
+		log=${trs%.trs}.log
+		result=$(sed -n 's/^:test-result: //p' "$trs")
+		status=0
+		case $result in FAIL* | ERROR*) status=1 ;; esac
+		if grep -qE '^(not )?ok ' "$log"; then
+			count_tap "$log" $status
+		elif grep -q '^\[       OK \]' "$log"; then
+			passed=$((passed + $(grep -c '^\[       OK \]' "$log")))
+			if [ $status = 1 ]; then
+				echo "FAILED: $(basename "$trs" .trs)"
+				grep -E '^\[  (FAILED|ERROR)|SUMMARY: |ERROR: |runtime error' "$log" | cut -c1-300 | head -20
+				failed=$((failed + 1))
+			fi
+		elif [ "$result" = SKIP ]; then
+			count_skip "$(basename "$trs" .trs)" "$(tail -1 "$log")"
+		elif [ $status = 1 ]; then
+			count_tap "$log" 1
+		else
+			passed=$((passed + 1))
+		fi
+	done
+}

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+# Harness of the system suite, sourced by the files of tests/system, which tests/system/run starts in namespaces of their own.
+# Given: $DOCKER the CLI, $CLI_VERSION, $BUILD, $TOP, $R a directory of the file's own. Tests wait on events, never on time.
+
+export DOCKER_HOST=unix://$R/sock DOCKER_CONFIG=$R/docker-config DOCKERD_LIBEXECDIR=$BUILD DOCKERD_DRIVER_PATH=$BUILD/drivers
+export LC_ALL=C.UTF-8 DOCKER_CLI_HINTS=false
+unset DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_API_VERSION
+n=0 daemon=
+bridge=dkcs0 subnet=10.111.0
+
+docker() { timeout -k 5 "${STEP:-60}" "$DOCKER" "$@"; }
+pty() { timeout -k 5 60 python3 "$TOP/tests/lib/pty.py" "$@"; }
+api() { # METHOD PATH [curl option...]
+	local method=$1 path=$2
+	shift 2
+	curl -s --max-time 60 --unix-socket "$R/sock" -X "$method" "$@" "http://d$path"
+}
+
+# ---- TAP -----------------------------------------------------------------------------------------------------------------------------
+
+pass() { echo "ok $((++n)) - $1"; }
+fail() { # DESCRIPTION [what was seen]
+	echo "not ok $((++n)) - $1"
+	[ -z "${2-}" ] || sed 's/^/# /' <<<"$2" | head -15
+}
+skip() { echo "ok $((++n)) - $1 # SKIP $2"; }
+is() { # DESCRIPTION EXPECTED SEEN
+	if [ "$2" = "$3" ]; then pass "$1"; else fail "$1" "expected: $2
+seen: $3"; fi
+}
+like() { # DESCRIPTION EXTENDED-REGULAR-EXPRESSION SEEN
+	if grep -qE -- "$2" <<<"$3"; then pass "$1"; else fail "$1" "expected to match: $2
+seen: $3"; fi
+}
+unlike() {
+	if grep -qE -- "$2" <<<"$3"; then fail "$1" "expected not to match: $2
+seen: $3"; else pass "$1"; fi
+}
+works() { # DESCRIPTION COMMAND...; the output is in $out
+	local what=$1
+	shift
+	if out=$("$@" 2>&1); then pass "$what"; else fail "$what" "status $? of: $*
+$out"; fi
+}
+status() { # DESCRIPTION EXPECTED-STATUS COMMAND...; the output is in $out
+	local what=$1 want=$2 got
+	shift 2
+	out=$("$@" 2>&1)
+	got=$?
+	if [ $got = "$want" ]; then pass "$what"; else fail "$what" "status $got, expected $want, of: $*
+$out"; fi
+}
+# run_is DESCRIPTION EXPECTED docker-run-arguments...
+run_is() {
+	local what=$1 want=$2
+	shift 2
+	is "$what" "$want" "$(docker run --rm "$@" 2>&1)"
+}
+run_like() {
+	local what=$1 want=$2
+	shift 2
+	like "$what" "$want" "$(docker run --rm "$@" 2>&1)"
+}
+
+# ---- Daemon ----------------------------------------------------------------------------------------------------------------------------
+
+# start_daemon [more members of daemon.json, e.g. '"live-restore": true']
+start_daemon() {
+	[ -e /sys/class/net/$bridge ] || {
+		ip link add $bridge type bridge && ip addr add $subnet.1/24 dev $bridge && ip link set $bridge up
+	}
+	printf '{"data-root": "%s", "exec-root": "%s", "pidfile": "%s", "hosts": ["unix://%s"], "bridge": "%s", "cgroup-parent": "%s"%s}\n' \
+		"$R/data" "$R/exec" "$R/pid" "$R/sock" $bridge "$CGROUP_PARENT" "${1:+, $1}" >"$R/daemon.json"
+	daemon=$("$BUILD/tests/lib/start-daemon" "$R/log" "$BUILD/dockerd" --config-file "$R/daemon.json") || {
+		fail "dockerd starts" "$(tail -5 "$R/log")"
+		exit 1
+	}
+}
+# Waits for the end of a process that is no child.
+wait_pid() { timeout 60 tail --pid="$1" -s 0.02 -f /dev/null; }
+stop_daemon() {
+	kill "$daemon" 2>/dev/null && wait_pid "$daemon"
+	daemon=
+}
+kill_daemon() {
+	kill -9 "$daemon" && wait_pid "$daemon"
+	daemon=
+}
+
+# The image busybox, once per file.
+make_image() {
+	local applet
+	mkdir -p "$R"/root/{bin,etc,root,tmp}
+	cp /bin/busybox "$R/root/bin/"
+	for applet in $(/bin/busybox --list); do
+		[ -e "$R/root/bin/$applet" ] || ln -s busybox "$R/root/bin/$applet"
+	done
+	printf 'root:x:0:0:root:/root:/bin/sh\nwww:x:33:33:www:/:/bin/sh\n' >"$R/root/etc/passwd"
+	printf 'root:x:0:\nwww:x:33:\nextra:x:44:www\n' >"$R/root/etc/group"
+	tar -C "$R/root" -c . | docker import -c 'CMD ["sh"]' -c 'ENV FROM_IMAGE=1' - busybox >/dev/null ||
+		{ fail "docker import of busybox"; exit 1; }
+}
+
+# ---- What is left -------------------------------------------------------------------------------------------------------------------
+
+# All processes of this pid namespace but the runner's own (no container's /proc is seen: it is ours).
+left_processes() {
+	local p
+	for p in $(ls -d /proc/[0-9]* | cut -d/ -f3); do
+		case "$(tr '\0' ' ' 2>/dev/null </proc/"$p"/cmdline)" in
+		*dockerd* | *docker-init*) readlink "/proc/$p/exe" | grep -E '/(dockerd|docker-init)[^/]*$' | sed "s/^/process $p: /" ;;
+		esac
+	done
+}
+left_mounts() { awk -v r="$R/" 'index($5, r) == 1 { print "mount: " $5 }' /proc/self/mountinfo; }
+left_cgroups() { find /sys/fs/cgroup -maxdepth 4 -type d -path "*$CGROUP_PARENT/*" -printf 'cgroup: %p\n' 2>/dev/null; }
+left_links() { ip -o link | grep -o 'veth[^:@]*' | sed 's/^/link: /'; }
+left_rules() { iptables-save 2>/dev/null | grep -E "$subnet\.[2-9]|DNAT" | sed 's/^/rule: /'; }
+left() { left_processes; left_mounts; left_cgroups; left_links; left_rules; }
+
+clean_up() {
+	local p
+	for p in $(left_processes | sed 's/process \([0-9]*\):.*/\1/'); do kill -9 "$p"; done
+	for p in $(left_cgroups | sed 's/cgroup: //'); do xargs -rn1 kill -9 <"$p/cgroup.procs"; done 2>/dev/null
+	left_mounts | sed 's/mount: //' | sort -r | xargs -rn1 umount -l
+}
+
+# Removes all containers, ends the daemon; nothing may be left.
+finish() {
+	local all
+	all=$(docker ps -aq)
+	[ -z "$all" ] || docker rm -f $all >/dev/null 2>&1
+	is "no container is left" "" "$(docker ps -aq)"
+	unlike "the daemon's log has no complaint" 'level=(error|fatal|panic)' "$(grep -v -E "${EXPECTED_ERRORS:-^$}" "$R/log")"
+	[ -z "$daemon" ] || stop_daemon
+	is "nothing is left behind" "" "$(left)"
+	echo "1..$n"
+}
