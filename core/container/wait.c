@@ -20,7 +20,8 @@ struct waiter {
 	char *error;
 };
 
-static void finish(struct waiter *w, const struct container *c)
+/* error: why the container did not run; NULL if it is removed, whatever it did before. */
+static void finish(struct waiter *w, const struct container *c, const char *error)
 {
 	if (w->wake_only) {
 		http_stream_wake(w->stream);
@@ -28,7 +29,7 @@ static void finish(struct waiter *w, const struct container *c)
 	}
 	w->done = true;
 	w->exit_code = c->state.exit_code;
-	w->error = xstrdup_null(c->state.error);
+	w->error = xstrdup_null(error);
 	if (w->stream)
 		http_stream_wake(w->stream);
 }
@@ -37,14 +38,14 @@ void waiters_exit(struct container *c)
 {
 	for (struct waiter *w = c->waiters; w; w = w->next)
 		if (!w->done && !w->removed)
-			finish(w, c);
+			finish(w, c, c->state.error);
 }
 
 void waiters_removed(struct container *c)
 {
 	for (struct waiter *w = c->waiters; w; w = w->next)
 		if (!w->done)
-			finish(w, c);
+			finish(w, c, NULL);
 }
 
 void watch_end(struct container *c, struct http_stream *stream)
@@ -143,7 +144,7 @@ void container_wait(struct http_exchange *x, const char *name, const char *condi
 	w->next = c->waiters;
 	c->waiters = w;
 	if (c->gone || (!next && !removed && !c->state.running))
-		finish(w, c);
+		finish(w, c, c->gone ? NULL : c->state.error);
 	pthread_mutex_unlock(&c->lock);
 	http_reply_stream(x, 200, "application/json", &source, w);
 }

@@ -187,7 +187,7 @@ static const char *go_error(int errnum)
 	case EACCES:
 		return "permission denied";
 	case EISDIR:
-		return "is a directory";
+		return "is a directory: permission denied"; /* runc's pair; clients make 126 of it */
 	case ENOTDIR:
 		return "not a directory";
 	case ENOEXEC:
