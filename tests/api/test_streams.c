@@ -132,6 +132,9 @@ static void attach_many(void)
 		read_head(fd[i], &r);
 		ok(r.status == 101 && read_until(fd[i], &seen, "ready\n"),
 		   "client %d attaches and sees the past", i);
+		/* its own line comes back: it is attached */
+		send_text(fd[i], fmt("line of %d\n", i));
+		ok(read_until(fd[i], &seen, fmt("line of %d\n", i)), "client %d is answered", i);
 	}
 	close(fd[0]);
 	send_text(fd[1], "to all\n");
