@@ -3,3 +3,17 @@ sdkincludedir = $(includedir)/dockerd
 sdkinclude_HEADERS = sdk/include/dockerd/driver.h sdk/include/dockerd/storage.h sdk/include/dockerd/exec.h \
 	sdk/include/dockerd/log.h sdk/include/dockerd/authz.h sdk/include/dockerd/network.h
 pkgconfig_DATA = sdk/dockerd-sdk.pc
+
+bin_PROGRAMS += dockerd-driver-test
+dockerd_driver_test_SOURCES = sdk/tester/cell.c sdk/tester/cell.h sdk/tester/common.c sdk/tester/elf.c sdk/tester/host.c \
+	sdk/tester/kit.c sdk/tester/kit.h sdk/tester/main.c sdk/tester/snapshot.c sdk/tester/storage_suite.c \
+	sdk/tester/storage_suite.h sdk/tester/suite_authz.c sdk/tester/suite_exec.c sdk/tester/suite_log.c \
+	sdk/tester/suite_network.c sdk/tester/suite_storage.c
+dockerd_driver_test_LDADD = libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl
+
+# Tests of the SDK: the kit on every driver of ours; a driver per sin, which the loader or the kit must catch.
+dist_check_SCRIPTS += tests/drivers/test_kit.sh
+TESTS += tests/drivers/test_kit.sh
+EXTRA_DIST += tests/bad-drivers/bad.c
+dist_check_SCRIPTS += tests/bad-drivers/test_bad_drivers.sh
+TESTS += tests/bad-drivers/test_bad_drivers.sh

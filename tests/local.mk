@@ -25,8 +25,8 @@ tests_drivers_test_network_LDADD = libnetwork.a libplugin.a libbase.a $(CJSON_LI
 endif
 check_PROGRAMS += tests/drivers/test_storage
 TESTS += tests/drivers/test_storage
-tests_drivers_test_storage_SOURCES = tests/drivers/test_storage.c tests/drivers/storage_suite.c tests/drivers/storage_suite.h
-tests_drivers_test_storage_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+tests_drivers_test_storage_SOURCES = tests/drivers/test_storage.c sdk/tester/storage_suite.c sdk/tester/storage_suite.h
+tests_drivers_test_storage_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/tester
 tests_drivers_test_storage_LDADD = libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl
 check_PROGRAMS += tests/drivers/test_images
 TESTS += tests/drivers/test_images

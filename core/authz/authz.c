@@ -55,14 +55,25 @@ bool authz_active(void)
 	return n_drivers > 0;
 }
 
-/* Read a JSON body ahead, whole if it is small enough. True: it is in x->preread. */
-static int read_ahead(struct http_exchange *x, bool *whole, struct error *err)
+static bool has_body(const struct http_exchange *x)
+{
+	return x->chunked || x->content_length > 0;
+}
+
+/* Read a JSON body ahead, whole if it is small enough: it is in x->preread. */
+static int read_ahead(struct http_exchange *x, uint32_t *state, struct error *err)
 {
 	const char *type = http_header(x, "Content-Type");
 	struct str body = STR_INIT;
 
-	*whole = false;
-	if (!type || strncasecmp(type, "application/json", 16) != 0 || x->content_length > BODY_MAX)
+	*state = DOCKERD_AUTHZ_BODY_NONE;
+	if (!has_body(x))
+		return 0;
+	*state = DOCKERD_AUTHZ_BODY_OTHER;
+	if (!type || strncasecmp(type, "application/json", 16) != 0)
+		return 0;
+	*state = DOCKERD_AUTHZ_BODY_LARGE;
+	if (x->content_length > BODY_MAX)
 		return 0;
 	while (body.len <= BODY_MAX) {
 		ssize_t n = http_body_read(x, str_reserve(&body, 8192), 8192, err);
@@ -72,7 +83,7 @@ static int read_ahead(struct http_exchange *x, bool *whole, struct error *err)
 			return -1;
 		}
 		if (n == 0) {
-			*whole = true;
+			*state = DOCKERD_AUTHZ_BODY_WHOLE;
 			break;
 		}
 		body.len += (size_t)n;
@@ -149,13 +160,12 @@ int authz_request(struct http_exchange *x, const char *route, struct error *err)
 {
 	struct dockerd_authz_request r = base(x, route);
 	auto_free struct dockerd_key_value *headers = NULL;
-	bool whole;
 
-	if (read_ahead(x, &whole, err) < 0)
+	if (read_ahead(x, &r.body_state, err) < 0)
 		return -1;
 	headers = visible_headers(x, &r.header_count);
 	r.headers = headers;
-	if (whole) {
+	if (r.body_state == DOCKERD_AUTHZ_BODY_WHOLE) {
 		r.body = str_cstr(&x->preread);
 		r.body_length = x->preread.len;
 	}

@@ -15,7 +15,7 @@ static const char *const kind_names[] = {NULL, "storage", "exec", "log", "authz"
 
 const char *plugin_kind_name(uint32_t kind)
 {
-	return kind < ARRAY_LEN(kind_names) ? kind_names[kind] : NULL;
+	return kind < ARRAY_LEN(kind_names) ? kind_names[kind] : NULL; /* 0: NULL too */
 }
 
 uint32_t plugin_kind_parse(const char *name)
@@ -96,7 +96,7 @@ char *plugin_find(uint32_t kind, const char *name, struct error *err)
 	if (strchr(name, '/')) {
 		if (access(name, F_OK) == 0)
 			return xstrdup(name);
-		error_sys(err, errno, "%s driver %s", plugin_kind_name(kind), name);
+		error_sys(err, errno, "%s driver %s", kind ? plugin_kind_name(kind) : "any", name);
 		return NULL;
 	}
 	if (!good_name(name)) {

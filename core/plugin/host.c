@@ -18,6 +18,12 @@
 #include <unistd.h>
 
 static struct plugin_services services;
+static void (*host_filter)(struct dockerd_host *host);
+
+void plugin_set_host_filter(void (*filter)(struct dockerd_host *host))
+{
+	host_filter = filter;
+}
 
 void plugin_set_services(const struct plugin_services *s)
 {
@@ -243,5 +249,7 @@ struct dockerd_host *plugin_host_new(const struct plugin *p)
 		h->proxy_stop = host_proxy_stop;
 	}
 	h->reserved = (void *)(uintptr_t)p;
+	if (host_filter)
+		host_filter(h);
 	return h;
 }

@@ -124,10 +124,11 @@ static int check_header(const struct dockerd_driver *d, uint32_t kind, const cha
 		return refuse(err, path, "it needs a daemon with ABI %u.%u, this one has %u.%u",
 			      d->abi_major, d->min_host_minor, DOCKERD_ABI_MAJOR,
 			      DOCKERD_ABI_MINOR);
-	if (d->kind != kind)
-		return refuse(err, path, "it is a driver of kind %s (%u), expected %s",
-			      plugin_kind_name(d->kind) ? plugin_kind_name(d->kind) : "unknown",
-			      d->kind, plugin_kind_name(kind));
+	if (!plugin_kind_name(d->kind) || (kind && d->kind != kind))
+		return refuse(
+		    err, path, "it is a driver of kind %s (%u), expected %s",
+		    plugin_kind_name(d->kind) ? plugin_kind_name(d->kind) : "unknown", d->kind,
+		    kind ? plugin_kind_name(kind) : "storage, exec, log, authz or network");
 	if (!d->name || !d->version || !d->description)
 		return refuse(err, path, "name, version or description is missing");
 	if (d->concurrency < DOCKERD_SERIAL || d->concurrency > DOCKERD_PARALLEL)
@@ -209,6 +210,7 @@ static int fill(struct plugin *p, const struct dockerd_driver *theirs, uint32_t 
 		d.magic = theirs->magic;
 	if (check_header(&d, kind, p->path, err) < 0 || check_name(&d, p->path, err) < 0)
 		return -1;
+	kind = d.kind;
 	if (d.ops->size < sizeof(struct dockerd_common_ops))
 		return refuse(err, p->path, "ops table has %u bytes, expected at least %zu",
 			      d.ops->size, sizeof(struct dockerd_common_ops));
@@ -280,7 +282,8 @@ const struct plugin *plugin_load(uint32_t kind, const char *name, struct error *
 		return NULL;
 	}
 	for (l = loaded; l; l = l->next)
-		if (l->dev == st.st_dev && l->ino == st.st_ino && l->plugin->kind == kind)
+		if (l->dev == st.st_dev && l->ino == st.st_ino &&
+		    (!kind || l->plugin->kind == kind))
 			return l->plugin;
 	l = xnew(struct loaded);
 	l->dev = st.st_dev;

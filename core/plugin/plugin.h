@@ -56,7 +56,10 @@ uint32_t plugin_kind_parse(const char *name);
 char *plugin_find(uint32_t kind, const char *name, struct error *err);
 /* Names of all drivers of a kind in the driver path, by file stem, sorted; nothing is loaded. */
 void plugin_list(uint32_t kind, struct strlist *names);
-/* Find, check and dlopen (once per path: the second call returns the same). Every refusal names the file, the expected and the found. */
+/*
+ * Find, check and dlopen (once per path: the second call returns the same). Every refusal names the file, the expected and the found.
+ * Kind 0: any kind, `name` must be a path.
+ */
 const struct plugin *plugin_load(uint32_t kind, const char *name, struct error *err);
 
 /*
@@ -103,6 +106,8 @@ struct plugin_services {
 void plugin_set_services(const struct plugin_services *s);
 /* What is set now, for a room that adds its own members. */
 struct plugin_services plugin_get_services(void);
+/* dockerd-driver-test: called with each new table before a driver sees it, to put its own functions in front of ours. */
+void plugin_set_host_filter(void (*filter)(struct dockerd_host *host));
 
 /*
  * Guarded call: locks to the driver's declared ceiling (object: layer, container, network id), times it for the watchdog.

@@ -5,7 +5,7 @@
  */
 #include "base/error.h"
 #include "base/file.h"
-#include "drivers/storage_suite.h"
+#include "storage_suite.h"
 #include "plugin/plugin.h"
 
 #include <errno.h>
@@ -30,6 +30,24 @@ static int total;
 static void die(const char *what, const char *why)
 {
 	printf("Bail out! %s: %s\n", what, why);
+	exit(1);
+}
+
+void suite_ok(struct suite *s, const char *what)
+{
+	printf("ok %d - %s: %s\n", ++s->count, s->name, what);
+	fflush(stdout);
+}
+
+void suite_fail(const char *file, int line, const char *condition, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("not ok - %s:%d: %s: ", file, line, condition);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf(" (errno %s)\n", strerror(errnum));
 	exit(1);
 }
 

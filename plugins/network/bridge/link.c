@@ -105,18 +105,15 @@ static struct nl_addr *random_mac(void)
 	return nl_addr_build(AF_LLC, mac, sizeof(mac));
 }
 
-/* A bridge of ours is known by its alias. */
+/* A bridge of ours is known by its alias, which link_bridge_up sets. */
 static int bridge_create(struct nl_sock *sk, const struct bridge_net *n, struct dockerd_error *err)
 {
 	struct rtnl_link *l = rtnl_link_bridge_alloc();
 	struct nl_addr *mac = random_mac();
-	char alias[96];
 	int r = -NLE_NOMEM;
 
 	if (l) {
-		snprintf(alias, sizeof(alias), "dockerd network %.12s", n->id);
 		rtnl_link_set_name(l, n->ifname);
-		rtnl_link_set_ifalias(l, alias);
 		if (mac) /* fixed, else it would change with each port that comes and goes */
 			rtnl_link_set_addr(l, mac);
 		if (n->mtu)
@@ -182,12 +179,15 @@ int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
 	struct nl_sock *sk = open_here(err);
 	struct rtnl_link *l = NULL, *change;
 	const char *type;
+	char alias[96];
+	bool ours = !strncmp(n->ifname, "br-", 3) && !strncmp(n->ifname + 3, n->id, 12);
 	int r;
 
 	if (!sk)
 		return -1;
 	r = rtnl_link_get_kernel(sk, 0, n->ifname, &l);
 	if (r < 0) {
+		ours = true;
 		r = bridge_create(sk, n, err);
 		if (r == 0 && (r = rtnl_link_get_kernel(sk, 0, n->ifname, &l)) < 0)
 			nl_fail(err, r, "bridge %s", n->ifname);
@@ -204,6 +204,10 @@ int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
 	change = rtnl_link_alloc();
 	if (r == 0 && change) {
 		rtnl_link_set_flags(change, IFF_UP);
+		if (ours) { /* the kernel takes no alias when it makes a link */
+			snprintf(alias, sizeof(alias), "dockerd network %.12s", n->id);
+			rtnl_link_set_ifalias(change, alias);
+		}
 		if (n->mtu && rtnl_link_get_mtu(l) != n->mtu)
 			rtnl_link_set_mtu(change, n->mtu);
 		r = rtnl_link_change(sk, l, change, 0);

@@ -17,6 +17,12 @@ extern "C" {
 #define DOCKERD_AUTHZ_ALLOW UINT32_C(1)
 #define DOCKERD_AUTHZ_DENY UINT32_C(2)
 
+/* Why `body` is what it is. */
+#define DOCKERD_AUTHZ_BODY_NONE UINT32_C(0)  /* the request has none */
+#define DOCKERD_AUTHZ_BODY_WHOLE UINT32_C(1) /* JSON, all of it */
+#define DOCKERD_AUTHZ_BODY_LARGE UINT32_C(2) /* JSON of more than 1 MiB: not shown */
+#define DOCKERD_AUTHZ_BODY_OTHER UINT32_C(3) /* of another type: not shown */
+
 struct dockerd_authz_request {
 	uint32_t size;
 	uint32_t header_count;
@@ -27,13 +33,12 @@ struct dockerd_authz_request {
 	const char *route;       /* the route that will serve it: "POST /containers/{name}/start"; "" if none does (404) */
 	const char *path;        /* decoded and cleaned path without the version prefix */
 	const struct dockerd_key_value *headers; /* authorization headers are withheld */
-	const char *body;        /* JSON body up to 1 MiB, byte for byte as the handler reads it; NULL: none, other type, or larger */
+	const char *body;        /* JSON body up to 1 MiB, byte for byte as the handler reads it; NULL: see body_state */
 	uint64_t body_length;
 	int64_t peer_uid, peer_gid, peer_pid; /* SO_PEERCRED of a unix socket; -1 otherwise */
-	/* response phase only: */
-	int32_t status; /* HTTP status, 0 in the request phase */
-	uint32_t reserved;
-	const char *response_body;
+	int32_t status;      /* HTTP status, 0 in the request phase */
+	uint32_t body_state; /* DOCKERD_AUTHZ_BODY_*, both phases */
+	const char *response_body; /* response phase: a body up to 1 MiB, or NULL (a stream, or larger) */
 	uint64_t response_length;
 };
 

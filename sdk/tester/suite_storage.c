@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Storage drivers: the checks of storage_suite.c, each with a process and a root of its own; optional ops; a sequence for faults. */
+#include "kit.h"
+#include "storage_suite.h"
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct kit *current; /* suite_fail is not told */
+
+void suite_ok(struct suite *s, const char *what)
+{
+	(void)s;
+	(void)what;
+}
+
+void suite_fail(const char *file, int line, const char *condition, int errnum, const char *fmt, ...)
+{
+	char text[1500];
+	va_list ap;
+
+	(void)file;
+	(void)line;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	kit_fail(current, "%s (%s; errno %s)", text, condition, strerror(errnum));
+}
+
+static void *reopen(struct suite *s)
+{
+	struct kit *k = s->ctx;
+
+	free(k->instance.host); /* the suite has closed the instance itself */
+	k->opened = false;
+	kit_open(k);
+	return k->instance.self;
+}
+
+static struct suite begin(struct kit *k)
+{
+	struct suite s = {.reopen = reopen, .ctx = k};
+
+	if (geteuid() != 0)
+		kit_skip(k, "needs root");
+	current = k;
+	kit_open(k);
+	s.name = k->plugin->name;
+	s.ops = &k->plugin->ops.storage;
+	s.self = k->instance.self;
+	s.serial = k->plugin->concurrency == DOCKERD_SERIAL;
+	suite_begin(&s);
+	return s;
+}
+
+static void run(struct kit *k, const char *name)
+{
+	struct suite s = begin(k);
+
+	for (const struct suite_check *c = suite_checks; name && c->name; c++)
+		if (streq(c->name, name))
+			c->run(&s);
+	suite_end(&s);
+}
+
+static void check_layers(struct kit *k)
+{
+	run(k, NULL);
+}
+
+#define PART(i)                               \
+	static void part_##i(struct kit *k)   \
+	{                                     \
+		run(k, suite_checks[i].name); \
+	}
+PART(0)
+PART(1)
+PART(2)
+PART(3)
+PART(4)
+PART(5)
+PART(6)
+
+static struct dockerd_layer layer(const char *id, const char *parent)
+{
+	return (struct dockerd_layer){
+	    .size = sizeof(struct dockerd_layer), .id = id, .parent = parent};
+}
+
+static void count_row(const struct dockerd_emit *to, const char *key, const char *value)
+{
+	if (key && *key && value)
+		++*(int *)to->ctx;
+}
+
+/* What may be missing, where it is there. */
+static void check_optional(struct kit *k)
+{
+	struct suite s = begin(k);
+	const struct dockerd_storage_ops *ops = s.ops;
+	struct dockerd_layer child = layer("child", "base");
+	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
+	int rows = 0;
+	struct dockerd_emit to = {.size = sizeof(to), .row = count_row, .ctx = &rows};
+	uint64_t bytes = UINT64_MAX;
+
+	if (ops->usage) {
+		KIT_MUST(k, storage, usage, &child, &bytes);
+		KIT_CHECK(k, bytes < (UINT64_C(1) << 40), "usage: %llu bytes",
+			  (unsigned long long)bytes);
+	}
+	if (ops->status) {
+		KIT_MUST(k, storage, status, &to);
+		KIT_CHECK(k, rows > 0, "status: no rows");
+	}
+	if (ops->metadata)
+		KIT_MUST(k, storage, metadata, &child, &to);
+	if (k->plugin->capabilities & DOCKERD_STORAGE_CAP_NATIVE_DIFF) {
+		struct stat st;
+
+		KIT_MUST(k, storage, diff_dir, &child, &d);
+		KIT_CHECK(k, d.fd >= 0 && fstatat(d.fd, "new", &st, 0) == 0,
+			  "diff_dir lacks what the layer added");
+		KIT_CHECK(k, fstatat(d.fd, "sub/one", &st, 0) < 0,
+			  "diff_dir shows what is the parent's");
+		KIT_CHECK(k, fcntl(d.fd, F_GETFD) & FD_CLOEXEC,
+			  "diff_dir: descriptor is not close-on-exec");
+		close(d.fd);
+	}
+	suite_end(&s);
+}
+
+static void check_unknown(struct kit *k)
+{
+	struct suite s = begin(k);
+	struct dockerd_layer orphan = layer("orphan", "never-was"),
+			     nobody = layer("never-was", NULL);
+	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
+
+	KIT_CHECK(k, KIT_CALL(k, storage, prepare, &orphan, &d) < 0,
+		  "prepare on a parent that does not exist succeeds");
+	KIT_CHECK(k, KIT_CALL(k, storage, create_rw, &orphan) < 0,
+		  "create_rw on a parent that does not exist succeeds");
+	KIT_CHECK(k, KIT_CALL(k, storage, mount, &nobody, &d) < 0,
+		  "mount of a layer that does not exist succeeds");
+	KIT_CALL(k, storage, unmount, "never-was");
+	KIT_CHECK(k, KIT_CALL(k, storage, exists, "orphan") <= 0, "it left the layer behind");
+	suite_end(&s);
+}
+
+/* Everything once; whatever fails, remove takes it away afterwards. */
+static void faults(struct kit *k)
+{
+	struct dockerd_error err = {.size = sizeof(err)};
+	struct dockerd_layer base = layer("base", NULL), rw = layer("rw", "base");
+	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
+	int32_t r = 0;
+
+	if (geteuid() != 0)
+		kit_skip(k, "needs root");
+	if (kit_try_open(k, &err) < 0)
+		return;
+	if (KIT_CALL(k, storage, prepare, &base, &d) == 0) {
+		close(d.fd);
+		r = KIT_CALL(k, storage, commit, &base);
+	}
+	if (r == 0 && KIT_CALL(k, storage, exists, "base") == 1 &&
+	    KIT_CALL(k, storage, create_rw, &rw) == 0) {
+		d.fd = -1;
+		if (KIT_CALL(k, storage, mount, &rw, &d) == 0) {
+			close(d.fd);
+			if (KIT_CALL(k, storage, unmount, "rw") < 0)
+				KIT_MUST(k, storage, unmount, "rw");
+		}
+	}
+	if (KIT_CALL(k, storage, remove, "rw") < 0)
+		KIT_MUST(k, storage, remove, "rw");
+	if (KIT_CALL(k, storage, remove, "base") < 0)
+		KIT_MUST(k, storage, remove, "base");
+	KIT_CHECK(
+	    k, KIT_CALL(k, storage, exists, "rw") == 0 && KIT_CALL(k, storage, exists, "base") == 0,
+	    "a layer is still there after its removal");
+}
+
+static const struct kit_check checks[] = {
+    {"layers: metadata, links, devices, holes, times; deletion in a child", check_layers, 0},
+    {"opaque directory", part_0, 0},
+    {"read-write layer: write, mount again, remove while mounted", part_1, 0},
+    {"mounted layer is found again by a second instance", part_2, 0},
+    {"chain of 66 layers", part_3, 0},
+    {"a tree deeper than PATH_MAX goes", part_4, 0},
+    {"names that are no ids are refused", part_5, 0},
+    {"eight threads at once", part_6, 0},
+    {"usage, status, metadata, diff_dir", check_optional, 0},
+    {"layers and parents that do not exist", check_unknown, 0},
+};
+
+const struct kit_suite suite_storage = {
+    .name = "storage", .checks = checks, .n = ARRAY_LEN(checks), .faults = faults};

@@ -1,0 +1,105 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# One driver per sin: the loader refuses what it can see, naming the file, the expected and the found; dockerd-driver-test catches the rest, and
+# finds nothing wrong with the one that commits none. Needs a compiler, and for mounts root.
+set -u
+top=${DOCKERD_LIBEXECDIR:-$PWD}
+src=$(cd "$(dirname "$0")/../.." && pwd)
+tester=$top/dockerd-driver-test
+tmp=$(mktemp -d /var/tmp/dockerd-test-bad.XXXXXX) || exit 99
+trap 'rm -rf "$tmp"' EXIT
+mkdir "$tmp/log" || exit 99
+n=0 failed=0
+
+result() { # STATUS WHAT
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		failed=1
+		echo "not ok $n - $2"
+		sed 's/^/# /' "$tmp/out"
+	fi
+}
+
+build() { # NAME SIN
+	${CC:-cc} -std=gnu11 -Wall -fPIC -shared -fvisibility=hidden -pthread -I"$src/sdk/include" -Wno-override-init \
+		-Wno-initializer-overrides -Wno-unknown-warning-option -DSIN="$2" -DSIN_"$2"=1 -DNAME_TEXT="\"$1\"" \
+		-o "$tmp/log/$1.so" "$src/tests/bad-drivers/bad.c" 2>"$tmp/out" || { cat "$tmp/out"; exit 99; }
+}
+
+refused() { # NAME SIN TEXT: by the loader, in the words of --dump-plugin
+	build "$1" "$2"
+	"$top/dockerd" --dump-plugin "log/$tmp/log/$1.so" >"$tmp/out" 2>&1
+	[ $? = 1 ] && grep -qF "$tmp/log/$1.so" "$tmp/out" && grep -qF "$3" "$tmp/out"
+	result $? "loader refuses: $1"
+	"$tester" "$tmp/log/$1.so" >"$tmp/out" 2>&1
+	[ $? = 1 ] && grep -q '^not ok 1 ' "$tmp/out"
+	result $? "kit refuses: $1"
+}
+
+caught() { # NAME SIN TEXT: by the kit
+	build "$1" "$2"
+	"$tester" --deadline 3 --root "$tmp" "$tmp/log/$1.so" >"$tmp/out" 2>&1
+	[ $? = 1 ] && grep -A2 '^not ok' "$tmp/out" | grep -qF "$3"
+	result $? "kit catches: $1"
+}
+
+build good NONE
+"$tester" "$tmp/log/good.so" >"$tmp/out" 2>&1
+result $? "the driver without a sin passes"
+"$top/dockerd" --dump-plugin "log/$tmp/log/good.so" >"$tmp/out" 2>&1
+result $? "the driver without a sin loads"
+
+refused wrong-magic MAGIC "magic is 0badc0de, expected 64727632"
+refused short-struct SHORT "descriptor has 16 bytes, expected at least"
+refused wrong-kind KIND "it is a driver of kind storage (1), expected log"
+refused other-major MAJOR "ABI major is 7, expected 0"
+refused too-new MINOR "it needs a daemon with ABI 0.999, this one has 0."
+refused missing-op OP "required op 'write' is missing"
+refused liar LIAR "it claims a capability (0x1) without the op 'read_open'"
+refused wrong-name NAME "it calls itself 'somebody-else', so the file must be named somebody-else.so"
+refused no-symbol SYMBOL "it does not export dockerd_driver_v0"
+refused bad-option OPTION "option odd has the unknown type 99"
+refused bad-concurrency CONCURRENCY "concurrency is 9, expected 1 to 3"
+refused no-ops NO_OPS "ops table is missing"
+
+echo "this is no shared object" >"$tmp/log/text.so"
+"$top/dockerd" --dump-plugin "log/$tmp/log/text.so" >"$tmp/out" 2>&1
+[ $? = 1 ] && grep -qF "$tmp/log/text.so can't be loaded" "$tmp/out"
+result $? "loader refuses: a text file"
+if [ "$(id -u)" = 0 ]; then
+	build writable NONE
+	chmod o+w "$tmp/log/writable.so"
+	"$top/dockerd" --dump-plugin "log/$tmp/log/writable.so" >"$tmp/out" 2>&1
+	[ $? = 1 ] && grep -qF "writable by others" "$tmp/out"
+	result $? "loader refuses: writable by others"
+	build foreign NONE
+	chown 65534 "$tmp/log/foreign.so"
+	"$top/dockerd" --dump-plugin "log/$tmp/log/foreign.so" >"$tmp/out" 2>&1
+	[ $? = 1 ] && grep -qF "is owned by uid 65534, expected root" "$tmp/out"
+	result $? "loader refuses: owned by another"
+	build trojan NONE
+	mkdir -m 777 "$tmp/open" && cp "$tmp/log/trojan.so" "$tmp/open/" && chmod 777 "$tmp/open"
+	"$top/dockerd" --dump-plugin "log/$tmp/open/trojan.so" >"$tmp/out" 2>&1
+	[ $? = 1 ] && grep -qF "$tmp/open is writable by others" "$tmp/out"
+	result $? "loader refuses: a folder that others may write"
+fi
+
+caught silent SILENT "without saying why"
+caught fd-leaker FDS "descriptor left open"
+caught inherited-fd INHERITED "not close-on-exec"
+caught printer PRINTS "it printed to stdout or stderr: hello from the driver"
+caught thread-leaker THREADS "thread is left"
+[ "$(id -u)" = 0 ] && caught mount-leaker MOUNTS "mount left"
+caught hangs HANGS "it hangs: not over after 3 seconds"
+caught crashes CRASHES "it crashed: killed by signal 6"
+caught crashes-at-load CONSTRUCTOR "it crashed: killed by signal 6"
+caught exits EXITS "it ended the process with exit"
+caught probe-leaves PROBE "probe left files in root: probed"
+caught exports-more EXPORTS "helper_that_should_be_static"
+caught memory-leaker MEMORY "host memory"
+caught no-check-of-alloc SERVICE "it crashed: killed by signal 11"
+caught closes-ours CLOSES "not the driver's was closed"
+echo "1..$n"
+exit $failed
