@@ -24,7 +24,7 @@
 /* Results of a check, in memory shared with the parent. */
 struct kit_shared {
 	char message[3000]; /* why it failed, or why it was skipped */
-	bool finished;	    /* the check came to its end */
+	bool finished;      /* the check came to its end */
 	/* Host services that may fail, counted from 1; `fail_at` fails, 0: none. */
 	atomic_uint calls;
 	uint32_t fail_at;

@@ -15,7 +15,7 @@ struct suite {
 	void *self;
 	bool serial;    /* one call at a time */
 	uint32_t style; /* suite_begin: DOCKERD_WHITEOUT_* */
-	/* Opens a further instance on the same root: the first is closed by then. */
+	/* Closes the instance and opens another one on the same root. */
 	void *(*reopen)(struct suite *s);
 	/* Wait status of a process that opened the driver on this root with that fault set and called suite_make_and_remove. */
 	int (*crash)(struct suite *s, const char *point);

@@ -36,8 +36,7 @@ static void *reopen(struct suite *s)
 {
 	struct kit *k = s->ctx;
 
-	free(k->instance.host); /* the suite has closed the instance itself */
-	k->opened = false;
+	kit_close(k);
 	kit_open(k);
 	return k->instance.self;
 }
