@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -155,54 +156,104 @@ int dir_open_at(int dirfd, const char *path, struct error *err)
 	return fd;
 }
 
-static int remove_tree(int dirfd, const char *name, dev_t dev)
-{
-	auto_dir DIR *d = NULL;
-	struct stat st;
-	struct dirent *e;
-	int fd, failed = 0;
+/*
+ * Trees come from containers and archives and may be tens of thousands of levels deep: no recursion, and two descriptors however deep
+ * they are. Each directory that is met is emptied by moving its subdirectories up into `top`, and removed; so each is looked at once.
+ */
+struct removal {
+	int top;
+	unsigned int moved; /* names the next one that comes up */
+};
 
-	if (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT)
+/* An entry of `dir`: a file is unlinked, an empty directory removed, others stay. 1: a directory that is not empty, 0 gone, -1. */
+static int remove_entry(int dir, const char *name)
+{
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
-		return errno;
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	if (fstat(fd, &st) < 0 || st.st_dev != dev) {
-		close(fd);
-		return EBUSY;
-	}
-	d = fdopendir(fd);
+		return -1;
+	if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	return errno == ENOTEMPTY || errno == EEXIST ? 1 : -1;
+}
+
+/* Empty the directory `name` of r->top and remove it. */
+static int remove_level(struct removal *r, const char *name)
+{
+	auto_dir DIR *d = NULL;
+	struct dirent *e;
+	int fd = openat(r->top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d) {
-		close(fd);
-		return ENOMEM;
+		fd_close(&fd);
+		return -1;
 	}
 	while ((e = readdir(d))) {
-		int r;
+		char up[32];
+		int left;
 
 		if (streq(e->d_name, ".") || streq(e->d_name, ".."))
 			continue;
-		r = remove_tree(fd, e->d_name, dev);
-		if (r)
-			failed = r;
+		left = remove_entry(fd, e->d_name);
+		if (left < 0)
+			return -1;
+		if (!left)
+			continue;
+		do /* a mount point can't be moved: EBUSY */
+			snprintf(up, sizeof(up), ".removed-%u", r->moved++);
+		while (renameat2(fd, e->d_name, r->top, up, RENAME_NOREPLACE) < 0 &&
+		       errno == EEXIST);
+		if (faccessat(fd, e->d_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return errno = EBUSY, -1;
 	}
-	if (failed)
-		return failed;
-	return unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? errno : 0;
+	return unlinkat(r->top, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+/* Until nothing is left in r->top. */
+static int remove_content(struct removal *r)
+{
+	for (;;) {
+		int copy = openat(r->top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		auto_dir DIR *d = copy < 0 ? NULL : fdopendir(copy);
+		struct dirent *e;
+		bool any = false;
+
+		if (!d) {
+			fd_close(&copy);
+			return -1;
+		}
+		while ((e = readdir(d))) {
+			int left;
+
+			if (streq(e->d_name, ".") || streq(e->d_name, ".."))
+				continue;
+			any = true;
+			left = remove_entry(r->top, e->d_name);
+			if (left < 0 || (left && remove_level(r, e->d_name) < 0))
+				return -1;
+		}
+		if (!any)
+			return 0;
+	}
 }
 
 int dir_remove_all(int dirfd, const char *name, struct error *err)
 {
-	struct stat st;
-	int r;
+	auto_close top = -1;
+	struct removal r = {0};
+	int left = remove_entry(dirfd, name);
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : error_sys(err, errno, "stat %s", name);
-	r = remove_tree(dirfd, name, st.st_dev);
-	if (r)
-		return error_sys(err, r, "remove %s", name);
-	return 0;
+	if (left == 0)
+		return 0;
+	if (left > 0) {
+		top = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r.top = top;
+		if (top >= 0 && remove_content(&r) == 0 &&
+		    (unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT))
+			return 0;
+	}
+	return error_sys(err, errno, "remove %s", name);
 }
 
 bool file_exists_at(int dirfd, const char *path)

@@ -36,7 +36,7 @@ int file_put_at(int dirfd, const char *path, const char *text, struct error *err
 int dir_make_all(int dirfd, const char *path, mode_t mode, struct error *err);
 /* Open a directory (O_DIRECTORY|O_NOFOLLOW on the last part). */
 int dir_open_at(int dirfd, const char *path, struct error *err);
-/* rm -rf of `name` below dirfd: never follows symlinks, never crosses mounts (it fails with EBUSY on a mount point). Absent: fine. */
+/* rm -rf of `name` below dirfd, of any depth: never follows symlinks, never crosses mounts (it fails with EBUSY at one). Absent: fine. */
 int dir_remove_all(int dirfd, const char *name, struct error *err);
 bool file_exists_at(int dirfd, const char *path);
 

@@ -48,6 +48,9 @@ struct exec_session {
 	char *user, *working_dir, *detach_keys;
 	bool tty, privileged, attach_stdin, attach_stdout, attach_stderr;
 	bool started, running, has_exit;
+	bool launching;     /* its start is under way: its end waits for that */
+	unsigned int users; /* requests that have it in hands */
+	int64_t ended;      /* monotonic ns */
 	int exit_code;
 	pid_t pid;
 	uint32_t rows, columns;
@@ -78,6 +81,8 @@ struct container {
 	bool connected;
 	int restart_count;
 	bool started_before, manually_stopped, gone;
+	bool
+	    user_restart; /* `docker restart` has it in hands: its end is no reason to remove or restart it */
 	/* read often, taken out of the texts */
 	char *image_name, *network_mode, *log_driver, *command;
 	struct pairs labels, log_opts;
@@ -88,9 +93,9 @@ struct container {
 	/* running */
 	char cgroup[1024];
 	bool mounted;
-	bool logd_open; /* its stream exists in logd */
+	bool logd_open; /* its stream was made in the logd that runs now */
+	bool streaming; /* its shim holds stdio that a logd reads */
 	bool oom_seen;
-	uint64_t last_event;    /* shim sequence handled */
 	int64_t restart_delay;  /* ns, grows */
 	uint64_t restart_token; /* a scheduled restart is valid only with this */
 	struct exec_session *execs;
@@ -128,6 +133,8 @@ char *container_dir(const char *id);     /* data-root/containers/ID */
 char *container_run_dir(const char *id); /* exec-root/containers/ID */
 /* Write config.v2.json (and hostconfig.json); durable. With op held. */
 int container_save(struct container *c, bool host_config, struct error *err);
+/* The same without a sync: what only a kill of the daemon, not a power cut, must leave behind. */
+int container_note(struct container *c, struct error *err);
 struct container *container_load(const char *id, struct error *err);
 /* Take out of config and host_config what is read often. */
 int container_cache_fields(struct container *c, struct error *err);
@@ -166,9 +173,19 @@ int mounts_resolve(struct container *c, const json *config, const json *host,
 		   struct spec_mounts *out, struct error *err);
 void mounts_free(struct container *c);
 
-/* ---- logd side */
+/* ---- streams.c */
+/* Make or renew the container's stream in logd. */
 int container_logd_open(struct container *c, struct error *err);
+/* A new logd has started: give it what the shims hold. */
 void containers_logd_restore(const char *driver);
+/* What log drivers are told of the container. Fill, use, free; the strings of `out` live in `told`. */
+struct stream_told {
+	struct logd_stream stream;
+	struct pairs env, options;
+	char *log_path;
+};
+int stream_tell(struct container *c, struct stream_told *told, struct error *err);
+void stream_told_free(struct stream_told *told);
 
 /* ---- events */
 /* attrs may be NULL; image, name and labels are added. Without locks held but op. */
@@ -176,6 +193,8 @@ void container_event(struct container *c, const char *action, const struct pairs
 
 /* ---- exec.c */
 void execs_free(struct container *c);
+/* Stream of an exec session in logd. */
+int exec_logd_open(struct container *c, const struct exec_session *e, struct error *err);
 void exec_exited(struct container *c, const struct shim_event *ev);
 
 /* ---- print.c */

@@ -80,7 +80,8 @@ static int check_log_driver(const json *host, struct error *err)
 	bool non_blocking;
 
 	json_pairs(json_get(log, "Config"), &given);
-	return log_options_split(json_get_str(log, "Type", ""), &given, &non_blocking, &max_buffer, NULL, err);
+	return log_options_split(json_get_str(log, "Type", ""), &given, &non_blocking, &max_buffer,
+				 NULL, err);
 }
 
 static int draft_make(struct draft *d, const json *body, int api_version, struct error *err)

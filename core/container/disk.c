@@ -217,7 +217,7 @@ static void print_config(const struct container *c, struct str *out)
 	jw_end(&w);
 }
 
-int container_save(struct container *c, bool with_host_config, struct error *err)
+static int save(struct container *c, bool with_host_config, bool durable, struct error *err)
 {
 	auto_free char *dir = container_dir(c->id);
 	auto_close fd = dir_open_at(AT_FDCWD, dir, err);
@@ -234,9 +234,19 @@ int container_save(struct container *c, bool with_host_config, struct error *err
 			return error_wrap(err, "save container %s", c->id);
 		FAULT("container.save.between");
 	}
-	if (file_write_atomic(fd, "config.v2.json", text.p, text.len, 0600, true, err) < 0)
+	if (file_write_atomic(fd, "config.v2.json", text.p, text.len, 0600, durable, err) < 0)
 		return error_wrap(err, "save container %s", c->id);
 	return 0;
+}
+
+int container_save(struct container *c, bool with_host_config, struct error *err)
+{
+	return save(c, with_host_config, true, err);
+}
+
+int container_note(struct container *c, struct error *err)
+{
+	return save(c, false, false, err);
 }
 
 /* ---- Reading ------------------------------------------------------------------------------------------------------------------ */

@@ -4,10 +4,12 @@
  * ones in their shim's journal by id. `table_lock` guards the table; a session's fields are guarded by its container's lock.
  */
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/procstat.h"
 #include "base/thread.h"
 #include "container/container_int.h"
 
@@ -16,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#define KEEP_ENDED (INT64_C(300) * 1000000000) /* how long the end of a session can be asked for */
 
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct map by_id = MAP_INIT; /* exec id -> malloc'ed container id */
@@ -43,26 +47,39 @@ void execs_free(struct container *c)
 	}
 }
 
-/* The session's container (a reference); *out is valid while it is held. */
+/* The session's container (a reference); *out stays until session_put. */
 static struct container *find_session(const char *id, struct exec_session **out, struct error *err)
 {
 	struct container *c = NULL;
 	const char *cid;
 	auto_free char *copy = NULL;
 
+	*out = NULL;
 	pthread_mutex_lock(&table_lock);
 	cid = map_get(&by_id, id);
 	copy = xstrdup_null(cid);
 	pthread_mutex_unlock(&table_lock);
 	c = copy ? container_by_id(copy) : NULL;
-	for (*out = c ? c->execs : NULL; *out && !streq((*out)->id, id);)
-		*out = (*out)->next;
+	if (c) {
+		LOCK_SCOPE(&c->lock);
+		for (*out = c->execs; *out && !streq((*out)->id, id);)
+			*out = (*out)->next;
+		if (*out)
+			(*out)->users++;
+	}
 	if (c && *out)
 		return c;
 	if (c)
 		container_unref(c);
 	error_set(err, ERR_NOT_FOUND, "No such exec instance: %s", id);
 	return NULL;
+}
+
+static void session_put(struct container *c, struct exec_session *e)
+{
+	LOCK_SCOPE(&c->lock);
+
+	e->users--;
 }
 
 static void exec_event(struct container *c, const struct exec_session *e, const char *action,
@@ -101,6 +118,26 @@ static int check_running(struct container *c, struct error *err)
 	return 0;
 }
 
+/* Health probes make sessions for months: those that ended a while ago are forgotten, as moby does. With c->lock held. */
+static void forget_old(struct container *c)
+{
+	int64_t before = clock_mono_ns() - KEEP_ENDED;
+
+	for (struct exec_session **at = &c->execs; *at;) {
+		struct exec_session *e = *at;
+
+		if (!e->has_exit || e->users || e->ended > before) {
+			at = &e->next;
+			continue;
+		}
+		*at = e->next;
+		pthread_mutex_lock(&table_lock);
+		free(map_del(&by_id, e->id));
+		pthread_mutex_unlock(&table_lock);
+		session_free(e);
+	}
+}
+
 int exec_create(const char *name, const json *body, struct str *reply, struct error *err)
 {
 	auto_container *c = container_find(name, err);
@@ -137,6 +174,7 @@ int exec_create(const char *name, const json *body, struct str *reply, struct er
 	map_set(&by_id, e->id, xstrdup(c->id));
 	pthread_mutex_unlock(&table_lock);
 	pthread_mutex_lock(&c->lock);
+	forget_old(c);
 	e->next = c->execs;
 	c->execs = e;
 	pthread_mutex_unlock(&c->lock);
@@ -155,7 +193,7 @@ int exec_inspect(const char *id, struct str *reply, struct error *err)
 
 	if (!c)
 		return -1;
-	LOCK_SCOPE(&c->lock);
+	pthread_mutex_lock(&c->lock);
 	jw_obj(&w);
 	jw_kstr(&w, "ID", e->id);
 	jw_kbool(&w, "Running", e->running);
@@ -182,6 +220,8 @@ int exec_inspect(const char *id, struct str *reply, struct error *err)
 	jw_kstr(&w, "DetachKeys", e->detach_keys);
 	jw_ki64(&w, "Pid", e->pid);
 	jw_end(&w);
+	pthread_mutex_unlock(&c->lock);
+	session_put(c, e);
 	return 0;
 }
 
@@ -197,9 +237,10 @@ int exec_resize(const char *id, uint32_t rows, uint32_t columns, struct error *e
 	pthread_mutex_lock(&c->lock);
 	running = e->running;
 	pthread_mutex_unlock(&c->lock);
+	session_put(c, e);
 	if (!running)
 		return error_set(err, ERR_CONFLICT, "exec process is not started");
-	return shim_resize(dir, e->id, rows, columns, err);
+	return shim_resize(dir, id, rows, columns, err);
 }
 
 /* ---- Start -------------------------------------------------------------------------------------------------------------------- */
@@ -225,7 +266,9 @@ static int build_process(struct container *c, const struct exec_session *e, stru
 {
 	auto_json *config = json_parse(c->config, strlen(c->config), err);
 	auto_json *host = config ? json_parse(c->host_config, strlen(c->host_config), err) : NULL;
+	uint64_t start_time;
 	char root[64];
+	pid_t pid;
 	auto_close root_fd = -1;
 	struct spec_input in = {.id = c->id,
 				.config = config,
@@ -242,15 +285,21 @@ static int build_process(struct container *c, const struct exec_session *e, stru
 
 	if (!host)
 		return -1;
-	snprintf(root, sizeof(root), "/proc/%d/root", (int)c->state.pid);
+	pthread_mutex_lock(&c->lock);
+	pid = c->state.pid;
+	start_time = c->state.start_time;
+	pthread_mutex_unlock(&c->lock);
+	snprintf(root, sizeof(root), "/proc/%d/root", (int)pid);
 	root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
 		return error_sys(err, errno, "open root of container %s", c->id);
+	if (proc_start_time(pid) != start_time) /* the number became somebody else's */
+		return error_set(err, ERR_CONFLICT, "container %s is not running", c->id);
 	in.rootfs_fd = root_fd;
 	return spec_build_exec(&in, &ex, process, err);
 }
 
-static int open_stream(struct container *c, const struct exec_session *e, struct error *err)
+int exec_logd_open(struct container *c, const struct exec_session *e, struct error *err)
 {
 	static const struct pairs none = PAIRS_INIT;
 	struct logd_stream ls = {.id = e->id,
@@ -308,9 +357,12 @@ static void launch_failed(struct container *c, struct exec_session *e, const str
 {
 	LOCK_SCOPE(&c->lock);
 
-	e->running = false;
+	e->running = e->launching = false;
+	if (!e->has_exit) /* what the shim reported counts more */
+		e->exit_code = err->kind == ERR_NO_COMMAND ? 127 : 126;
 	e->has_exit = true;
-	e->exit_code = err->kind == ERR_NO_COMMAND ? 127 : 126;
+	e->ended = clock_mono_ns();
+	pthread_cond_broadcast(&c->changed);
 }
 
 static int claim(struct container *c, struct exec_session *e, struct error *err)
@@ -322,16 +374,22 @@ static int claim(struct container *c, struct exec_session *e, struct error *err)
 		return error_set(err, ERR_CONFLICT, "exec command has already run");
 	if (e->started)
 		return error_set(err, ERR_CONFLICT, "exec command %s is already running", e->id);
-	e->started = true;
+	e->started = e->launching = true;
 	return 0;
 }
 
 /* Before the process runs, so that nothing it says is missed. *dup: a second descriptor of the connection, for a failing launch. */
-static int attach_client(struct http_exchange *x, struct container *c, struct exec_session *e, int *dup, struct error *err)
+static int attach_client(struct http_exchange *x, struct container *c, struct exec_session *e,
+			 int *dup, struct error *err)
 {
 	auto_str pending = STR_INIT, keys = STR_INIT;
-	const char *type = !e->tty && x->api_version >= 42 ? "application/vnd.docker.multiplexed-stream" : "application/vnd.docker.raw-stream";
-	struct logd_attach a = {.in = e->attach_stdin, .out = e->attach_stdout, .err = e->attach_stderr, .multiplexed = !e->tty};
+	const char *type = !e->tty && x->api_version >= 42
+			       ? "application/vnd.docker.multiplexed-stream"
+			       : "application/vnd.docker.raw-stream";
+	struct logd_attach a = {.in = e->attach_stdin,
+				.out = e->attach_stdout,
+				.err = e->attach_stderr,
+				.multiplexed = !e->tty};
 
 	if (spec_detach_keys(*e->detach_keys ? e->detach_keys : "ctrl-p,ctrl-q", &keys, err) < 0)
 		return -1;
@@ -358,7 +416,14 @@ static void tell_failure(int sock, const struct exec_session *e, const struct er
 
 	if (!e->tty) {
 		size_t n = strlen(why->text) + 2;
-		const unsigned char head[8] = {1, 0, 0, 0, (unsigned char)(n >> 24), (unsigned char)(n >> 16), (unsigned char)(n >> 8), (unsigned char)n};
+		const unsigned char head[8] = {1,
+					       0,
+					       0,
+					       0,
+					       (unsigned char)(n >> 24),
+					       (unsigned char)(n >> 16),
+					       (unsigned char)(n >> 8),
+					       (unsigned char)n};
 
 		str_add(&text, head, sizeof(head));
 	}
@@ -367,7 +432,8 @@ static void tell_failure(int sock, const struct exec_session *e, const struct er
 		log_debug("client of an exec session is gone", "container", e->container_id);
 }
 
-static void session_failed(struct http_exchange *x, struct container *c, struct exec_session *e, int client, const struct error *why)
+static void session_failed(struct http_exchange *x, struct container *c, struct exec_session *e,
+			   int client, const struct error *why)
 {
 	struct error ignored = ERROR_INIT;
 
@@ -379,12 +445,15 @@ static void session_failed(struct http_exchange *x, struct container *c, struct 
 	logd_remove(c->log_driver, e->id, &ignored);
 }
 
-static void run_session(struct http_exchange *x, struct container *c, struct exec_session *e, bool detach)
+static void run_session(struct http_exchange *x, struct container *c, struct exec_session *e,
+			bool detach)
 {
-	struct exec_fds f = {.child = {-1, -1, -1}, .held = {-1, -1, -1}, .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1}};
+	struct exec_fds f = {.child = {-1, -1, -1},
+			     .held = {-1, -1, -1},
+			     .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1}};
 	struct error err = ERROR_INIT;
 	auto_close client = -1;
-	int r = open_stream(c, e, &err);
+	int r = exec_logd_open(c, e, &err);
 
 	if (r == 0 && !detach)
 		r = attach_client(x, c, e, &client, &err);
@@ -395,14 +464,14 @@ static void run_session(struct http_exchange *x, struct container *c, struct exe
 		fds_close(&f);
 		return;
 	}
+	exec_event(c, e, "exec_start", NULL);
 	pthread_mutex_lock(&c->lock);
-	if (!e->has_exit) {
-		e->running = true;
-		e->pid = f.created.pid;
-	}
+	e->running = true;
+	e->launching = false; /* from here on its end is handled */
+	e->pid = f.created.pid;
+	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
 	fds_close(&f);
-	exec_event(c, e, "exec_start", NULL);
 	if (detach)
 		http_reply_empty(x, 200);
 }
@@ -417,6 +486,8 @@ void exec_start(struct http_exchange *x, const char *id)
 
 	if (!c || !body || claim(c, e, &err) < 0) {
 		http_reply_error(x, &err);
+		if (c)
+			session_put(c, e);
 		return;
 	}
 	if (json_type(json_get(body, "Tty")) == JSON_BOOL && !json_get_bool(body, "Detach", false))
@@ -426,6 +497,7 @@ void exec_start(struct http_exchange *x, const char *id)
 		e->columns = (uint32_t)json_u64(json_next(json_first(size)), 0);
 	}
 	run_session(x, c, e, json_get_bool(body, "Detach", false));
+	session_put(c, e);
 }
 
 void exec_exited(struct container *c, const struct shim_event *ev)
@@ -438,11 +510,15 @@ void exec_exited(struct container *c, const struct shim_event *ev)
 	pthread_mutex_lock(&c->lock);
 	for (e = c->execs; e && !streq(e->id, ev->exec_id);)
 		e = e->next;
+	/* a short process ends before its start has been told and its client is served: first things first */
+	while (e && e->launching)
+		pthread_cond_wait(&c->changed, &c->lock);
 	if (e) {
 		e->running = false;
 		e->has_exit = true;
 		e->exit_code = ev->exit_code;
 		e->pid = 0;
+		e->ended = clock_mono_ns();
 	}
 	pthread_mutex_unlock(&c->lock);
 	/* the exit is on record before the client sees the end of the stream, and asks for it */

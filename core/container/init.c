@@ -27,12 +27,13 @@ static bool is_id(const char *name)
 	return strlen(name) == ID_LEN && strspn(name, "0123456789abcdef") == ID_LEN;
 }
 
-/* Directory without config.v2.json: a create or a removal that was cut off. */
+/* Directory without config.v2.json: a create or a removal that was cut off. Only a file that is surely absent counts: an error of the disk
+ * must not cost a container. */
 static bool half_made(int dirfd, const char *id)
 {
 	auto_free char *config = xasprintf("%s/config.v2.json", id);
 
-	return !file_exists_at(dirfd, config);
+	return faccessat(dirfd, config, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
 static void sweep_half_made(int dirfd, const char *id)
@@ -96,6 +97,11 @@ static int load_all(struct error *err)
 	return 0;
 }
 
+static bool surely_absent(const char *path)
+{
+	return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
 /* Read-write layers without a container, run directories without a container. */
 static void sweep_orphans(void)
 {
@@ -111,8 +117,7 @@ static void sweep_orphans(void)
 		auto_free char *dir = container_dir(layers.v[i]);
 
 		/* a directory that we could not read may still be somebody's container */
-		if (!c && !file_exists_at(AT_FDCWD, dir) &&
-		    image_use_layer_remove(layers.v[i], &err) < 0)
+		if (!c && surely_absent(dir) && image_use_layer_remove(layers.v[i], &err) < 0)
 			log_error("orphaned read-write layer", "container", layers.v[i], "error",
 				  err.text);
 	}
@@ -125,7 +130,12 @@ static void sweep_orphans(void)
 					 .rootfs_fd = -1,
 					 .netns_fd = -1};
 
-		if (is_id(e->d_name) && !c && shim_delete(&sc, &err) < 0)
+		auto_free char *kept = container_dir(e->d_name);
+
+		/* a container whose directory we could not read may be alive */
+		if (!is_id(e->d_name) || c || !surely_absent(kept))
+			continue;
+		if (shim_delete(&sc, &err) < 0)
 			log_error("run directory of a container that is gone", "container",
 				  e->d_name, "error", err.text);
 	}
@@ -180,106 +190,151 @@ static void adopt_mount(struct container *c)
 	c->mounted = true;
 }
 
-/* A container that was running when the last daemon ended. True: it still runs. */
-static bool adopt(struct container *c)
+/* What is known of a container that was running when the last daemon ended. */
+enum fate {
+	FATE_ALIVE,
+	FATE_DEAD, /* proven: its exit is in the journal, or nobody listens at its shim's socket */
+	FATE_UNREACHABLE /* the shim is there and does not answer, or not in words we know: the container counts as running */
+};
+
+static enum fate look_after(struct container *c, struct past *past)
 {
 	auto_free char *dir = container_run_dir(c->id);
 	struct error err = ERROR_INIT;
-	struct past past = {.c = c};
 	int sock;
 
-	if (shim_journal_read(dir, 0, look_back, &past, &err) < 0 || !past.started.seq ||
-	    past.exit.seq)
-		return false;
-	sock = shim_subscribe(dir, past.last, &err);
-	if (sock < 0)
-		return false;
+	if (shim_journal_read(dir, 0, look_back, past, &err) < 0 && err.kind == ERR_NOT_FOUND)
+		return FATE_DEAD;
+	if (past->exit.seq)
+		return FATE_DEAD;
+	sock = shim_subscribe(dir, past->last, &err);
+	if (sock < 0) {
+		if (err.kind == ERR_NOT_FOUND)
+			return FATE_DEAD;
+		log_error("shim does not answer: its container is left alone", "container", c->id,
+			  "error", err.text);
+		return FATE_UNREACHABLE;
+	}
 	close(sock);
-	c->state.running = true;
-	c->state.pid = past.started.pid;
-	c->state.start_time = past.started.start_time;
-	if (c->state.started == CLOCK_ZERO)
-		c->state.started = past.started.time;
-	c->last_event = 0; /* exec sessions that ended meanwhile are told as well */
-	c->logd_open = true;
-	adopt_mount(c);
-	adopt_network(c);
-	return true;
+	return past->started.seq ? FATE_ALIVE : FATE_DEAD; /* created, and never started: cut off */
 }
 
-static void settle_dead(struct container *c)
+static void adopt(struct container *c, const struct past *past)
 {
-	auto_free char *dir = container_run_dir(c->id);
-	struct error err = ERROR_INIT;
-	struct past past = {.c = c};
+	c->state.running = true;
+	if (past->started.seq) {
+		c->state.pid = past->started.pid;
+		c->state.start_time = past->started.start_time;
+		if (c->state.started == CLOCK_ZERO)
+			c->state.started = past->started.time;
+	}
+	c->streaming = true;
+	adopt_mount(c);
+	adopt_network(c);
+}
+
+static void settle_dead(struct container *c, const struct past *past)
+{
 	struct shim_event ev = {.type = SHIM_EVENT_EXIT, .exit_code = 137};
 
-	shim_journal_read(dir, 0, look_back, &past, &err);
-	if (past.exit.seq)
-		ev = past.exit;
+	if (past->exit.seq)
+		ev = past->exit;
+	pthread_mutex_lock(&c->lock);
 	c->state.running = true; /* for the handling of its exit */
 	c->state.restarting = false;
-	c->logd_open = true;
-	c->mounted = true;
+	pthread_mutex_unlock(&c->lock);
+	adopt_mount(c); /* to be undone with the rest */
 	container_exited(c, &ev);
+}
+
+/* Ask a shim that did not answer again and again, at growing intervals, until its fate is known. */
+static void *keep_asking(void *arg)
+{
+	struct container *c = arg;
+	int64_t delay = INT64_C(1000000000);
+
+	while (container_wait_exit(c, delay) < 0) {
+		struct past past = {.c = c};
+		enum fate fate = look_after(c, &past);
+		struct error err = ERROR_INIT;
+
+		if (fate == FATE_DEAD)
+			settle_dead(c, &past);
+		else if (fate == FATE_ALIVE && monitor_add(c, &err) < 0)
+			log_error("live container is not watched", "container", c->id, "error",
+				  err.text);
+		if (fate != FATE_UNREACHABLE)
+			break;
+		if (delay < INT64_C(30000000000))
+			delay *= 2;
+	}
+	container_unref(c);
+	return NULL;
 }
 
 static void restore(struct container *c)
 {
 	struct error err = ERROR_INIT;
 	auto_free char *dir = container_run_dir(c->id);
-	bool was = c->state.running && !c->state.restarting;
+	struct past past = {.c = c};
+	enum fate fate;
 
-	if (!was && file_exists_at(AT_FDCWD, dir)) {
-		/* killed during a start: what the journal says decides */
-		was = true;
-	}
-	if (!was) {
+	/* killed during a start: a run directory without a running state; its journal decides */
+	if ((!c->state.running || c->state.restarting) && surely_absent(dir)) {
 		if (c->state.restarting) {
 			c->state.running = c->state.restarting = false;
 			container_save(c, false, &err);
 		}
 		return;
 	}
-	if (adopt(c)) {
-		if (monitor_add(c, &err) < 0)
-			log_error("live container is not watched", "container", c->id, "error",
-				  err.text);
-		if (!containers.live_restore && container_stop(c->id, INT32_MIN, NULL, &err) < 0)
-			log_warn("container of an earlier daemon", "container", c->id, "error",
-				 err.text);
+	fate = look_after(c, &past);
+	if (fate == FATE_DEAD) {
+		settle_dead(c, &past);
 		return;
 	}
-	settle_dead(c);
+	adopt(c, &past);
+	if (fate == FATE_UNREACHABLE) {
+		if (thread_start("restore", keep_asking, container_ref(c), &err) < 0)
+			log_error("live container is not watched", "container", c->id, "error",
+				  err.text);
+		return;
+	}
+	if (monitor_add(c, &err) < 0)
+		log_error("live container is not watched", "container", c->id, "error", err.text);
+	if (!containers.live_restore && container_stop(c->id, INT32_MIN, NULL, &err) < 0)
+		log_warn("container of an earlier daemon", "container", c->id, "error", err.text);
 }
 
-/* A new logd has started: give it what the shims hold. */
-void containers_logd_restore(const char *driver)
+/* Each in a thread: one shim that is slow to answer holds up nobody but the end of the restore. */
+static void *restore_thread(void *arg)
 {
-	size_t n;
+	restore(arg);
+	return NULL;
+}
+
+static void restore_all(void)
+{
+	size_t n, started = 0;
 	struct container **all = containers_all(&n);
+	pthread_t *threads = xcalloc(n, sizeof(*threads));
+	struct error err = ERROR_INIT;
 
 	for (size_t i = 0; i < n; i++) {
-		struct container *c = all[i];
-		auto_free char *dir = container_run_dir(c->id);
-		struct error err = ERROR_INIT;
-		int held[3] = {-1, -1, -1}, console = -1;
+		auto_free char *dir = container_run_dir(all[i]->id);
 
-		if (c->state.running && !c->state.restarting && streq(c->log_driver, driver) &&
-		    container_logd_open(c, &err) == 0 &&
-		    shim_stdio_take(dir, NULL, held, &console, &err) == 0) {
-			struct logd_fds fds = {
-			    .in = held[0], .out = held[1], .err = held[2], .console = console};
-
-			if (logd_start(driver, c->id, &fds, &err) < 0)
-				log_error("output of a container is not read", "container", c->id,
-					  "error", err.text);
-		}
-		for (int k = 0; k < 3; k++)
-			fd_close(&held[k]);
-		fd_close(&console);
-		container_unref(c);
+		if (!all[i]->state.running && surely_absent(dir))
+			continue;
+		if (thread_start_joinable("restore", restore_thread, all[i], &threads[started],
+					  &err) == 0)
+			started++;
+		else
+			restore(all[i]);
 	}
+	for (size_t i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	for (size_t i = 0; i < n; i++)
+		container_unref(all[i]);
+	free(threads);
 	free(all);
 }
 
@@ -325,7 +380,7 @@ int containers_init(const struct container_room *r, struct error *err)
 		return -1;
 	image_store_set_users(containers.images, users_of, NULL);
 	sweep_orphans();
-	each_container(restore);
+	restore_all();
 	network_sweep();
 	return 0;
 }

@@ -61,8 +61,12 @@ static void *run_restart(void *arg)
 	pthread_mutex_lock(&c->op);
 	if (!c->gone && c->state.restarting && c->restart_token == d->token) {
 		c->restart_count++;
-		if (container_start_locked(c, &err) < 0)
+		if (container_start_locked(c, &err) < 0) {
 			log_error("restart failed", "container", c->id, "error", err.text);
+			pthread_mutex_lock(&c->lock);
+			waiters_exit(c);
+			pthread_mutex_unlock(&c->lock);
+		}
 	}
 	pthread_mutex_unlock(&c->op);
 	container_unref(c);
@@ -193,7 +197,6 @@ static void set_ended(struct container *c, const struct shim_event *ev, bool res
 	c->state.exit_code = ev->exit_code;
 	c->state.oom_killed = ev->oom || c->oom_seen;
 	c->state.finished = ev->time ? ev->time : clock_wall_ns();
-	c->last_event = 0;
 }
 
 /* With op held: the container's processes are gone. */
@@ -201,7 +204,7 @@ static void handle_exit(struct container *c, const struct shim_event *ev)
 {
 	struct error err = ERROR_INIT;
 	int64_t ran, delay = 0;
-	bool restart;
+	bool restart, remove;
 
 	FAULT("container.exit.seen");
 	if (logd_finish(c->log_driver, c->id, DRAIN_MS, &err) < 0)
@@ -210,14 +213,15 @@ static void handle_exit(struct container *c, const struct shim_event *ev)
 	container_release_resources(c);
 	FAULT("container.exit.released");
 	pthread_mutex_lock(&c->lock);
-	restart = wants_restart(c, ev->exit_code);
+	restart = !c->user_restart && wants_restart(c, ev->exit_code);
+	remove = !restart && !c->user_restart && c->auto_remove;
 	set_ended(c, ev, restart);
 	ran = c->state.started == CLOCK_ZERO ? 0 : c->state.finished - c->state.started;
 	if (restart)
 		delay = next_delay(c, ran);
 	pthread_mutex_unlock(&c->lock);
 	/* what --rm takes away next needs no record of its end */
-	if ((restart || !c->auto_remove) && container_save(c, false, &err) < 0)
+	if (!remove && container_save(c, false, &err) < 0)
 		log_error("the end of a container is not on disk", "container", c->id, "error",
 			  err.text);
 	FAULT("container.exit.saved");
@@ -228,7 +232,7 @@ static void handle_exit(struct container *c, const struct shim_event *ev)
 	pthread_mutex_unlock(&c->lock);
 	if (restart)
 		restart_schedule(c, delay);
-	else if (c->auto_remove && container_remove_locked(c, true, &err) < 0)
+	else if (remove && container_remove_locked(c, true, &err) < 0)
 		log_error("container is not removed", "container", c->id, "error", err.text);
 }
 

@@ -38,7 +38,8 @@ static void put_details(struct str *out, const struct dockerd_log_message *m)
 	str_putc(out, ' ');
 }
 
-static void put_message(struct str *out, const struct format *f, const struct dockerd_log_message *m)
+static void put_message(struct str *out, const struct format *f,
+			const struct dockerd_log_message *m)
 {
 	size_t head = out->len, len;
 	char time[CLOCK_TEXT];
@@ -67,22 +68,21 @@ static void put_message(struct str *out, const struct format *f, const struct do
 
 /* ---- Opening ------------------------------------------------------------------------------------------------------------------ */
 
-/* With what the log driver is told of the container. */
-static int open_reader(struct container *c, const struct dockerd_log_read *how, struct log_reader **out, struct error *err)
+static int open_reader(struct container *c, const struct dockerd_log_read *how,
+		       struct log_reader **out, struct error *err)
 {
-	auto_free char *dir = container_dir(c->id), *log_path = xasprintf("%s/%s-json.log", dir, c->id);
-	static const struct pairs none = PAIRS_INIT;
-	auto_pairs options = PAIRS_INIT;
-	struct logd_stream ls = {.id = c->id, .driver = c->log_driver, .container_id = c->id, .container_name = c->name,
-				 .image_id = c->image_id, .image_name = c->image_name, .command = c->command, .log_path = log_path,
-				 .created = c->created, .labels = &c->labels, .env = &none, .options = &options};
+	struct stream_told told;
+	int r;
 
-	if (log_options_split(c->log_driver, &c->log_opts, &ls.non_blocking, &ls.max_buffer, &options, err) < 0)
+	if (stream_tell(c, &told, err) < 0)
 		return -1;
-	return log_reader_open(&ls, how, out, err);
+	r = log_reader_open(&told.stream, how, out, err);
+	stream_told_free(&told);
+	return r;
 }
 
-static int parse_time(struct http_exchange *x, const char *name, int64_t fallback, int64_t *out, struct error *err)
+static int parse_time(struct http_exchange *x, const char *name, int64_t fallback, int64_t *out,
+		      struct error *err)
 {
 	const char *text = http_query(x, name, "");
 
@@ -92,7 +92,8 @@ static int parse_time(struct http_exchange *x, const char *name, int64_t fallbac
 	return 0;
 }
 
-static int parse(struct http_exchange *x, const struct container *c, struct format *f, struct dockerd_log_read *how, struct error *err)
+static int parse(struct http_exchange *x, const struct container *c, struct format *f,
+		 struct dockerd_log_read *how, struct error *err)
 {
 	const char *tail = http_query(x, "tail", "all");
 	char *end;
@@ -102,9 +103,11 @@ static int parse(struct http_exchange *x, const struct container *c, struct form
 			     .timestamps = http_query_bool(x, "timestamps", false),
 			     .details = http_query_bool(x, "details", false),
 			     .multiplexed = !c->tty};
-	*how = (struct dockerd_log_read){.size = sizeof(*how), .follow = http_query_bool(x, "follow", false), .tail = -1};
+	*how = (struct dockerd_log_read){
+	    .size = sizeof(*how), .follow = http_query_bool(x, "follow", false), .tail = -1};
 	if (!f->out && !f->err)
-		return error_set(err, ERR_INVALID, "Bad parameters: you must choose at least one stream");
+		return error_set(err, ERR_INVALID,
+				 "Bad parameters: you must choose at least one stream");
 	if (*tail && !streq(tail, "all")) {
 		how->tail = strtoll(tail, &end, 10);
 		if (*end || how->tail < 0)
@@ -175,10 +178,14 @@ void container_logs(struct http_exchange *x, const char *name)
 	const char *type;
 
 	if (c) {
+		struct error unflushed = ERROR_INIT;
+
 		s = xnew(struct log_stream);
 		s->c = c;
+		/* what is on its way becomes visible; without logd, files alone must do */
+		if (!is_down(c))
+			logd_flush(c->log_driver, c->id, &unflushed);
 		if (parse(x, c, &s->format, &how, &err) < 0 ||
-		    (c->started_before && logd_flush(c->log_driver, c->id, &err) < 0 && err.kind != ERR_NOT_FOUND) ||
 		    open_reader(c, &how, &s->reader, &err) < 0) {
 			container_unref(c);
 			free(s);
@@ -191,14 +198,18 @@ void container_logs(struct http_exchange *x, const char *name)
 	}
 	s->follow = how.follow && !is_down(c);
 	source.wait_fd = s->follow ? log_reader_wait_fd(s->reader) : -1;
-	type = s->format.multiplexed && x->api_version >= 42 ? "application/vnd.docker.multiplexed-stream" : "application/vnd.docker.raw-stream";
+	type = s->format.multiplexed && x->api_version >= 42
+		   ? "application/vnd.docker.multiplexed-stream"
+		   : "application/vnd.docker.raw-stream";
 	http_reply_stream(x, 200, type, &source, s);
 }
 
-int log_serve_past(struct container *c, int sock, bool want_out, bool want_err, bool multiplexed, struct error *err)
+int log_serve_past(struct container *c, int sock, bool want_out, bool want_err, bool multiplexed,
+		   struct error *err)
 {
 	const struct format f = {.out = want_out, .err = want_err, .multiplexed = multiplexed};
-	const struct dockerd_log_read how = {.size = sizeof(how), .since = INT64_MIN, .until = INT64_MAX, .tail = -1};
+	const struct dockerd_log_read how = {
+	    .size = sizeof(how), .since = INT64_MIN, .until = INT64_MAX, .tail = -1};
 	struct dockerd_log_message m;
 	struct log_reader *reader;
 	auto_str out = STR_INIT;

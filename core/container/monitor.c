@@ -165,11 +165,12 @@ int monitor_add(struct container *c, struct error *err)
 	auto_free char *dir = container_run_dir(c->id);
 	struct watched *w = xnew(struct watched);
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP};
-	LOCK_SCOPE(&lock);
 
 	memcpy(w->id, c->id, sizeof(w->id));
-	w->last = c->last_event;
-	w->sock = shim_subscribe(dir, c->last_event, err);
+	/* from the first event on: exec sessions that ended while nobody looked are told as well. Without the lock: a shim that does
+	 * not answer must hold up its own container only. */
+	w->sock = shim_subscribe(dir, 0, err);
+	LOCK_SCOPE(&lock);
 	if (w->sock < 0) { /* died already: the journal says how */
 		shim_died(w);
 		free(w);

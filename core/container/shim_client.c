@@ -22,6 +22,9 @@ int shim_greet(int sock, struct error *err)
 				SHIM_PROTOCOL_MAX, &version, err);
 }
 
+/* Nothing that a shim or an exec driver does takes this long; beyond it the shim counts as not answering. */
+#define CALL_TIMEOUT_MS 60000
+
 int shim_open(const char *dir, struct error *err)
 {
 	auto_free char *path = path_join(dir, SHIM_SOCKET);
@@ -40,7 +43,7 @@ int shim_call(const char *dir, const struct msg *request, struct msg *reply, str
 {
 	auto_close sock = shim_open(dir, err);
 
-	return sock < 0 ? -1 : msg_call(sock, request, reply, -1, err);
+	return sock < 0 ? -1 : msg_call(sock, request, reply, CALL_TIMEOUT_MS, err);
 }
 
 static int call_simple(const char *dir, const struct msg *request, struct error *err)
@@ -214,7 +217,7 @@ int shim_subscribe(const char *dir, uint64_t seq, struct error *err)
 		return -1;
 	msg_init(&m, SHIM_SUBSCRIBE);
 	msg_put_u64(&m, TAG_SEQ, seq);
-	if (msg_call(sock, &m, &reply, -1, err) < 0)
+	if (msg_call(sock, &m, &reply, CALL_TIMEOUT_MS, err) < 0)
 		return -1;
 	return steal_fd(&sock);
 }

@@ -20,11 +20,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/procstat.h"
 #include "base/program.h"
 #include "base/thread.h"
 #include "container/container_int.h"
 #include "container/image_use.h"
-#include "container/log_reader.h"
 #include "events/events.h"
 
 #include <errno.h>
@@ -141,7 +141,7 @@ static int put_files(struct start *s, struct error *err)
 /* ---- Specification ------------------------------------------------------------------------------------------------------------ */
 
 /* "container:X" -> pid of X's first process. */
-static int joined_pid(const char *mode, pid_t *pid, struct error *err)
+static int joined_pid(const char *mode, pid_t *pid, uint64_t *start_time, struct error *err)
 {
 	const char *other_name = str_after(mode, "container:");
 	auto_container *other = other_name ? container_find(other_name, err) : NULL;
@@ -152,26 +152,38 @@ static int joined_pid(const char *mode, pid_t *pid, struct error *err)
 	if (!other)
 		return -1;
 	pthread_mutex_lock(&other->lock);
-	if (other->state.running)
+	if (other->state.running) {
 		*pid = other->state.pid;
-	else
+		*start_time = other->state.start_time;
+	} else
 		r = error_set(err, ERR_CONFLICT,
 			      "cannot join network of a non running container: %s", other->id);
 	pthread_mutex_unlock(&other->lock);
 	return r;
 }
 
+static int same_process(pid_t pid, uint64_t start_time, struct error *err)
+{
+	if (proc_start_time(pid) == start_time)
+		return 0;
+	return error_set(err, ERR_CONFLICT, "the container to join has just ended");
+}
+
 static int join_network(struct start *s, pid_t *pid, struct error *err)
 {
+	uint64_t start_time = 0;
 	char path[64];
 
-	if (joined_pid(s->c->network_mode, pid, err) < 0)
+	if (joined_pid(s->c->network_mode, pid, &start_time, err) < 0)
 		return -1;
 	if (!*pid)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)*pid);
 	s->netns_fd = open(path, O_RDONLY | O_CLOEXEC);
-	return s->netns_fd < 0 ? error_sys(err, errno, "open %s", path) : 0;
+	if (s->netns_fd < 0)
+		return error_sys(err, errno, "open %s", path);
+	/* the number may have become somebody else's meanwhile */
+	return same_process(*pid, start_time, err);
 }
 
 /* moby makes the working directory if the image lacks it. */
@@ -207,6 +219,7 @@ static int build_spec(struct start *s, struct error *err)
 	bool own_files = !str_after(c->network_mode, "container:");
 	const char *init = init_program(s->host);
 	auto_free char *own_init = init && !*init ? program_path("docker-init") : NULL;
+	uint64_t joined = 0;
 	struct spec_input in = {
 	    .id = c->id,
 	    .config = s->config,
@@ -228,7 +241,8 @@ static int build_spec(struct start *s, struct error *err)
 				 "IpcMode container:ID is not supported yet: use IpcMode=host or a "
 				 "shared volume");
 	if (join_network(s, &in.pid_of_net_ns, err) < 0 ||
-	    joined_pid(json_get_str(s->host, "PidMode", ""), &in.pid_of_pid_ns, err) < 0)
+	    joined_pid(json_get_str(s->host, "PidMode", ""), &in.pid_of_pid_ns, &joined, err) < 0 ||
+	    (in.pid_of_pid_ns && same_process(in.pid_of_pid_ns, joined, err) < 0))
 		return -1;
 	return spec_build(&in, &s->spec, err);
 }
@@ -293,49 +307,6 @@ static int create_process(struct start *s, struct error *err)
 	return 0;
 }
 
-int container_logd_open(struct container *c, struct error *err)
-{
-	auto_free char *dir = container_dir(c->id),
-		       *log_path = xasprintf("%s/%s-json.log", dir, c->id);
-	auto_json *config = json_parse(c->config, strlen(c->config), err);
-	auto_pairs env = PAIRS_INIT, options = PAIRS_INIT;
-	struct logd_stream ls = {.id = c->id,
-				 .driver = c->log_driver,
-				 .terminal = c->tty,
-				 .stdin_once = c->stdin_once,
-				 .container_id = c->id,
-				 .container_name = c->name,
-				 .image_id = c->image_id,
-				 .image_name = c->image_name,
-				 .command = c->command,
-				 .log_path = log_path,
-				 .created = c->created,
-				 .labels = &c->labels,
-				 .env = &env,
-				 .options = &options};
-	auto_strlist env_list = STRLIST_INIT;
-	int r;
-
-	if (!config)
-		return -1;
-	json_strlist(json_get(config, "Env"), &env_list);
-	for (size_t i = 0; i < env_list.n; i++) {
-		char *eq = strchr(env_list.v[i], '=');
-
-		if (!eq)
-			continue;
-		*eq = '\0';
-		pairs_set(&env, env_list.v[i], eq + 1);
-	}
-	pairs_copy(&options, &c->log_opts);
-	ls.non_blocking =
-	    pairs_get(&options, "mode") && streq(pairs_get(&options, "mode"), "non-blocking");
-	r = logd_open(&ls, err);
-	if (r == 0)
-		c->logd_open = true;
-	return r;
-}
-
 static int open_streams(struct start *s, struct error *err)
 {
 	struct logd_fds fds = {.in = s->held[0],
@@ -343,8 +314,13 @@ static int open_streams(struct start *s, struct error *err)
 			       .err = s->held[2],
 			       .console = s->created.console_fd};
 
-	if (!s->c->logd_open && container_logd_open(s->c, err) < 0)
+	/* always told anew: a logd that died meanwhile has forgotten it */
+	if (container_logd_open(s->c, err) < 0)
 		return error_wrap(err, "failed to initialize logging driver");
+	/* from here on a new logd gets these descriptors from the shim */
+	pthread_mutex_lock(&s->c->lock);
+	s->c->streaming = true;
+	pthread_mutex_unlock(&s->c->lock);
 	return logd_start(s->c->log_driver, s->c->id, &fds, err);
 }
 
@@ -408,6 +384,9 @@ static int connect_network(struct start *s, struct error *err)
 	c->endpoint = e;
 	c->connected = true;
 	pthread_mutex_unlock(&c->lock);
+	/* on disk, if not for a power cut: a daemon killed from here on must know what the container has */
+	if (container_note(c, err) < 0)
+		return -1;
 	network_event(c, "connect");
 	/* now that the address is known */
 	return *e.ipv4 ? put_hosts(s, err) : 0;
@@ -421,6 +400,9 @@ void container_release_resources(struct container *c)
 	struct error err = ERROR_INIT;
 
 	monitor_remove(c->id);
+	pthread_mutex_lock(&c->lock);
+	c->streaming = false;
+	pthread_mutex_unlock(&c->lock);
 	container_shim_base(c, run_dir, &sc);
 	if (shim_delete(&sc, &err) < 0)
 		log_error("cleanup of a container is incomplete", "container", c->id, "error",
@@ -477,7 +459,6 @@ static int run(struct start *s, struct error *err)
 	if (create_process(s, err) < 0)
 		return error_wrap(err, CREATE_FAILED);
 	FAULT("container.start.created");
-	c->last_event = 0;
 	c->oom_seen = false;
 	pthread_mutex_lock(&c->lock);
 	c->state.pid = s->created.pid;
@@ -504,14 +485,16 @@ static void record_failure(struct container *c, const struct error *err)
 	logd_finish(c->log_driver, c->id, 1000, &save_err);
 	container_release_resources(c);
 	pthread_mutex_lock(&c->lock);
-	c->state.running = false;
+	c->state.running = c->state.restarting = false;
 	c->state.pid = 0;
 	c->state.exit_code = code;
 	free(c->state.error);
 	c->state.error = xstrdup(err->text);
 	if (c->state.finished == CLOCK_ZERO || code != 128)
 		c->state.finished = c->state.started = CLOCK_ZERO;
-	c->started_before = true; /* no exit for waiters: as moby, they go on until the next run or the removal */
+	c->started_before =
+	    true; /* no exit for waiters: as moby, they go on until the next run or the removal */
+	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
 	if (container_save(c, false, &save_err) < 0)
 		log_error("state of a container is not on disk", "container", c->id, "error",

@@ -154,21 +154,24 @@ int container_stop(const char *name, int timeout_s, const char *signal_name, str
 int container_restart(const char *name, int timeout_s, const char *signal_name, struct error *err)
 {
 	auto_container *c = container_find(name, err);
-	bool keep;
 	int signo, r = 0;
 
 	if (!c || stop_values(c, &timeout_s, signal_name, &signo, err) < 0)
 		return -1;
-	keep = c->auto_remove;
-	c->auto_remove = false; /* it goes down, but not away */
+	pthread_mutex_lock(&c->lock);
+	c->user_restart = true; /* it goes down, but not away */
+	pthread_mutex_unlock(&c->lock);
 	if (is_running(c))
 		r = stop_running(c, timeout_s, signo, err);
 	if (r == 0) {
 		LOCK_SCOPE(&c->op);
+		c->user_restart = false; /* before the start: the next end counts again */
 		if (!c->gone && !c->state.running)
 			r = container_start_locked(c, err);
 	}
-	c->auto_remove = keep;
+	pthread_mutex_lock(&c->lock);
+	c->user_restart = false;
+	pthread_mutex_unlock(&c->lock);
 	if (r < 0)
 		return error_wrap(err, "Cannot restart container %s", name);
 	container_event(c, "restart", NULL);

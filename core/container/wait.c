@@ -13,7 +13,7 @@ struct waiter {
 	struct waiter *next;
 	struct container *c;
 	struct http_stream *stream;
-	bool removed; /* waits for the removal */
+	bool removed;   /* waits for the removal */
 	bool wake_only; /* somebody else's stream: woken, and that is all */
 	bool done;
 	int exit_code;

@@ -79,7 +79,8 @@ static int listen_unix(const char *path, const char *group, struct error *err)
 			return error_set(err, ERR_INVALID,
 					 "can't create unix socket %s: group %s not found", path,
 					 group);
-		log_warn("could not change group of the socket to docker: group docker not found", "socket", path);
+		log_warn("could not change group of the socket to docker: group docker not found",
+			 "socket", path);
 		gid = 0;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

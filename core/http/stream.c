@@ -204,19 +204,38 @@ static void start(void)
 	}
 }
 
-void http_stream_wake(struct http_stream *s)
+static void ring(void)
 {
 	uint64_t one = 1;
 
+	if (write(loop.event, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		log_error("stream loop", "error", strerror(errno));
+}
+
+/* Put it on the wake list for the first time. */
+static void enlist(struct http_stream *s)
+{
 	pthread_mutex_lock(&loop.lock);
-	if (!s->waking) {
+	s->next_wake = loop.wake;
+	loop.wake = s;
+	pthread_mutex_unlock(&loop.lock);
+	ring();
+}
+
+void http_stream_wake(struct http_stream *s)
+{
+	bool listed;
+
+	pthread_mutex_lock(&loop.lock);
+	listed = s->waking;
+	if (!listed) {
 		s->waking = true;
 		s->next_wake = loop.wake;
 		loop.wake = s;
 	}
 	pthread_mutex_unlock(&loop.lock);
-	if (write(loop.event, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		log_error("stream loop", "error", strerror(errno));
+	if (!listed)
+		ring();
 }
 
 void http_reply_stream(struct http_exchange *x, int status, const char *content_type,
@@ -243,7 +262,10 @@ void http_reply_stream(struct http_exchange *x, int status, const char *content_
 				  .keep_alive = x->keep_alive,
 				  .head_only = x->head_only};
 	x->streaming = true;
+	/* As if on the wake list already: a wake by whoever learns of the stream in `started` does nothing, so the loop can't come to
+	 * its end, and free it, before we have let go of it below. */
+	s->waking = true;
 	if (source->started)
 		source->started(ctx, s);
-	http_stream_wake(s);
+	enlist(s);
 }

@@ -11,16 +11,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* By its executable: a process that has ended and is not reaped yet has a name but no executable. */
 static bool is_dockerd(pid_t pid)
 {
-	auto_free char *path = xasprintf("/proc/%d/comm", (int)pid);
-	struct error err = ERROR_INIT;
-	auto_str comm = STR_INIT;
+	auto_free char *path = xasprintf("/proc/%d/exe", (int)pid);
+	char exe[4096];
+	ssize_t n;
 
 	if (pid == getpid() || (kill(pid, 0) < 0 && errno == ESRCH))
 		return false;
-	return file_read_at(AT_FDCWD, path, 64, &comm, &err) == 0 &&
-	       str_after(str_cstr(&comm), "dockerd");
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n < 0)
+		return false;
+	exe[n] = '\0';
+	return str_after(path_base(exe), "dockerd") != NULL;
 }
 
 int pidfile_write(const char *path, struct error *err)

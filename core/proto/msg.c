@@ -203,7 +203,11 @@ int msg_parse(struct msg *m, const void *packet, size_t len, struct error *err)
 
 void msg_encode(const struct msg *m, struct str *out)
 {
-	struct header h = {.magic = MSG_MAGIC, .type = m->type, .fields = m->fields, .seq = m->seq, .len = (uint32_t)m->body.len};
+	struct header h = {.magic = MSG_MAGIC,
+			   .type = m->type,
+			   .fields = m->fields,
+			   .seq = m->seq,
+			   .len = (uint32_t)m->body.len};
 
 	str_add(out, &h, sizeof(h));
 	str_add(out, m->body.p, m->body.len);

@@ -229,8 +229,7 @@ int tmpfs_merge(const char *data, struct strlist *out, struct error *err)
 		int group = tmpfs_group(all.v[i]);
 
 		if (group < 0)
-			return error_set(err, ERR_INVALID, "invalid tmpfs option \"%s\"",
-					 all.v[i]);
+			return error_set(err, ERR_INVALID, "invalid tmpfs option \"%s\"", all.v[i]);
 		if (seen & (UINT64_C(1) << group))
 			continue;
 		seen |= UINT64_C(1) << group;

@@ -323,7 +323,9 @@ static bool looks_anonymous(const char *name)
 	return strlen(name) == 64 && strspn(name, "0123456789abcdef") == 64;
 }
 
-static uint64_t tree_size(int dirfd, const char *name)
+#define SIZE_DEPTH 128 /* levels that are counted: the tree is a container's, the stack is ours */
+
+static uint64_t tree_size(int dirfd, const char *name, int depth)
 {
 	auto_dir DIR *d = NULL;
 	uint64_t total = 0;
@@ -331,15 +333,18 @@ static uint64_t tree_size(int dirfd, const char *name)
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d && fd >= 0)
-		close(fd);
+	if (!d)
+		fd_close(&fd);
 	while (d && (e = readdir(d))) {
 		struct stat st;
 
 		if (streq(e->d_name, ".") || streq(e->d_name, "..") ||
 		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		total += S_ISDIR(st.st_mode) ? tree_size(fd, e->d_name) : (uint64_t)st.st_size;
+		if (!S_ISDIR(st.st_mode))
+			total += (uint64_t)st.st_size;
+		else if (depth < SIZE_DEPTH)
+			total += tree_size(fd, e->d_name, depth + 1);
 	}
 	return total;
 }
@@ -366,7 +371,7 @@ int volume_prune(const json *filters, struct str *reply, struct error *err)
 		    json_count(json_get(filters, "label")))
 			continue;
 		fd = dir_open_at(AT_FDCWD, root, err);
-		size = fd < 0 ? 0 : tree_size(fd, all.v[i]);
+		size = fd < 0 ? 0 : tree_size(fd, all.v[i], 0);
 		if (remove_volume(all.v[i], err) < 0)
 			return -1;
 		freed += size;

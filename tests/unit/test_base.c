@@ -191,6 +191,33 @@ static void test_root_confinement(void **state)
 	assert_false(file_exists_at(AT_FDCWD, dir));
 }
 
+/* As deep as a container can make it: neither the stack nor the descriptors may run out. */
+static void test_remove_deep_tree(void **state)
+{
+	char dir[] = "/tmp/test-base-XXXXXX";
+	struct error e = ERROR_INIT;
+	auto_close at = -1;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < 20000; i++) {
+		int next;
+
+		assert_int_equal(mkdirat(at, "d", 0700), 0);
+		if (i % 1000 == 0)
+			assert_int_equal(symlinkat("/", at, "root"), 0);
+		next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(next >= 0);
+		close(at);
+		at = next;
+	}
+	fd_close(&at);
+	assert_int_equal(dir_remove_all(AT_FDCWD, dir, &e), 0);
+	assert_false(file_exists_at(AT_FDCWD, dir));
+	assert_int_equal(dir_remove_all(AT_FDCWD, dir, &e), 0);
+}
+
 static void test_messages(void **state)
 {
 	int sv[2];
@@ -260,7 +287,7 @@ int main(void)
 	    cmocka_unit_test(test_error_text),	     cmocka_unit_test(test_map),
 	    cmocka_unit_test(test_json_accepts_and_keeps), cmocka_unit_test(test_json_rejects),
 	    cmocka_unit_test(test_json_writer),	     cmocka_unit_test(test_clock),
-	    cmocka_unit_test(test_paths),	     cmocka_unit_test(test_root_confinement),
+	    cmocka_unit_test(test_paths),	     cmocka_unit_test(test_root_confinement), cmocka_unit_test(test_remove_deep_tree),
 	    cmocka_unit_test(test_messages),	     cmocka_unit_test(test_message_parser_refuses),
 	};
 
