@@ -10,9 +10,6 @@ is "logs" $'one\ntwo\nthree' "$(docker logs l1 2>/dev/null)"
 is "logs: stderr apart" err "$(docker logs l1 2>&1 >/dev/null)"
 is "logs --tail" $'three' "$(docker logs --tail 2 l1 2>/dev/null)"
 like "logs --timestamps" '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}Z one$' "$(docker logs -t l1 2>/dev/null | head -1)"
-third=$(docker logs -t l1 2>/dev/null | sed -n 's/ three$//p')
-is "logs --since" three "$(docker logs --since "$third" l1 2>/dev/null)"
-is "logs --until" $'one\ntwo' "$(docker logs --until "$(docker logs -t l1 2>/dev/null | sed -n 's/ two$//p')" l1 2>/dev/null)"
 is "logs --details" "k=v" "$(docker run -d --name l2 --label k=v --log-opt labels=k busybox echo x >/dev/null; docker wait l2 >/dev/null; docker logs --details l2 | cut -d' ' -f1)"
 docker run -d -i --name l3 busybox cat >/dev/null
 mkfifo "$R/in"
@@ -20,16 +17,22 @@ docker attach l3 <"$R/in" >"$R/attached" 2>&1 &
 attach=$!
 exec 7>"$R/in"
 echo first >&7
-is "logs -f sees what comes" "first" "$(docker logs -f l3 2>/dev/null | grep -m1 first)"
+is "logs -f sees what comes" "first" "$(lines_until l3 first)"
 docker logs -f l3 >"$R/followed" 2>/dev/null &
 follow=$!
 echo second >&7
 exec 7>&-
+# stdin of "run -d -i" stays open when a client's ends, as with moby
+wait_log l3 second
+docker kill l3 >/dev/null
 wait $attach
 is "attach shows it too" $'first\nsecond' "$(cat "$R/attached")"
 wait $follow
 is "logs -f ends with the container" $'first\nsecond' "$(cat "$R/followed")"
-is "end of stdin ended the program" 0 "$(docker wait l3)"
+second=$(docker logs -t l3 | sed -n 's/ second$//p')
+is "logs --since" second "$(docker logs --since "$second" l3)"
+is "logs --until" first "$(docker logs --until "$(docker logs -t l3 | sed -n 's/ first$//p')" l3)"
+is "run -i: end of stdin ends the program" 0 "$(docker run --rm -i busybox cat </dev/null; echo $?)"
 docker run --name l4 --log-driver none busybox echo unseen >/dev/null
 status "logs of driver none" 1 docker logs l4
 like "says that it can't be read" 'configured logging driver does not support reading' "$out"
