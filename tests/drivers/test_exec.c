@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -251,6 +252,152 @@ static void test_exec_sessions(void)
 	box_close(&b);
 }
 
+static char process_state(pid_t pid)
+{
+	auto_free char *path = xasprintf("/proc/%d/stat", (int)pid);
+	auto_str text = STR_INIT;
+	struct error err;
+	const char *at;
+
+	if (file_read_at(AT_FDCWD, path, 4096, &text, &err) < 0)
+		return 0;
+	at = strrchr(str_cstr(&text), ')');
+	return at ? at[2] : 0;
+}
+
+/* /proc/self/fd/N of a process on its way to the program must lead nowhere of the host. */
+static void test_no_way_out(void)
+{
+	auto_free char *victim = xasprintf("%s/victim", fx.dir);
+	auto_close fd = open(victim, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	static const char *const pwd[] = {"readlink", "/proc/self/cwd", NULL};
+	int out_run = 0, out_exec = 0;
+	struct box b;
+
+	if (fd < 0 || write(fd, "#!/bin/sh\n", 10) != 10)
+		perror(victim);
+	fd_close(&fd);
+	start_sleeper(&b, NULL);
+	for (int i = 0; i < 64; i++) {
+		auto_free char *cwd = xasprintf("/proc/self/fd/%d", i),
+			       *program = xasprintf("%s/../../../../../../../..%s", cwd, victim),
+			       *id = xasprintf("w%d", i), *id2 = xasprintf("p%d", i);
+		const char *const run[] = {program, NULL};
+		struct error err = ERROR_INIT;
+		auto_str out = STR_INIT;
+
+		out_run +=
+		    box_run(&fx, &(struct spec_options){.argv = pwd, .cwd = cwd}, NULL, &err) != -1;
+		out_run += box_run(&fx, &(struct spec_options){.argv = run}, NULL, &err) != -1;
+		out_exec += run_exec(&b, id, &(struct spec_options){.argv = pwd, .cwd = cwd}, &out,
+				     &err) != -1;
+		out_exec +=
+		    run_exec(&b, id2, &(struct spec_options){.argv = run}, &out, &err) != -1;
+	}
+	ok(out_run == 0, "no descriptor is a way out of a container at its start (%d)", out_run);
+	ok(out_exec == 0, "nor for a session (%d)", out_exec);
+	{
+		struct error err;
+
+		box_delete(&b, &err);
+		box_close(&b);
+	}
+}
+
+#ifdef ENABLE_FAULTS
+/* Number of links below /proc/PID/DIR that do not lead to an anonymous object or a device; root and cwd that are the test's own. */
+static int host_objects(pid_t pid)
+{
+	auto_free char *fds = xasprintf("/proc/%d/fd", (int)pid);
+	auto_dir DIR *d = opendir(fds);
+	struct dirent *e;
+	int n = d ? 0 : 1000;
+
+	while (d && (e = readdir(d))) {
+		struct stat st;
+
+		if (*e->d_name == '.')
+			continue;
+		if (fstatat(dirfd(d), e->d_name, &st, 0) < 0 ||
+		    !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || S_ISCHR(st.st_mode)) ||
+		    atoi(e->d_name) > 3) {
+			printf("# descriptor %s of mode %o\n", e->d_name, (unsigned int)st.st_mode);
+			n++;
+		}
+	}
+	for (int i = 0; i < 2; i++) {
+		auto_free char *link = xasprintf("/proc/%d/%s", (int)pid, i ? "cwd" : "root");
+		struct stat a, b;
+
+		if (stat(link, &a) < 0 || stat("/", &b) < 0 ||
+		    (a.st_ino == b.st_ino && a.st_dev == b.st_dev)) {
+			printf("# %s is the host's\n", link);
+			n++;
+		}
+	}
+	return n;
+}
+
+/* First process in the pid namespace of b that is stopped; waits for it as one that looks from outside. */
+static pid_t find_stopped(pid_t init)
+{
+	auto_free char *ours = xasprintf("/proc/%d/ns/pid", (int)init);
+	struct stat want, st;
+
+	if (stat(ours, &want) < 0)
+		return -1;
+	for (int round = 0; round < 1000000; round++) {
+		auto_dir DIR *d = opendir("/proc");
+		struct dirent *e;
+
+		while (d && (e = readdir(d))) {
+			auto_free char *ns = xasprintf("/proc/%s/ns/pid", e->d_name);
+			pid_t pid = atoi(e->d_name);
+
+			if (pid > 0 && pid != init && stat(ns, &st) == 0 &&
+			    st.st_ino == want.st_ino && process_state(pid) == 'T')
+				return pid;
+		}
+		sched_yield();
+	}
+	return -1;
+}
+
+/* Stopped as it is born in the container's pid namespace, as a tracer in there would see it; and left so: the caller must not hang. */
+static void test_session_window(void)
+{
+	static const char *const points[] = {"native.session.born", "native.session.started"};
+
+	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
+		auto_free char *fault = xasprintf("%s=stop", points[i]);
+		struct error err = ERROR_INIT;
+		auto_str out = STR_INIT;
+		struct box b;
+		pid_t looker;
+		int r, status;
+
+		setenv("DOCKERD_FAULT", fault, 1);
+		start_sleeper(&b, NULL);
+		unsetenv("DOCKERD_FAULT");
+		looker = fork();
+		if (looker == 0) {
+			pid_t pid = find_stopped(b.made.pid);
+
+			r = pid > 0 ? host_objects(pid) : 100;
+			fflush(stdout);
+			_exit(r > 100 ? 100 : r);
+		}
+		r = run_exec(&b, "e", &(struct spec_options){.argv = ARGV("true")}, &out, &err);
+		ok(r == -1 && strstr(err.text, "within 20 seconds"),
+		   "%s: a stopped session is given up (%s)", points[i], err.text);
+		ok(waitpid(looker, &status, 0) == looker && status == 0,
+		   "%s: nothing of the host is in its sight (%d)", points[i], status >> 8);
+		ok(box_delete(&b, &err) == 0, "%s: deleted", points[i]);
+		box_close(&b);
+	}
+}
+#endif
+
 static void test_signals(void)
 {
 	struct spec_options trap = {
@@ -274,19 +421,6 @@ static void test_signals(void)
 	ok(box_wait(&b, SHIM_EVENT_EXIT, NULL, &ev) && ev.exit_code == 137, "all ended");
 	box_delete(&b, &err);
 	box_close(&b);
-}
-
-static char process_state(pid_t pid)
-{
-	auto_free char *path = xasprintf("/proc/%d/stat", (int)pid);
-	auto_str text = STR_INIT;
-	struct error err;
-	const char *at;
-
-	if (file_read_at(AT_FDCWD, path, 4096, &text, &err) < 0)
-		return 0;
-	at = strrchr(str_cstr(&text), ')');
-	return at ? at[2] : 0;
 }
 
 static void test_pause_update(void)
@@ -654,7 +788,9 @@ static void test_faults(void)
 /* A session whose dockerd-exec dies: the container goes on, and nothing of the session is left behind it. */
 static void test_session_faults(void)
 {
-	static const char *const points[] = {"native.session.ready", "exec.session.done"};
+	static const char *const points[] = {"native.session.entered", "native.session.born",
+					     "native.session.started", "native.session.ready",
+					     "exec.session.done"};
 
 	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
 		auto_free char *fault = xasprintf("%s=kill", points[i]);
@@ -668,8 +804,9 @@ static void test_session_faults(void)
 		unsetenv("DOCKERD_FAULT");
 		r = run_exec(&b, "e", &(struct spec_options){.argv = ARGV("sleep", "1000")}, &out,
 			     &err);
-		ok(r == -1 && strstr(err.text, "ended early"), "%s: the caller hears of it (%s)",
-		   fault, err.text);
+		ok(r == -1 &&
+		       (strstr(err.text, "ended early") || strstr(err.text, "during its setup")),
+		   "%s: the caller hears of it (%s)", fault, err.text);
 		ok(shim_signal(b.dir, NULL, 0, false, &err) == 0, "%s: the container goes on",
 		   fault);
 		ok(box_delete(&b, &delete_err) == 0 && nothing_left(&b) && !children_left(),
@@ -690,6 +827,7 @@ int main(void)
 	test_stdio();
 	test_terminal();
 	test_exec_sessions();
+	test_no_way_out();
 	test_signals();
 	test_pause_update();
 	test_oom();
@@ -701,6 +839,7 @@ int main(void)
 #ifdef ENABLE_FAULTS
 	test_faults();
 	test_session_faults();
+	test_session_window();
 #endif
 	fixture_close(&fx);
 	printf("1..%d\n", tests);

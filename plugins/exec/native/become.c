@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/close_range.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,22 +20,48 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
-#define CAP_BIT_SYS_ADMIN 21
-#define CAP_BIT_SETPCAP 8
+/* CAP_SYS_ADMIN, CAP_SETPCAP */
+#define SETUP_CAPS (UINT64_C(1) << 21 | UINT64_C(1) << 8)
 
-int die_with_shim(int shim_pidfd, struct error *err)
+int die_with_shim(struct error *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return error_sys(err, errno, "PR_SET_PDEATHSIG");
+	return 0;
+}
+
+/*
+ * Asked for by the parent, since getppid(2) says 0 across pid namespaces, and a pidfd of the shim in a process that the container can see
+ * would be a way to the shim's descriptors for who may trace: pidfd_getfd(2).
+ */
+int shim_lives(int shim_pidfd, struct error *err)
 {
 	struct pollfd p = {.fd = shim_pidfd, .events = POLLIN};
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return error_sys(err, errno, "PR_SET_PDEATHSIG");
-	/* getppid(2) says 0 across pid namespaces; the pidfd tells whether the shim died before that call. */
 	if (poll(&p, 1, 0) != 0)
 		return error_set(err, ERR_CANCELLED, "the shim is gone");
 	return 0;
+}
+
+int keep_only(int *fd, struct error *err)
+{
+	if (*fd != 3 && dup3(*fd, 3, O_CLOEXEC) < 0)
+		return error_sys(err, errno, "move the sync socket");
+	*fd = 3;
+	if (syscall(SYS_close_range, 4U, ~0U, 0U) < 0)
+		return error_sys(err, errno, "close the host's descriptors");
+	return 0;
+}
+
+bool is_null_device(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
 }
 
 int stdio_install(const struct dockerd_stdio *io, struct error *err)
@@ -46,9 +72,14 @@ int stdio_install(const struct dockerd_stdio *io, struct error *err)
 		auto_close null = -1;
 
 		if (fds[i] < 0) {
-			null = open("/dev/null", (i ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+			null = open("/dev/null", (i ? O_WRONLY : O_RDONLY) | O_CLOEXEC |
+						     O_NOFOLLOW | O_NONBLOCK);
 			if (null < 0)
 				return error_sys(err, errno, "open /dev/null of the container");
+			if (!is_null_device(null))
+				return error_set(
+				    err, ERR_INVALID,
+				    "/dev/null of the container is not the null device");
 		}
 		/* 3 and above are sources only: the caller's descriptors never lie in 0..2 (spawned with /dev/null there) */
 		if (dup2(fds[i] < 0 ? null : fds[i], i) < 0)
@@ -80,7 +111,14 @@ int terminal_install(int slave, struct error *err)
 	for (int i = 0; i < 3; i++)
 		if (dup2(slave, i) < 0)
 			return error_sys(err, errno, "install the terminal");
-	if (ioctl(0, TIOCSCTTY, 0) < 0)
+	return 0;
+}
+
+int session_lead(const struct process *p, struct error *err)
+{
+	if (setsid() < 0)
+		return error_sys(err, errno, "setsid");
+	if (p->terminal && ioctl(0, TIOCSCTTY, 0) < 0)
 		return error_sys(err, errno, "make the terminal the controlling one");
 	return 0;
 }
@@ -115,8 +153,8 @@ static int set_limits(const struct process *p, struct error *err)
 	return 0;
 }
 
-/* Security module labels for the coming execve. apparmor: proc attr/apparmor/exec since 5.8, attr/exec before. */
-static int set_labels(const struct process *p, struct error *err)
+/* apparmor: proc attr/apparmor/exec since 5.8, attr/exec before. */
+int rights_labels(const struct process *p, struct error *err)
 {
 	auto_free char *label = NULL;
 
@@ -140,28 +178,33 @@ static int change_user(const struct process *p, struct error *err)
 	return 0;
 }
 
-/*
- * Capabilities and filter. Loading a filter without no_new_privs needs CAP_SYS_ADMIN, which the user's process will seldom have:
- * so everything but the last capset and the execve comes before it, and a filter need only allow those two.
- */
-static int drop_rights(const struct process *p, const struct filter *f, int shim, struct error *err)
+int rights_drop(const struct process *p, struct error *err)
 {
 	const uint64_t *c = p->caps;
-	uint64_t setup = UINT64_C(1) << CAP_BIT_SYS_ADMIN | UINT64_C(1) << CAP_BIT_SETPCAP;
 	uint64_t effective = c[CAPS_EFFECTIVE] & c[CAPS_PERMITTED];
 
-	if (caps_drop_bounding(c[CAPS_BOUNDING], err) < 0)
+	give_stdio(p);
+	if (set_limits(p, err) < 0 || caps_drop_bounding(c[CAPS_BOUNDING], err) < 0)
 		return -1;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return error_sys(err, errno, "PR_SET_KEEPCAPS");
 	if (change_user(p, err) < 0)
 		return -1;
-	if (caps_set(effective | setup, c[CAPS_PERMITTED] | setup, c[CAPS_INHERITABLE], err) < 0)
+	if (caps_set(effective | SETUP_CAPS, c[CAPS_PERMITTED] | SETUP_CAPS, c[CAPS_INHERITABLE],
+		     err) < 0)
 		return -1;
 	if (caps_set_ambient(c[CAPS_AMBIENT] & c[CAPS_PERMITTED] & c[CAPS_INHERITABLE], err) < 0)
 		return -1;
 	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
-	/* As the user, but not less than it will be able to: runc does the same. */
+	prctl(PR_SET_DUMPABLE, 0); /* a change of user sets what fs.suid_dumpable says */
+	return 0;
+}
+
+/* As the user, but not less than it will be able to: runc does the same. */
+static int enter_cwd(const struct process *p, struct error *err)
+{
+	char at[PATH_MAX];
+
 	if (chdir(p->cwd) < 0) {
 		int saved = errno;
 
@@ -169,14 +212,12 @@ static int drop_rights(const struct process *p, const struct filter *f, int shim
 				 "chdir to cwd (\"%s\") set in config.json failed: %s", p->cwd,
 				 strerror(saved));
 	}
-	/* Changes of user have cleared it. A set-user-ID program clears it again: then only the cgroup's cleanup kills. */
-	if (shim >= 0 && die_with_shim(shim, err) < 0)
-		return -1;
-	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return error_sys(err, errno, "PR_SET_NO_NEW_PRIVS");
-	if (filter_load(f, err) < 0)
-		return -1;
-	return caps_set(effective, c[CAPS_PERMITTED], c[CAPS_INHERITABLE], err);
+	/* By the raw call: the C library searches for a name where the kernel says "(unreachable)". */
+	if (syscall(SYS_getcwd, at, sizeof(at)) <= 0 || at[0] != '/')
+		return error_set(err, ERR_SYSTEM,
+				 "current working directory is outside of container mount "
+				 "namespace root -- possible container breakout detected");
+	return 0;
 }
 
 static const char *go_error(int errnum)
@@ -273,20 +314,27 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
-int become(const struct process *p, const struct filter *f, int shim, struct error *err)
+/*
+ * Loading a filter without no_new_privs needs CAP_SYS_ADMIN, which the user's process will seldom have: so everything but the last capset and
+ * the execve comes before it, and a filter need only allow those two.
+ */
+int become(const struct process *p, const struct filter *f, struct error *err)
 {
+	const uint64_t *c = p->caps;
 	auto_free char *program = NULL;
 	int saved;
 
 	default_signals();
-	give_stdio(p);
-	if (set_labels(p, err) < 0 || set_limits(p, err) < 0 || drop_rights(p, f, shim, err) < 0)
+	if (enter_cwd(p, err) < 0)
 		return -1;
 	program = find_program(p, err);
 	if (!program)
 		return -1;
-	/* All are close-on-exec already; this also holds for what a library might have opened. */
-	syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_sys(err, errno, "PR_SET_NO_NEW_PRIVS");
+	if (filter_load(f, err) < 0 || caps_set(c[CAPS_EFFECTIVE] & c[CAPS_PERMITTED],
+						c[CAPS_PERMITTED], c[CAPS_INHERITABLE], err) < 0)
+		return -1;
 	execve(program, p->argv.v, p->env.v);
 	/* runc has reported success by now: what goes wrong from here on is the program's own output and code. */
 	saved = errno;

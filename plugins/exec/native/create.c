@@ -135,18 +135,18 @@ static int serve_child(struct launch *l, int sync, int pidfd, pid_t pid,
 	    (write_map(pid, "uid_map", l->spec.uid_map, err) < 0 ||
 	     write_map(pid, "gid_map", l->spec.gid_map, err) < 0))
 		return -1;
-	if (sync_send(sync, SYNC_GO, -1, NULL, err) < 0)
+	if (sync_send(sync, SYNC_GO, -1, err) < 0)
 		return -1;
 	if (l->spec.unshare & CLONE_NEWNET && open_network(pidfd, pid, out, err) < 0)
 		return -1;
 	if (state_save(l->container->state_fd, pid, err) < 0 ||
 	    FAULT_ERR("native.create.state-saved", err))
 		return -1;
-	r = sync_receive(sync, SYNC_READY, &out->console_fd, err);
+	r = sync_receive(sync, SYNC_READY, &out->console_fd, -1, err);
 	if (r == 0)
 		return error_set(err, ERR_SYSTEM,
 				 "the container's first process died during its setup");
-	return r < 0 ? -1 : 0;
+	return r < 0 ? -1 : shim_lives(l->shim, err);
 }
 
 static void take_down(pid_t pid, int pidfd, struct dockerd_created *out)

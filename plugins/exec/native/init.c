@@ -40,30 +40,35 @@ static int be_root(const struct spec *s, struct error *err)
 
 static int set_up(struct launch *l, struct error *err)
 {
+	const struct process *p = &l->spec.process;
 	auto_close master = -1;
 
-	if (die_with_shim(l->shim, err) < 0 || sync_receive(l->sync, SYNC_GO, NULL, err) != 1)
+	if (die_with_shim(err) < 0 || sync_receive(l->sync, SYNC_GO, NULL, -1, err) != 1)
 		return -1;
-	if (cgroup_enter(&l->cgroup, err) < 0 || be_root(&l->spec, err) < 0 ||
-	    enter_namespaces(l, err) < 0)
+	if (cgroup_enter(&l->cgroup, err) < 0 || rights_labels(p, err) < 0 ||
+	    be_root(&l->spec, err) < 0 || enter_namespaces(l, err) < 0)
 		return -1;
-	if (setsid() < 0)
-		return error_sys(err, errno, "setsid");
 	if (FAULT_ERR("native.init.begin", err) || root_build(l, &master, err) < 0)
 		return -1;
-	if (sync_send(l->sync, SYNC_READY, master, NULL, err) < 0)
+	/* Changes of user clear it. A set-user-ID program clears it again: then only the cgroup's cleanup kills. */
+	if (session_lead(p, err) < 0 || rights_drop(p, err) < 0 || die_with_shim(err) < 0)
 		return -1;
+	if (sync_send(l->sync, SYNC_READY, master, err) < 0)
+		return -1;
+	fd_close(&master);
 	FAULT("native.init.ready");
-	return sync_receive(l->sync, SYNC_START, NULL, err) == 1 ? 0 : -1;
+	if (keep_only(&l->sync, err) < 0)
+		return -1;
+	return sync_receive(l->sync, SYNC_START, NULL, -1, err) == 1 ? 0 : -1;
 }
 
 _Noreturn void init_main(struct launch *l)
 {
-	struct error err = ERROR_INIT, ignored;
+	struct error err = ERROR_INIT;
 
 	if (set_up(l, &err) == 0 && !FAULT_ERR("native.init.started", &err))
-		become(&l->spec.process, &l->filter, l->shim, &err);
+		become(&l->spec.process, &l->filter, &err);
 	if (err.kind) /* none: the other side is gone, and nobody listens */
-		sync_send(l->sync, SYNC_ERROR, -1, &err, &ignored);
+		sync_send_error(l->sync, &err);
 	_exit(err.kind == ERR_NO_PERMISSION ? 126 : err.kind == ERR_NO_COMMAND ? 127 : 128);
 }

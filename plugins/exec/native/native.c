@@ -96,9 +96,10 @@ static int32_t start(void *self, const struct dockerd_container *c, struct docke
 	int r;
 
 	(void)c;
-	if (sync_send(n->sync, SYNC_START, -1, NULL, &err) < 0)
+	if (sync_send(n->sync, SYNC_START, -1, &err) < 0)
 		return give(derr, &err);
-	r = sync_receive(n->sync, SYNC_READY, NULL, &err); /* closed: it was executed */
+	r = sync_receive(n->sync, SYNC_READY, NULL, SYNC_DEADLINE_MS,
+			 &err); /* closed: it was executed */
 	fd_close(&n->sync);
 	return r < 0 ? give(derr, &err) : 0;
 }

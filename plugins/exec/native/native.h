@@ -94,12 +94,21 @@ unsigned long propagation_parse(const char *name);
 
 /* ---- sync.c ------------------------------------------------------------------------------------------------------------------- */
 
-enum sync_type { SYNC_GO = 1, SYNC_READY, SYNC_START, SYNC_ERROR };
+enum sync_type { SYNC_GO = 1, SYNC_TERMINAL, SYNC_BORN, SYNC_READY, SYNC_START, SYNC_ERROR };
 
-/* fd: -1, or one to send along / the received one. */
-int sync_send(int sock, enum sync_type type, int fd, const struct error *what, struct error *err);
-/* 1, 0: the other side closed; -1. SYNC_ERROR becomes err. `expect` other than what came is an error. */
-int sync_receive(int sock, enum sync_type expect, int *fd, struct error *err);
+/* For waits on a process that others in the container can see, and stop. */
+#define SYNC_DEADLINE_MS 20000
+
+/* fd: -1, or one to send along. */
+int sync_send(int sock, enum sync_type type, int fd, struct error *err);
+int sync_send_error(int sock, const struct error *what);
+int sync_send_born(int sock, pid_t pid, int pidfd, struct error *err);
+/*
+ * 1, 0: the other side closed; -1, also when timeout_ms (-1: none) has passed. SYNC_ERROR becomes err. `expect` other than what came is an
+ * error. fd: NULL, or takes the received one.
+ */
+int sync_receive(int sock, enum sync_type expect, int *fd, int timeout_ms, struct error *err);
+int sync_receive_born(int sock, pid_t *pid, int *pidfd, int timeout_ms, struct error *err);
 
 /* ---- binds.c ------------------------------------------------------------------------------------------------------------------ */
 
@@ -199,15 +208,30 @@ int caps_drop_bounding(uint64_t keep, struct error *err);
 int caps_set(uint64_t effective, uint64_t permitted, uint64_t inheritable, struct error *err);
 int caps_set_ambient(uint64_t set, struct error *err);
 
-/* Become the user's process: limits, labels, rights, filter, execve. Returns only on failure. */
-int become(const struct process *p, const struct filter *f, int shim, struct error *err);
-/* PR_SET_PDEATHSIG towards the shim; fails if that is gone already. */
-int die_with_shim(int shim_pidfd, struct error *err);
+/*
+ * The way to the user's program, in this order. What others in the container can see has, from its first moment on, no descriptor, root or
+ * directory of the host: rights_labels and rights_drop come before keep_only, and that before the process is born there or
+ * resolves any path of the container.
+ */
+/* Security labels of the coming execve; through the host's /proc. */
+int rights_labels(const struct process *p, struct error *err);
+/* Limits, user, capabilities; CAP_SYS_ADMIN and CAP_SETPCAP stay for the filter. After stdio is installed. */
+int rights_drop(const struct process *p, struct error *err);
+/* Really close all above 2 but *fd, which becomes 3. */
+int keep_only(int *fd, struct error *err);
+/* PR_SET_PDEATHSIG towards the shim. The other end of the sync socket looks after it whether the shim still lives: shim_lives */
+int die_with_shim(struct error *err);
+int shim_lives(int shim_pidfd, struct error *err);
+/* Working directory, program, filter, execve. Returns only on failure. */
+int become(const struct process *p, const struct filter *f, struct error *err);
 /* 0, 1, 2 of the process; what is missing becomes the container's /dev/null (null_path in the current root). */
 int stdio_install(const struct dockerd_stdio *io, struct error *err);
+bool is_null_device(int fd);
 int terminal_open(int devpts_dir, const struct process *p, const struct dockerd_stdio *io,
 		  int *master, int *slave, struct error *err);
 int terminal_install(int slave, struct error *err);
+/* A new session, with the installed terminal, if there is one, as its controlling one. */
+int session_lead(const struct process *p, struct error *err);
 
 /* ---- create.c, init.c, session.c --------------------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A further process in a running container: a clone that enters the cgroups and namespaces of the first process, and becomes the program. */
+/*
+ * A further process in a running container, made in two steps, because others in the container may be able to trace it (CAP_SYS_PTRACE) as
+ * soon as it is a member of the pid namespace:
+ *
+ *	stage	a clone that nobody in the container sees. It enters the cgroups and namespaces, installs stdio, drops rights, and closes
+ *		what is the host's. Then it clones, says who was born, and ends.
+ *	process	is born in the pid namespace with 0, 1, 2 and the sync socket, the container's root and directory, and the user's
+ *		rights. It becomes the program.
+ */
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -54,46 +62,73 @@ static int find_different(int init_pid, struct error *err)
 	return flags;
 }
 
-static int enter(struct session *s, int *master, struct error *err)
+static int install_terminal(const struct session *s, struct error *err)
 {
-	auto_close slave = -1, devpts = -1;
+	auto_close slave = -1, master = -1, devpts = -1;
 
-	if (die_with_shim(s->shim, err) < 0 || sync_receive(s->sync, SYNC_GO, NULL, err) != 1)
+	devpts = open("/dev/pts", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (devpts < 0)
+		return error_sys(err, errno, "open /dev/pts of the container");
+	if (terminal_open(devpts, &s->process, s->stdio, &master, &slave, err) < 0 ||
+	    terminal_install(slave, err) < 0)
 		return -1;
-	if (cgroup_enter(&s->cgroup, err) < 0)
+	return sync_send(s->sync, SYNC_TERMINAL, master, err);
+}
+
+static int enter(struct session *s, struct error *err)
+{
+	if (die_with_shim(err) < 0 || sync_receive(s->sync, SYNC_GO, NULL, -1, err) != 1)
 		return -1;
-	if (s->different & ~CLONE_NEWPID && setns(s->init, s->different & ~CLONE_NEWPID) < 0)
+	if (cgroup_enter(&s->cgroup, err) < 0 || rights_labels(&s->process, err) < 0)
+		return -1;
+	/* Of the pid namespace only the next clone is a member. */
+	if (s->different && setns(s->init, s->different) < 0)
 		return error_sys(err, errno, "join the container's namespaces");
 	if (s->different & CLONE_NEWUSER && (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0))
 		return error_sys(err, errno, "become root of the user namespace");
 	prctl(PR_SET_DUMPABLE, 0);
-	if (setsid() < 0)
-		return error_sys(err, errno, "setsid");
 	umask(s->process.umask >= 0 ? (mode_t)s->process.umask : 022);
-	if (!s->process.terminal)
-		return stdio_install(s->stdio, err);
-	devpts = open("/dev/pts", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (devpts < 0)
-		return error_sys(err, errno, "open /dev/pts of the container");
-	if (terminal_open(devpts, &s->process, s->stdio, master, &slave, err) < 0)
+	if ((s->process.terminal ? install_terminal(s, err) : stdio_install(s->stdio, err)) < 0)
 		return -1;
-	return terminal_install(slave, err);
+	return rights_drop(&s->process, err) < 0 ? -1 : keep_only(&s->sync, err);
 }
 
-static _Noreturn void session_main(struct session *s)
+static _Noreturn void fail(const struct session *s, const struct error *err)
 {
-	struct error err = ERROR_INIT, ignored;
-	int master = -1;
+	if (err->kind) /* none: the other side is gone, and nobody listens */
+		sync_send_error(s->sync, err);
+	_exit(err->kind == ERR_NO_PERMISSION ? 126 : err->kind == ERR_NO_COMMAND ? 127 : 128);
+}
 
-	if (enter(s, &master, &err) == 0 &&
-	    sync_send(s->sync, SYNC_READY, master, NULL, &err) == 0 &&
-	    sync_receive(s->sync, SYNC_START, NULL, &err) == 1) {
-		fd_close(&master);
-		become(&s->process, &s->filter, s->shim, &err);
+/* It moves when the parent knows it. READY says that from here on it dies with the shim, START that the shim lived then. */
+static _Noreturn void process_main(struct session *s)
+{
+	struct error err = ERROR_INIT;
+
+	FAULT("native.session.born");
+	if (sync_receive(s->sync, SYNC_GO, NULL, -1, &err) == 1 && die_with_shim(&err) == 0 &&
+	    session_lead(&s->process, &err) == 0 && sync_send(s->sync, SYNC_READY, -1, &err) == 0 &&
+	    sync_receive(s->sync, SYNC_START, NULL, -1, &err) == 1) {
+		FAULT("native.session.started");
+		become(&s->process, &s->filter, &err);
 	}
-	if (err.kind)
-		sync_send(s->sync, SYNC_ERROR, -1, &err, &ignored);
-	_exit(err.kind == ERR_NO_PERMISSION ? 126 : err.kind == ERR_NO_COMMAND ? 127 : 128);
+	fail(s, &err);
+}
+
+static _Noreturn void stage_main(struct session *s)
+{
+	struct error err = ERROR_INIT;
+	int pidfd = -1;
+	pid_t pid;
+
+	if (enter(s, &err) < 0 || FAULT_ERR("native.session.entered", &err))
+		fail(s, &err);
+	pid = clone_for_shim(0, -1, &pidfd, &err);
+	if (pid == 0)
+		process_main(s);
+	if (pid < 0 || sync_send_born(s->sync, pid, pidfd, &err) < 0)
+		fail(s, &err);
+	_exit(0);
 }
 
 static int prepare(struct session *s, const struct dockerd_container *c, json *process,
@@ -111,33 +146,41 @@ static int prepare(struct session *s, const struct dockerd_container *c, json *p
 	if (s->init < 0 || cgroup_open(&s->cgroup, c->state_fd, err) < 0)
 		return -1;
 	s->different = find_different((int)c->init_pid, err);
-	if (s->different < 0)
-		return -1;
-	if (s->different & CLONE_NEWPID && setns(s->init, CLONE_NEWPID) < 0)
-		return error_sys(err, errno, "join the container's pid namespace");
-	return 0;
+	return s->different < 0 ? -1 : 0;
+}
+
+static int died(int r, struct error *err)
+{
+	return r ? r : error_set(err, ERR_SYSTEM, "the process died during its setup");
 }
 
 /*
- * READY brings the terminal. After START the socket closes when the program was executed; if we die before it, nothing runs that the
- * shim does not know.
+ * After START the socket closes when the program was executed; if we die before it, nothing runs that the shim does not know.
+ * pidfd: of the process, as soon as it is born.
  */
-static int serve(struct session *s, int sync, pid_t pid, struct dockerd_created *out,
+static int serve(struct session *s, int sync, pid_t stage, int *pidfd, struct dockerd_created *out,
 		 struct error *err)
 {
-	int r;
+	pid_t pid;
 
+	if (oom_adjust(stage, s->process.oom_score_adj, err) < 0 ||
+	    sync_send(sync, SYNC_GO, -1, err) < 0)
+		return -1;
+	if (s->process.terminal &&
+	    died(sync_receive(sync, SYNC_TERMINAL, &out->console_fd, SYNC_DEADLINE_MS, err), err) <
+		0)
+		return -1;
+	if (died(sync_receive_born(sync, &pid, pidfd, SYNC_DEADLINE_MS, err), err) < 0)
+		return -1;
 	out->pid = (uint32_t)pid;
-	if (oom_adjust(pid, s->process.oom_score_adj, err) < 0 ||
-	    sync_send(sync, SYNC_GO, -1, NULL, err) < 0)
+	if (sync_send(sync, SYNC_GO, -1, err) < 0 ||
+	    died(sync_receive(sync, SYNC_READY, NULL, SYNC_DEADLINE_MS, err), err) < 0 ||
+	    shim_lives(s->shim, err) < 0)
 		return -1;
-	r = sync_receive(sync, SYNC_READY, &out->console_fd, err);
-	if (r == 0)
-		return error_set(err, ERR_SYSTEM, "the process died during its setup");
 	FAULT("native.session.ready");
-	if (r < 0 || sync_send(sync, SYNC_START, -1, NULL, err) < 0)
+	if (sync_send(sync, SYNC_START, -1, err) < 0)
 		return -1;
-	return sync_receive(sync, SYNC_READY, NULL, err) == 0 ? 0 : -1;
+	return sync_receive(sync, SYNC_READY, NULL, SYNC_DEADLINE_MS, err);
 }
 
 static void session_close(struct session *s)
@@ -155,8 +198,8 @@ int native_session(const struct dockerd_container *c, const char *text, size_t l
 {
 	struct session s = {.stdio = io, .init = -1, .sync = -1, .shim = -1};
 	auto_json *doc = json_parse(text, len, err);
-	auto_close pidfd = -1, ours = -1;
-	pid_t pid = -1;
+	auto_close stage_fd = -1, pidfd = -1, ours = -1;
+	pid_t stage = -1;
 	int pair[2], r;
 
 	r = doc ? prepare(&s, c, doc, err) : -1;
@@ -165,16 +208,18 @@ int native_session(const struct dockerd_container *c, const char *text, size_t l
 	if (r == 0) {
 		ours = pair[0];
 		s.sync = pair[1];
-		pid = clone_for_shim(0, cgroup_clone_dir(&s.cgroup), &pidfd, err);
-		if (pid == 0) {
+		stage = clone_for_shim(0, cgroup_clone_dir(&s.cgroup), &stage_fd, err);
+		if (stage == 0) {
 			close(ours);
-			session_main(&s);
+			stage_main(&s);
 		}
 		fd_close(&s.sync);
-		r = pid < 0 ? -1 : serve(&s, ours, pid, out, err);
+		r = stage < 0 ? -1 : serve(&s, ours, stage, &pidfd, out, err);
 	}
-	if (r < 0) {
-		if (pid > 0)
+	if (r != 0) {
+		if (stage > 0)
+			syscall(SYS_pidfd_send_signal, stage_fd, SIGKILL, NULL, 0);
+		if (pidfd >= 0)
 			syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 		fd_close(&out->console_fd);
 	}

@@ -7,30 +7,25 @@
 #include "native.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
 struct word {
 	uint32_t type;
 	uint32_t kind;
-	int32_t sys;
+	int32_t number; /* errno, or the pid of SYNC_BORN */
 	char text[1016];
 };
 
-int sync_send(int sock, enum sync_type type, int fd, const struct error *what, struct error *err)
+static int send_word(int sock, const struct word *w, int fd, struct error *err)
 {
-	struct word w = {.type = type};
 	char control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {&w, offsetof(struct word, text)};
+	struct iovec iov = {(void *)w,
+			    w->type == SYNC_ERROR ? sizeof(*w) : offsetof(struct word, text)};
 	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t n;
 
-	if (what) {
-		w.kind = (uint32_t)what->kind;
-		w.sys = what->sys;
-		memcpy(w.text, what->text, sizeof(w.text));
-		iov.iov_len = sizeof(w);
-	}
 	if (fd >= 0) {
 		struct cmsghdr *c;
 
@@ -49,16 +44,53 @@ int sync_send(int sock, enum sync_type type, int fd, const struct error *what, s
 		return 0;
 	error_sys(err, errno, "send to the other side of the container's setup");
 	/* It is gone, but may have said why. */
-	if (errno == EPIPE && !what)
-		sync_receive(sock, type, NULL, err);
+	if (errno == EPIPE && w->type != SYNC_ERROR)
+		sync_receive(sock, (enum sync_type)w->type, NULL, -1, err);
 	return -1;
 }
 
-int sync_receive(int sock, enum sync_type expect, int *fd, struct error *err)
+int sync_send(int sock, enum sync_type type, int fd, struct error *err)
 {
-	struct word w = {0};
+	return send_word(sock, &(struct word){.type = type}, fd, err);
+}
+
+int sync_send_error(int sock, const struct error *what)
+{
+	struct word w = {.type = SYNC_ERROR, .kind = (uint32_t)what->kind, .number = what->sys};
+	struct error ignored;
+
+	memcpy(w.text, what->text, sizeof(w.text));
+	return send_word(sock, &w, -1, &ignored);
+}
+
+int sync_send_born(int sock, pid_t pid, int pidfd, struct error *err)
+{
+	return send_word(sock, &(struct word){.type = SYNC_BORN, .number = pid}, pidfd, err);
+}
+
+/* What the other side is may be stopped by others in the container: no wait for it is without an end. */
+static int wait_word(int sock, int timeout_ms, struct error *err)
+{
+	struct pollfd p = {.fd = sock, .events = POLLIN};
+	int r;
+
+	do
+		r = poll(&p, 1, timeout_ms);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return error_sys(err, errno, "poll");
+	return r ? 0
+		 : error_set(
+		       err, ERR_SYSTEM,
+		       "the container's process did not get through its setup within %d seconds",
+		       timeout_ms / 1000);
+}
+
+static int receive_word(int sock, enum sync_type expect, struct word *w, int *fd, int timeout_ms,
+			struct error *err)
+{
 	char control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = {&w, sizeof(w)};
+	struct iovec iov = {w, sizeof(*w)};
 	struct msghdr mh = {.msg_iov = &iov,
 			    .msg_iovlen = 1,
 			    .msg_control = control,
@@ -67,6 +99,8 @@ int sync_receive(int sock, enum sync_type expect, int *fd, struct error *err)
 	auto_close got = -1;
 	ssize_t n;
 
+	if (timeout_ms >= 0 && wait_word(sock, timeout_ms, err) < 0)
+		return -1;
 	do
 		n = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
@@ -79,17 +113,34 @@ int sync_receive(int sock, enum sync_type expect, int *fd, struct error *err)
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
 	    c->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&got, CMSG_DATA(c), sizeof(int));
-	if (w.type == SYNC_ERROR) {
-		w.text[sizeof(w.text) - 1] = '\0';
-		error_set(err, w.kind && w.kind < ERR_KINDS ? (enum error_kind)w.kind : ERR_SYSTEM,
-			  "%s", w.text);
-		err->sys = w.sys;
+	if (w->type == SYNC_ERROR) {
+		w->text[sizeof(w->text) - 1] = '\0';
+		error_set(err,
+			  w->kind && w->kind < ERR_KINDS ? (enum error_kind)w->kind : ERR_SYSTEM,
+			  "%s", w->text);
+		err->sys = w->number;
 		return -1;
 	}
-	if (w.type != expect)
+	if (w->type != expect)
 		return error_set(err, ERR_SYSTEM, "container's setup out of step (%u, not %d)",
-				 w.type, (int)expect);
+				 w->type, (int)expect);
 	if (fd)
 		*fd = steal_fd(&got);
 	return 1;
+}
+
+int sync_receive(int sock, enum sync_type expect, int *fd, int timeout_ms, struct error *err)
+{
+	struct word w = {0};
+
+	return receive_word(sock, expect, &w, fd, timeout_ms, err);
+}
+
+int sync_receive_born(int sock, pid_t *pid, int *pidfd, int timeout_ms, struct error *err)
+{
+	struct word w = {0};
+	int r = receive_word(sock, SYNC_BORN, &w, pidfd, timeout_ms, err);
+
+	*pid = w.number;
+	return r;
 }
