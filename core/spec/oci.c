@@ -154,6 +154,19 @@ static int build_seccomp(const struct spec_input *in, struct spec_output *out, s
 			       err);
 }
 
+static int check_sysctls(const struct spec_input *in, struct error *err)
+{
+	const json *h = in->host_config;
+	bool own_net = !in->host_network && !host_mode(h, "NetworkMode") && in->pid_of_net_ns <= 0;
+	bool own_ipc = !host_mode(h, "IpcMode") && in->pid_of_ipc_ns <= 0;
+	bool own_uts = !host_mode(h, "UTSMode") && in->pid_of_uts_ns <= 0;
+
+	for (json *s = json_first(json_get(h, "Sysctls")); s; s = json_next(s))
+		if (check_sysctl(json_name(s), own_net, own_ipc, own_uts, err) < 0)
+			return -1;
+	return 0;
+}
+
 int spec_build(const struct spec_input *in, struct spec_output *out, struct error *err)
 {
 	const json *annotations = json_get(in->host_config, "Annotations");
@@ -161,6 +174,8 @@ int spec_build(const struct spec_input *in, struct spec_output *out, struct erro
 	auto_str process = STR_INIT;
 	struct jw w = jw_to(&out->oci);
 
+	if (check_sysctls(in, err) < 0)
+		return -1;
 	if (process_print(in, NULL, &process, err) < 0 || build_seccomp(in, out, err) < 0)
 		return -1;
 	jw_obj(&w);

@@ -10,6 +10,8 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
+static const char *const protocols[] = {"tcp", "udp", "sctp"};
+
 void spec_ports_free(struct spec_ports *p)
 {
 	free(p->v);
@@ -54,7 +56,6 @@ static int parse_range(const char *s, size_t n, uint16_t *first, uint16_t *last)
 static int parse_key(const char *key, uint16_t *first, uint16_t *last, char proto[5],
 		     struct error *err)
 {
-	static const char *const protocols[] = {"tcp", "udp", "sctp"};
 	size_t n = strcspn(key, "/");
 	const char *name = key[n] ? key + n + 1 : "tcp";
 
@@ -74,19 +75,12 @@ static struct spec_port *add(struct spec_ports *p, uint16_t port, const char *pr
 {
 	struct spec_port *e;
 
-	p->v = xreallocarray(p->v, p->n + 1, sizeof(*p->v));
+	if ((p->n & (p->n - 1)) == 0) /* room doubles at each power of two */
+		p->v = xreallocarray(p->v, p->n ? 2 * p->n : 1, sizeof(*p->v));
 	e = &p->v[p->n++];
 	*e = (struct spec_port){.container_port = port};
 	snprintf(e->proto, sizeof(e->proto), "%s", proto);
 	return e;
-}
-
-static bool has(const struct spec_ports *p, uint16_t port, const char *proto)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (p->v[i].container_port == port && streq(p->v[i].proto, proto))
-			return true;
-	return false;
 }
 
 static int check_address(const char *ip, char out[46], struct error *err)
@@ -136,9 +130,37 @@ static int parse_bindings(const json *host_config, struct spec_ports *out, struc
 	return 0;
 }
 
+/* Which ports are in the list: exposed ranges may name all of them, and name them again and again. */
+struct port_set {
+	uint8_t bits[ARRAY_LEN(protocols)][65536 / 8];
+};
+
+/* True if it was not in the set. */
+static bool set_add(struct port_set *set, uint32_t port, const char *proto)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+		uint8_t bit = (uint8_t)(1u << (port & 7)), *at = &set->bits[i][port >> 3];
+
+		if (!streq(protocols[i], proto))
+			continue;
+		if (*at & bit)
+			return false;
+		*at |= bit;
+		return true;
+	}
+	return false;
+}
+
 static int parse_exposed(const json *config, bool publish, struct spec_ports *out,
 			 struct error *err)
 {
+	auto_free struct port_set *set = NULL;
+
+	if (json_count(json_get(config, "ExposedPorts"))) {
+		set = xcalloc(1, sizeof(*set));
+		for (size_t i = 0; i < out->n; i++)
+			set_add(set, out->v[i].container_port, out->v[i].proto);
+	}
 	for (json *c = json_first(json_get(config, "ExposedPorts")); c; c = json_next(c)) {
 		uint16_t first, last;
 		char proto[5];
@@ -146,7 +168,7 @@ static int parse_exposed(const json *config, bool publish, struct spec_ports *ou
 		if (parse_key(json_name(c), &first, &last, proto, err) < 0)
 			return -1;
 		for (uint32_t port = first; port <= last; port++)
-			if (!has(out, (uint16_t)port, proto))
+			if (set_add(set, port, proto))
 				add(out, (uint16_t)port, proto)->published = publish;
 	}
 	/* PublishAllPorts means those named without a binding, too */
@@ -161,20 +183,18 @@ static int by_port(const void *a, const void *b)
 
 	if (x->container_port != y->container_port)
 		return x->container_port < y->container_port ? -1 : 1;
-	return strcmp(x->proto, y->proto);
+	if (strcmp(x->proto, y->proto) != 0)
+		return strcmp(x->proto, y->proto);
+	return x->place < y->place ? -1 : x->place > y->place;
 }
 
-/* Stable, as the order of several bindings of one port is the user's; small numbers of ports. */
+/* Several bindings of one port stay in the user's order: by their place where the rest is equal. */
 static void sort(struct spec_ports *p)
 {
-	for (size_t i = 1; i < p->n; i++) {
-		struct spec_port e = p->v[i];
-		size_t k = i;
-
-		for (; k && by_port(&p->v[k - 1], &e) > 0; k--)
-			p->v[k] = p->v[k - 1];
-		p->v[k] = e;
-	}
+	for (size_t i = 0; i < p->n; i++)
+		p->v[i].place = (uint32_t)i;
+	if (p->n > 1)
+		qsort(p->v, p->n, sizeof(*p->v), by_port);
 }
 
 int spec_parse_ports(const json *config, const json *host_config, struct spec_ports *out,

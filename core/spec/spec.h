@@ -115,6 +115,7 @@ struct spec_port {
 	char proto[5]; /* tcp, udp, sctp */
 	char host_ip[46];
 	uint16_t host_start, host_end; /* 0: ephemeral */
+	uint32_t place;                /* while sorting */
 	bool published;                /* has a binding; else only exposed */
 };
 struct spec_ports {

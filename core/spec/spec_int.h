@@ -88,4 +88,7 @@ static inline const char *mode_container(const char *mode)
 	return str_after(mode, "container:");
 }
 
+/* sysctl.c: ERR_INVALID in runc's words unless the setting belongs to a namespace that is the container's own. */
+int check_sysctl(const char *name, bool own_net, bool own_ipc, bool own_uts, struct error *err);
+
 #endif

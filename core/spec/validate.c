@@ -152,6 +152,36 @@ static int check_extra_host(const char *entry, struct error *err)
 	return 0;
 }
 
+/* These go into files of lines (hosts, resolv.conf, hostname): a blank or a control character would make lines of its own. */
+static int check_word(const char *what, const char *text, bool blanks, struct error *err)
+{
+	for (const char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f || (*p == ' ' && !blanks))
+			return error_set(err, ERR_INVALID,
+					 "invalid %s: it must not hold %scontrol characters", what,
+					 blanks ? "" : "blanks or ");
+	return 0;
+}
+
+static int check_words(const json *list, const char *what, bool blanks, struct error *err)
+{
+	for (json *c = json_first(list); c; c = json_next(c))
+		if (check_word(what, json_str(c, ""), blanks, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int check_lines(const json *config, const json *h, struct error *err)
+{
+	if (check_word("hostname", json_get_str(config, "Hostname", ""), false, err) < 0 ||
+	    check_word("domain name", json_get_str(config, "Domainname", ""), false, err) < 0 ||
+	    check_words(json_get(h, "ExtraHosts"), "extra host", false, err) < 0 ||
+	    check_words(json_get(h, "Dns"), "DNS server", false, err) < 0 ||
+	    check_words(json_get(h, "DnsSearch"), "DNS search domain", true, err) < 0)
+		return -1;
+	return check_words(json_get(h, "DnsOptions"), "DNS option", true, err);
+}
+
 static int check_lists(const json *h, struct error *err)
 {
 	for (json *c = json_first(json_get(h, "ExtraHosts")); c; c = json_next(c))
@@ -261,7 +291,7 @@ int spec_validate(const json *config, const json *host_config, const struct spec
 {
 	if (check_config(config, warnings, err) < 0 || check_restart(host_config, err) < 0 ||
 	    check_auto_remove(host_config, err) < 0 || check_modes(host_config, err) < 0 ||
-	    check_lists(host_config, err) < 0 ||
+	    check_lines(config, host_config, err) < 0 || check_lists(host_config, err) < 0 ||
 	    check_conflicts(config, host_config, warnings, err) < 0 ||
 	    validate_resources(host_config, h, warnings, err) < 0 ||
 	    check_runtime(host_config, h, err) < 0)
