@@ -15,11 +15,32 @@
 static struct plugin_instance *drivers;
 static size_t n_drivers;
 
-static int open_one(const char *name, const char *exec_root, struct plugin_instance *out,
-		    struct error *err)
+/* --authz-opt NAME.key=value: those of this driver. Their keys begin with its name. */
+static int own_options(const struct strlist *all, const char *name, struct pairs *out,
+		       struct error *err)
+{
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < all->n; i++) {
+		const char *eq = strchr(all->v[i], '=');
+		auto_free char *key = NULL;
+
+		if (!eq)
+			return error_set(err, ERR_INVALID, "authz-opt '%s' is not NAME.key=value",
+					 all->v[i]);
+		if (strncmp(all->v[i], name, len) != 0 || all->v[i][len] != '.')
+			continue;
+		key = xstrndup(all->v[i], (size_t)(eq - all->v[i]));
+		pairs_add(out, key, eq + 1);
+	}
+	return 0;
+}
+
+static int open_one(const char *name, const struct config *c, const char *exec_root,
+		    struct plugin_instance *out, struct error *err)
 {
 	const struct plugin *p = plugin_load(DOCKERD_KIND_AUTHZ, name, err);
-	static const struct pairs none = PAIRS_INIT;
+	auto_pairs given = PAIRS_INIT;
 	struct dockerd_options *options = NULL;
 	auto_free char *state = NULL;
 	int r;
@@ -28,7 +49,8 @@ static int open_one(const char *name, const char *exec_root, struct plugin_insta
 		return -1;
 	state = xasprintf("%s/authz-%s", exec_root, p->name);
 	if (dir_make_all(AT_FDCWD, state, 0700, err) < 0 ||
-	    plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &none, &options, err) < 0)
+	    own_options(config_list(c, "authz-opts"), p->name, &given, err) < 0 ||
+	    plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &given, &options, err) < 0)
 		return -1;
 	r = plugin_probe(p, state, state, options, err);
 	if (r == 0)
@@ -37,17 +59,37 @@ static int open_one(const char *name, const char *exec_root, struct plugin_insta
 	return r;
 }
 
+/* An option for a driver that is not selected is a mistake. */
+static int check_addressees(const struct strlist *all, struct error *err)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		bool found = false;
+
+		for (size_t d = 0; d < n_drivers && !found; d++) {
+			size_t len = strlen(drivers[d].plugin->name);
+
+			found = !strncmp(all->v[i], drivers[d].plugin->name, len) &&
+				all->v[i][len] == '.';
+		}
+		if (!found)
+			return error_set(
+			    err, ERR_INVALID,
+			    "authz-opt '%s' is for no driver of --authorization-plugin", all->v[i]);
+	}
+	return 0;
+}
+
 int authz_init(const struct config *c, const char *exec_root, struct error *err)
 {
 	const struct strlist *names = config_list(c, "authorization-plugins");
 
 	drivers = xcalloc(names->n, sizeof(*drivers));
 	for (size_t i = 0; i < names->n; i++) {
-		if (open_one(names->v[i], exec_root, &drivers[i], err) < 0)
+		if (open_one(names->v[i], c, exec_root, &drivers[i], err) < 0)
 			return error_wrap(err, "authorization plugin %s", names->v[i]);
 		n_drivers++;
 	}
-	return 0;
+	return check_addressees(config_list(c, "authz-opts"), err);
 }
 
 bool authz_active(void)
