@@ -152,34 +152,33 @@ static int check_extra_host(const char *entry, struct error *err)
 	return 0;
 }
 
-/* These go into files of lines (hosts, resolv.conf, hostname): a blank or a control character would make lines of its own. */
-static int check_word(const char *what, const char *text, bool blanks, struct error *err)
+/* These go into files of lines (hosts, resolv.conf, hostname): a control character would make lines of its own. */
+static int check_line(const char *what, const char *text, struct error *err)
 {
 	for (const char *p = text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f || (*p == ' ' && !blanks))
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return error_set(err, ERR_INVALID,
-					 "invalid %s: it must not hold %scontrol characters", what,
-					 blanks ? "" : "blanks or ");
+					 "invalid %s: it must not hold control characters", what);
 	return 0;
 }
 
-static int check_words(const json *list, const char *what, bool blanks, struct error *err)
+static int check_each(const json *list, const char *what, struct error *err)
 {
 	for (json *c = json_first(list); c; c = json_next(c))
-		if (check_word(what, json_str(c, ""), blanks, err) < 0)
+		if (check_line(what, json_str(c, ""), err) < 0)
 			return -1;
 	return 0;
 }
 
 static int check_lines(const json *config, const json *h, struct error *err)
 {
-	if (check_word("hostname", json_get_str(config, "Hostname", ""), false, err) < 0 ||
-	    check_word("domain name", json_get_str(config, "Domainname", ""), false, err) < 0 ||
-	    check_words(json_get(h, "ExtraHosts"), "extra host", false, err) < 0 ||
-	    check_words(json_get(h, "Dns"), "DNS server", false, err) < 0 ||
-	    check_words(json_get(h, "DnsSearch"), "DNS search domain", true, err) < 0)
+	if (check_line("hostname", json_get_str(config, "Hostname", ""), err) < 0 ||
+	    check_line("domain name", json_get_str(config, "Domainname", ""), err) < 0 ||
+	    check_each(json_get(h, "ExtraHosts"), "extra host", err) < 0 ||
+	    check_each(json_get(h, "Dns"), "DNS server", err) < 0 ||
+	    check_each(json_get(h, "DnsSearch"), "DNS search domain", err) < 0)
 		return -1;
-	return check_words(json_get(h, "DnsOptions"), "DNS option", true, err);
+	return check_each(json_get(h, "DnsOptions"), "DNS option", err);
 }
 
 static int check_lists(const json *h, struct error *err)
