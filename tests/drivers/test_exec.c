@@ -516,6 +516,77 @@ static void test_confinement(void)
 	expect_run("umask", &(struct spec_options){.argv = SH("umask")}, 0, "0022");
 }
 
+static void expect_sysctl(const char *name, const char *linux_member, const char *refusal)
+{
+	auto_free char *title = xasprintf("sysctl %s", name);
+	struct spec_options o = {.argv = ARGV("true"), .extra_linux = linux_member};
+
+	if (refusal)
+		expect_refusal(title, &o, ERR_INVALID, refusal);
+	else
+		expect_run(title, &o, 0, NULL);
+}
+
+/* Only what a namespace of the container's own holds. */
+static void test_sysctls(void)
+{
+	static const char *const refused[] = {
+	    "kernel.core_pattern", "kernel.shm_next_id",  "vm.overcommit_memory",      "fs.mqueuex",
+	    "kernel.hostname",     "net/ipv4/ip_forward", "net../kernel.core_pattern", "net..ipv4",
+	    "fs.mqueue.../core",   "kernel/core_pattern"};
+
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		auto_free char *member = xasprintf(",\"sysctl\":{\"%s\":\"0\"}", refused[i]),
+			       *text = xasprintf("sysctl \"%s\" is not ", refused[i]);
+
+		expect_sysctl(refused[i], member, text);
+	}
+	expect_run("sysctls of the own namespaces",
+		   &(struct spec_options){
+		       .argv = SH("cat /proc/sys/kernel/msgmax /proc/sys/fs/mqueue/msg_max "
+				  "/proc/sys/net/ipv4/ip_forward"),
+		       .extra_linux =
+			   ",\"sysctl\":{\"kernel.msgmax\":\"4321\",\"fs.mqueue.msg_max\":"
+			   "\"12\",\"net.ipv4.ip_forward\":\"1\"}"},
+		   0, "4321\n12\n1\n");
+}
+
+/* What is hidden must not be replaced by what an image or volume calls /dev/null. */
+static void test_null_device(void)
+{
+	auto_free char *dir = xasprintf("%s/fakedev", fx.dir), *null = xasprintf("%s/null", dir),
+		       *whole = xasprintf(",{\"destination\":\"/dev\",\"type\":\"bind\",\"source\":"
+					  "\"%s\",\"options\":[\"rbind\"]}",
+					  dir),
+		       *one = xasprintf(",{\"destination\":\"/dev/null\",\"type\":\"bind\","
+					"\"source\":\"%s\",\"options\":[\"rbind\"]}",
+					null);
+	struct spec_options o = {.argv = SH("cat /proc/interrupts"), .extra_mounts = whole};
+	auto_close fd = -1;
+
+	if (mkdir(dir, 0755) < 0)
+		perror(dir);
+	fd = open(null, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	expect_refusal("a bound /dev with a false null", &o, ERR_INVALID,
+		       "/dev/null of the container is not the null device");
+	o.extra_mounts = one;
+	expect_refusal("a false null bound", &o, ERR_INVALID,
+		       "/dev/null of the container is not the null device");
+	expect_run("what the root has in a device's place is replaced",
+		   &(struct spec_options){
+		       .argv = SH("stat -c %F:%t:%T /bin/false"),
+		       .extra_linux = ",\"devices\":[{\"path\":\"/bin/false\",\"type\":\"c\","
+				      "\"major\":1,\"minor\":5}]"},
+		   0, "character special file:1:5");
+	expect_run("a device bound on another one stays",
+		   &(struct spec_options){
+		       .argv = SH("stat -c %t:%T /dev/random"),
+		       .extra_mounts =
+			   ",{\"destination\":\"/dev/random\",\"type\":\"bind\",\"source\":"
+			   "\"/dev/urandom\",\"options\":[\"rbind\"]}"},
+		   0, "1:9");
+}
+
 static void test_init(void)
 {
 	auto_free char *init = xasprintf("%s/docker-init", getenv("DOCKERD_LIBEXECDIR"));
@@ -789,8 +860,7 @@ static void test_faults(void)
 static void test_session_faults(void)
 {
 	static const char *const points[] = {"native.session.entered", "native.session.born",
-					     "native.session.started", "native.session.ready",
-					     "exec.session.done"};
+					     "native.session.ready", "exec.session.done"};
 
 	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
 		auto_free char *fault = xasprintf("%s=kill", points[i]);
@@ -832,6 +902,8 @@ int main(void)
 	test_pause_update();
 	test_oom();
 	test_confinement();
+	test_sysctls();
+	test_null_device();
 	test_init();
 	test_mounts();
 	test_dead_shim();

@@ -83,7 +83,8 @@ static int prepare(struct launch *l, struct error *err)
 	l->root_tree = tree_open(c->rootfs_fd, "", true);
 	if (l->root_tree < 0)
 		return error_sys(err, errno, "open the root %s", c->rootfs_path);
-	if (mount_plans_make(&l->mounts, &l->spec, c->init_path, err) < 0 || open_joins(l, err) < 0)
+	if (mount_plans_make(&l->mounts, &l->spec, c->init_path, err) < 0 ||
+	    open_joins(l, err) < 0 || sysctls_check(l, err) < 0)
 		return -1;
 	if (cgroup_find(&l->cgroup, l->spec.cgroup, err) < 0 ||
 	    cgroup_create(&l->cgroup, c->state_fd, err) < 0)

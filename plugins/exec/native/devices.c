@@ -31,12 +31,30 @@ static int bind_node(int parent, const char *base, const struct node *n)
 	return made < 0 || at < 0 || tree < 0 ? -1 : tree_attach(tree, at);
 }
 
+static bool is_node(int parent, const char *base, const struct node *n)
+{
+	struct stat st;
+
+	return fstatat(parent, base, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (st.st_mode & S_IFMT) == (n->mode & S_IFMT) &&
+	       ((n->mode & S_IFMT) == S_IFIFO || st.st_rdev == n->dev);
+}
+
+/* What the user has mounted there is wanted: /dev/urandom on /dev/random. */
+static bool is_mounted(const struct launch *l, const struct node *n)
+{
+	for (size_t i = 0; i < l->mounts.n; i++)
+		if (streq(l->mounts.v[i].target, n->path))
+			return true;
+	return false;
+}
+
 static int make_node(struct launch *l, int dev, const struct node *n, struct error *err)
 {
 	const char *base = path_base(n->path);
 	auto_free char *dir = xstrndup(n->path, (size_t)(base - n->path));
 	auto_close other = -1;
-	int parent = dev;
+	int parent = dev, r;
 
 	if (!streq(dir, "/dev/")) {
 		other = root_target(l->root_tree, dir, true, err);
@@ -44,9 +62,15 @@ static int make_node(struct launch *l, int dev, const struct node *n, struct err
 			return -1;
 		parent = other;
 	}
-	if (mknodat(parent, base, n->mode, n->dev) < 0) {
-		if (errno == EEXIST)
+	r = mknodat(parent, base, n->mode, n->dev);
+	if (r < 0 && errno == EEXIST) {
+		if (is_node(parent, base, n) || is_mounted(l, n))
 			return 0;
+		/* of the image or a volume, and not what its name says */
+		r = unlinkat(parent, base, 0);
+		r = r < 0 ? r : mknodat(parent, base, n->mode, n->dev);
+	}
+	if (r < 0) {
 		if (errno != EPERM || bind_node(parent, base, n) < 0)
 			return error_sys(err, errno, "error creating device nodes: mknod %s",
 					 n->path);

@@ -6,7 +6,7 @@
  *	native.c   descriptor and ops          spec.c, process.c  the spec's text as structs
  *	create.c   parent's side of create     init.c             the first process until it executes
  *	binds.c    trees of bind mounts, made in the host's namespace
- *	root.c, devices.c, paths.c             the container's root from inside
+ *	root.c, devices.c, paths.c, sysctl.c   the container's root from inside
  *	cgroup*.c, devfilter.c                 limits, devices, freezing, killing
  *	caps.c, seccomp.c, become.c            rights of the user's process, and its execution
  *	session.c  further processes           sync.c             messages between parent and child
@@ -185,6 +185,9 @@ json *devices_default_rules(struct error *err);
 int devices_make(struct launch *l, struct error *err);
 int paths_mask(struct launch *l, struct error *err);
 int paths_readonly(struct launch *l, struct error *err);
+/* sysctl.c: refuse what is not in a namespace of the container's own; in the parent, joins being open. */
+int sysctls_check(const struct launch *l, struct error *err);
+int sysctls_write(const json *list, struct error *err);
 /* A cgroup filesystem at target, as the spec's mount of type cgroup wants it. */
 int cgroup_mount(struct launch *l, const struct mount_plan *m, struct error *err);
 

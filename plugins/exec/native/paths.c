@@ -55,6 +55,12 @@ int paths_mask(struct launch *l, struct error *err)
 	null = open_in_root(l->root_tree, "/dev/null", O_PATH, 0);
 	if (null < 0)
 		return error_sys(err, errno, "open /dev/null of the container");
+	/* An image or volume may have something else there, which would be shown in place of what is to be hidden. */
+	if (!is_null_device(null))
+		return error_set(
+		    err, ERR_INVALID,
+		    "/dev/null of the container is not the null device: paths can't be "
+		    "masked");
 	for (json *j = json_first(l->spec.masked); j; j = json_next(j))
 		if (mask(l->root_tree, json_str(j, ""), &empty, null) < 0)
 			return error_sys(err, errno, "mask %s", json_str(j, ""));

@@ -204,20 +204,6 @@ static int set_root_options(struct launch *l, struct error *err)
 	return 0;
 }
 
-static int write_sysctls(const json *list, struct error *err)
-{
-	for (json *j = json_first(list); j; j = json_next(j)) {
-		auto_free char *path = xasprintf("/proc/sys/%s", json_name(j));
-
-		/* "net.ipv4.ip_forward", and "net.ipv4.conf.eth0/1.x" for names with dots: sysctl(8) */
-		for (char *c = path + strlen("/proc/sys/"); *c; c++)
-			*c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
-		if (strstr(path, "/../") || file_put_at(AT_FDCWD, path, json_str(j, ""), err) < 0)
-			return error_wrap(err, "sysctl %s", json_name(j));
-	}
-	return 0;
-}
-
 static int set_names(const struct spec *s, struct error *err)
 {
 	if (*s->hostname && sethostname(s->hostname, strlen(s->hostname)) < 0)
@@ -262,7 +248,7 @@ int root_build(struct launch *l, int *console_master, struct error *err)
 		return -1;
 	if (devices_make(l, err) < 0 || make_terminal(l, console_master, &slave, err) < 0)
 		return -1;
-	if (set_names(&l->spec, err) < 0 || write_sysctls(l->spec.sysctl, err) < 0)
+	if (set_names(&l->spec, err) < 0 || sysctls_write(l->spec.sysctl, err) < 0)
 		return -1;
 	if (paths_readonly(l, err) < 0 || paths_mask(l, err) < 0 || set_root_options(l, err) < 0)
 		return -1;
