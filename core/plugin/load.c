@@ -11,6 +11,7 @@
 #include "base/mem.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -87,7 +88,7 @@ static const struct kind_rule {
 } kinds[] = {
     [DOCKERD_KIND_STORAGE] = {storage_rules, ARRAY_LEN(storage_rules),
 			      sizeof(struct dockerd_storage_ops), 7},
-    [DOCKERD_KIND_EXEC] = {exec_rules, ARRAY_LEN(exec_rules), sizeof(struct dockerd_exec_ops), 15},
+    [DOCKERD_KIND_EXEC] = {exec_rules, ARRAY_LEN(exec_rules), sizeof(struct dockerd_exec_ops), 7},
     [DOCKERD_KIND_LOG] = {log_rules, ARRAY_LEN(log_rules), sizeof(struct dockerd_log_ops),
 			  DOCKERD_LOG_CAP_READ | DOCKERD_LOG_CAP_LOCAL},
     [DOCKERD_KIND_AUTHZ] = {authz_rules, ARRAY_LEN(authz_rules), sizeof(struct dockerd_authz_ops),
@@ -199,7 +200,7 @@ static int copy_options(struct plugin *p, const struct dockerd_driver *d, struct
 }
 
 static int fill(struct plugin *p, const struct dockerd_driver *theirs, uint32_t kind,
-		struct error *err)
+		const char *named, struct error *err)
 {
 	struct dockerd_driver d = {0};
 
@@ -208,7 +209,7 @@ static int fill(struct plugin *p, const struct dockerd_driver *theirs, uint32_t 
 		memcpy(&d, theirs, theirs->size < sizeof(d) ? theirs->size : sizeof(d));
 	else
 		d.magic = theirs->magic;
-	if (check_header(&d, kind, p->path, err) < 0 || check_name(&d, p->path, err) < 0)
+	if (check_header(&d, kind, p->path, err) < 0 || check_name(&d, named, err) < 0)
 		return -1;
 	kind = d.kind;
 	if (d.ops->size < sizeof(struct dockerd_common_ops))
@@ -237,7 +238,8 @@ static void free_plugin(struct plugin *p)
 	free(p);
 }
 
-struct plugin *plugin_load_file(uint32_t kind, const char *path, struct error *err)
+struct plugin *plugin_load_file(uint32_t kind, const char *path, const char *named,
+				struct error *err)
 {
 	const struct dockerd_driver *d;
 	struct plugin *p;
@@ -261,7 +263,7 @@ struct plugin *plugin_load_file(uint32_t kind, const char *path, struct error *e
 	}
 	p = xnew(struct plugin);
 	p->path = xstrdup(path);
-	if (fill(p, d, kind, err) < 0) {
+	if (fill(p, d, kind, named, err) < 0) {
 		free_plugin(p);
 		return NULL;
 	}
@@ -270,13 +272,19 @@ struct plugin *plugin_load_file(uint32_t kind, const char *path, struct error *e
 
 const struct plugin *plugin_load(uint32_t kind, const char *name, struct error *err)
 {
-	auto_free char *path = plugin_find(kind, name, err);
+	auto_free char *found = plugin_find(kind, name, err);
+	auto_free char *path = found ? realpath(found, NULL) : NULL;
 	struct loaded *l;
 	struct stat st;
 	LOCK_SCOPE(&lock);
 
-	if (!path)
+	if (!found)
 		return NULL;
+	if (!path) {
+		error_sys(err, errno, "driver %s", found);
+		return NULL;
+	}
+	/* from here on the file itself: a link that changes meanwhile changes nothing of what is judged, loaded and recorded */
 	if (stat(path, &st) < 0) {
 		error_sys(err, errno, "driver %s", path);
 		return NULL;
@@ -288,7 +296,7 @@ const struct plugin *plugin_load(uint32_t kind, const char *name, struct error *
 	l = xnew(struct loaded);
 	l->dev = st.st_dev;
 	l->ino = st.st_ino;
-	l->plugin = plugin_load_file(kind, path, err);
+	l->plugin = plugin_load_file(kind, path, found, err);
 	if (!l->plugin) {
 		free(l);
 		return NULL;

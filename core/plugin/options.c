@@ -179,7 +179,8 @@ int plugin_options_parse(const struct plugin *p, uint32_t scope, const struct pa
 	struct dockerd_options *o = xcalloc(1, sizeof(*o));
 	struct dockerd_value *values = xcalloc(p->option_count + given->n + 1, sizeof(*values));
 
-	*o = (struct dockerd_options){.size = sizeof(*o), .count = 0, .values = values};
+	*o = (struct dockerd_options){
+	    .size = sizeof(*o), .count = 0, .values = values, .value_size = sizeof(*values)};
 	for (size_t i = 0; i < given->n; i++) {
 		const struct dockerd_option *row = find_option(p, given->v[i].key);
 

@@ -293,9 +293,10 @@ static int write_batch(struct stream *s, char *buf, size_t cap, const struct doc
 	for (uint32_t i = 0; i < n; i++) {
 		bool full = s->set.capacity >= 0 && s->size + (o - buf) >= s->set.capacity;
 
-		if (m[i].source != DOCKERD_LOG_STDOUT && m[i].source != DOCKERD_LOG_STDERR)
+		if (DOCKERD_AT(m, i)->source != DOCKERD_LOG_STDOUT &&
+		    DOCKERD_AT(m, i)->source != DOCKERD_LOG_STDERR)
 			return dockerd_fail(err, DOCKERD_ERR_INVALID, "message of no stream");
-		if (full || (size_t)(o - buf) + room_for(s, &m[i]) > cap) {
+		if (full || (size_t)(o - buf) + room_for(s, DOCKERD_AT(m, i)) > cap) {
 			if (put(s, buf, (size_t)(o - buf), err) < 0)
 				return -1;
 			*done = i;
@@ -303,16 +304,16 @@ static int write_batch(struct stream *s, char *buf, size_t cap, const struct doc
 			if (full && rotate(s, err) < 0)
 				return -1;
 		}
-		if (room_for(s, &m[i]) > cap)
+		if (room_for(s, DOCKERD_AT(m, i)) > cap)
 			return dockerd_fail(err, DOCKERD_ERR_INVALID,
 					    "message of %llu bytes is too long",
-					    (unsigned long long)m[i].length);
-		if (m[i].time != formatted) {
-			time_len = format_time(time, m[i].time);
-			formatted = m[i].time;
+					    (unsigned long long)DOCKERD_AT(m, i)->length);
+		if (DOCKERD_AT(m, i)->time != formatted) {
+			time_len = format_time(time, DOCKERD_AT(m, i)->time);
+			formatted = DOCKERD_AT(m, i)->time;
 		}
-		o = format_message(o, s, &m[i], time, time_len);
-		s->last_time = m[i].time;
+		o = format_message(o, s, DOCKERD_AT(m, i), time, time_len);
+		s->last_time = DOCKERD_AT(m, i)->time;
 	}
 	if (put(s, buf, (size_t)(o - buf), err) < 0)
 		return -1;
@@ -331,12 +332,12 @@ int32_t stream_write(void *self, void *stream, const struct dockerd_log_message 
 
 	*done = 0;
 	for (uint32_t i = 0; i < n; i++) {
-		if (m[i].length > RECORD_MAX / 8)
+		if (DOCKERD_AT(m, i)->length > RECORD_MAX / 8)
 			return dockerd_fail(err, DOCKERD_ERR_INVALID,
 					    "message of %llu bytes is too long",
-					    (unsigned long long)m[i].length);
-		if (m[i].length > longest)
-			longest = (size_t)m[i].length;
+					    (unsigned long long)DOCKERD_AT(m, i)->length);
+		if (DOCKERD_AT(m, i)->length > longest)
+			longest = (size_t)DOCKERD_AT(m, i)->length;
 	}
 	longest = 6 * longest + s->middle_len[1] + s->middle_len[2] + 64;
 	/* the usual case lives off one buffer that goes from stream to stream */

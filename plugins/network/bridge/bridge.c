@@ -351,7 +351,8 @@ static int32_t adopt(void *self, const struct dockerd_network *n, struct dockerd
 				    e->out_host_ifname, e->id);
 	/* Exactly the ports it had, not some of the range it asked for. */
 	for (uint32_t i = 0; i < e->port_count; i++)
-		e->ports[i].host_port_start = e->ports[i].host_port_end = e->ports[i].bound_port;
+		DOCKERD_AT(e->ports, i)->host_port_start = DOCKERD_AT(e->ports, i)->host_port_end =
+		    DOCKERD_AT(e->ports, i)->bound_port;
 	if (ports_bind(&b->ports, b->host, ip, net.proxy, e->ports, e->port_count, err) < 0)
 		return external_failed(e, err);
 	return firewall(b, bridge_rules_endpoint(&net, ip, e->ports, e->port_count, true), err);

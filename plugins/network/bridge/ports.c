@@ -86,7 +86,7 @@ void ports_release(struct ports *p, const struct dockerd_host *host, const struc
 		   uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		release_one(p, host, &v[i]);
+		release_one(p, host, DOCKERD_AT(v, i));
 }
 
 /* Errno's text as Go's runtime writes it: clients match on "address already in use". */
@@ -121,7 +121,8 @@ static int reserve(struct ports *p, struct dockerd_port *v, uint32_t n, uint32_t
 
 	pthread_mutex_lock(&p->lock);
 	for (uint32_t i = 0; i < n && r == 0; i++) {
-		const struct ports_taken *t = clash(p, v[i].proto, v[i].host_ip, port);
+		const struct ports_taken *t =
+		    clash(p, DOCKERD_AT(v, i)->proto, DOCKERD_AT(v, i)->host_ip, port);
 
 		if (t)
 			r = dockerd_fail(err, DOCKERD_ERR_SYSTEM,
@@ -131,12 +132,12 @@ static int reserve(struct ports *p, struct dockerd_port *v, uint32_t n, uint32_t
 	if (r < 0)
 		err->sys_errno = EADDRINUSE;
 	for (uint32_t i = 0; i < n && r == 0; i++) {
-		r = remember(p, v[i].proto, v[i].host_ip, port);
+		r = remember(p, DOCKERD_AT(v, i)->proto, DOCKERD_AT(v, i)->host_ip, port);
 		if (r < 0) {
 			dockerd_fail_errno(err, ENOMEM, "port table");
 			p->n -= i;
 		} else {
-			v[i].bound_port = port;
+			DOCKERD_AT(v, i)->bound_port = port;
 		}
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -151,22 +152,23 @@ static int try_port(struct ports *p, const struct dockerd_host *host, const char
 	uint32_t i;
 
 	for (i = 0; i < n; i++)
-		v[i].bound_port = 0;
+		DOCKERD_AT(v, i)->bound_port = 0;
 	if (reserve(p, v, n, port, err) < 0)
 		return -1;
 	for (i = 0; i < n; i++)
-		if (host->proxy_start(host, v[i].proto, v[i].host_ip, port, forward ? ip : NULL,
-				      v[i].container_port, &why) < 0) {
-			bind_failed(ip, &v[i], port, &why, err);
+		if (host->proxy_start(host, DOCKERD_AT(v, i)->proto, DOCKERD_AT(v, i)->host_ip,
+				      port, forward ? ip : NULL, DOCKERD_AT(v, i)->container_port,
+				      &why) < 0) {
+			bind_failed(ip, DOCKERD_AT(v, i), port, &why, err);
 			break;
 		}
 	if (i == n)
 		return 0;
 	ports_release(p, host, v, i);
 	for (; i < n; i++)
-		forget(p, v[i].proto, v[i].host_ip, port);
+		forget(p, DOCKERD_AT(v, i)->proto, DOCKERD_AT(v, i)->host_ip, port);
 	for (i = 0; i < n; i++)
-		v[i].bound_port = 0;
+		DOCKERD_AT(v, i)->bound_port = 0;
 	return -1;
 }
 
@@ -235,9 +237,9 @@ int ports_bind(struct ports *p, const struct dockerd_host *host, const char *ip,
 	while (done < count) {
 		uint32_t n = 1;
 
-		while (done + n < count && same_wish(&v[done], &v[done + n]))
+		while (done + n < count && same_wish(DOCKERD_AT(v, done), DOCKERD_AT(v, done + n)))
 			n++;
-		if (bind_group(p, host, ip, forward, v + done, n, err) < 0) {
+		if (bind_group(p, host, ip, forward, DOCKERD_AT(v, done), n, err) < 0) {
 			ports_release(p, host, v, done);
 			return -1;
 		}

@@ -106,8 +106,9 @@ char *bridge_rules_network(const struct bridge_net *n, bool add)
 static bool same_before(const struct dockerd_port *v, uint32_t i)
 {
 	for (uint32_t k = 0; k < i; k++)
-		if (v[k].container_port == v[i].container_port && !strcmp(v[k].proto, v[i].proto) &&
-		    !strchr(v[k].host_ip, ':'))
+		if (DOCKERD_AT(v, k)->container_port == DOCKERD_AT(v, i)->container_port &&
+		    !strcmp(DOCKERD_AT(v, k)->proto, DOCKERD_AT(v, i)->proto) &&
+		    !strchr(DOCKERD_AT(v, k)->host_ip, ':'))
 			return true;
 	return false;
 }
@@ -115,7 +116,7 @@ static bool same_before(const struct dockerd_port *v, uint32_t i)
 static void port_rules(struct batch *b, const struct bridge_net *n, const char *ip,
 		       const struct dockerd_port *v, uint32_t i)
 {
-	const struct dockerd_port *p = &v[i];
+	const struct dockerd_port *p = DOCKERD_AT(v, i);
 	char match[96] = "", not_bridge[40] = "";
 	struct in_addr a;
 
