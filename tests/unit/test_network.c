@@ -208,11 +208,26 @@ static void test_bridge_rules(void **state)
 			       .icc = true,
 			       .masquerade = true,
 			       .proxy = true};
-	struct dockerd_port ports[] = {
-	    {.container_port = 80, .proto = "tcp", .host_ip = "0.0.0.0", .bound_port = 8080},
-	    {.container_port = 80, .proto = "tcp", .host_ip = "::", .bound_port = 8080},
-	    {.container_port = 90, .proto = "udp", .host_ip = "127.0.0.1", .bound_port = 9001},
-	    {.container_port = 80, .proto = "tcp", .host_ip = "0.0.0.0", .bound_port = 8081}};
+	struct dockerd_port ports[] = {{.size = sizeof(struct dockerd_port),
+					.container_port = 80,
+					.proto = "tcp",
+					.host_ip = "0.0.0.0",
+					.bound_port = 8080},
+				       {.size = sizeof(struct dockerd_port),
+					.container_port = 80,
+					.proto = "tcp",
+					.host_ip = "::",
+					.bound_port = 8080},
+				       {.size = sizeof(struct dockerd_port),
+					.container_port = 90,
+					.proto = "udp",
+					.host_ip = "127.0.0.1",
+					.bound_port = 9001},
+				       {.size = sizeof(struct dockerd_port),
+					.container_port = 80,
+					.proto = "tcp",
+					.host_ip = "0.0.0.0",
+					.bound_port = 8081}};
 	char *text;
 
 	(void)state;
