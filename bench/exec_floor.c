@@ -53,6 +53,42 @@ static int run_once(struct fixture *f, double out[4], struct error *err)
 	return 0;
 }
 
+/* Further processes in one container: until the driver has answered, and until the end of `true`. */
+static int run_sessions(struct fixture *f, double *made_ms, double *ended_ms, size_t n,
+			struct error *err)
+{
+	static const char *const sleeper[] = {"sleep", "1000", NULL}, *const argv[] = {"true",
+										       NULL};
+	struct shim_stdio io = {.child = {-1, -1, -1}, .held = {-1, -1, -1}};
+	struct str process = STR_INIT;
+	struct shim_created made;
+	struct shim_event ev;
+	struct box b;
+	int r;
+
+	fixture_process(&process, &(struct spec_options){.argv = argv});
+	box_init(f, &b, &(struct spec_options){.argv = sleeper});
+	r = box_create(&b, err) < 0 || box_start(&b, err) < 0 ? -1 : 0;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		int64_t t[3] = {clock_mono_ns()};
+		char id[24];
+
+		snprintf(id, sizeof(id), "e%zu", i);
+		r = shim_exec(b.dir, id, str_cstr(&process), &io, &made, err);
+		t[1] = clock_mono_ns();
+		if (r == 0 && !box_wait(&b, SHIM_EVENT_EXEC_EXIT, id, &ev))
+			r = -1;
+		t[2] = clock_mono_ns();
+		made_ms[i] = (double)(t[1] - t[0]) / 1e6;
+		ended_ms[i] = (double)(t[2] - t[0]) / 1e6;
+	}
+	if (box_delete(&b, err) < 0)
+		r = -1;
+	box_close(&b);
+	str_free(&process);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	size_t runs = argc > 1 ? strtoul(argv[1], NULL, 10) : 50, done = 0;
@@ -82,6 +118,12 @@ int main(int argc, char **argv)
 	print("create+start", v[4], done);
 	print("until exit", v[2], done);
 	print("delete", v[3], done);
+	if (run_sessions(&f, v[0], v[1], done, &err) < 0) {
+		fprintf(stderr, "sessions: %s\n", err.text);
+		return 1;
+	}
+	print("exec", v[0], done);
+	print("exec until exit", v[1], done);
 	fixture_close(&f);
 	return 0;
 }
