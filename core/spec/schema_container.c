@@ -325,7 +325,7 @@ const struct go_type go_endpoint = {
 int spec_normalise_config(const json *in, int api_version, struct str *out, struct error *err)
 {
 	/* ONBUILD, Shell and all others are the same from 1.24 on; the start interval came with 1.44 */
-	if (api_version && api_version < 144 &&
+	if (api_version && api_version < 44 &&
 	    json_get(json_get(in, "Healthcheck"), "StartInterval")) {
 		auto_pairs replace = PAIRS_INIT;
 		auto_pairs no_interval = PAIRS_INIT;
@@ -345,14 +345,14 @@ int spec_normalise_host_config(const json *in, int api_version, struct str *out,
 {
 	auto_pairs replace = PAIRS_INIT;
 
-	if (api_version && api_version < 141)
+	if (api_version && api_version < 41)
 		pairs_set(&replace, "CgroupnsMode", "\"host\""); /* older clients know no other */
-	if (api_version && api_version < 140) {
+	if (api_version && api_version < 40) {
 		pairs_set(&replace, "MaskedPaths",
 			  "null"); /* unknown then: a stray value must not unmask */
 		pairs_set(&replace, "ReadonlyPaths", "null");
 	}
-	if (api_version >= 142)
+	if (api_version >= 42)
 		pairs_set(&replace, "KernelMemory", "0");
 	return schema_print(&go_host_config, in, &replace, ".HostConfig", out, err);
 }

@@ -25,7 +25,7 @@
 /*
  * Print `in` (an object, or NULL for all defaults) as moby's Go struct would, appended to out. Unknown members are dropped, names match
  * case-insensitively, a value of another type is ERR_INVALID in Go's words
- * ("invalid JSON: json: cannot unmarshal number into Go value of type string"). api_version gates fields that moved.
+ * ("invalid JSON: json: cannot unmarshal number into Go value of type string"). api_version (the minor number: 1.47 is 47; 0: none) gates fields that moved.
  */
 int spec_normalise_config(const json *in, int api_version, struct str *out, struct error *err);
 int spec_normalise_host_config(const json *in, int api_version, struct str *out, struct error *err);

@@ -405,8 +405,8 @@ static int check(const char *request, struct strlist *warnings, struct error *er
 		   request);
 	tree = json_parse(text.p, text.len, err);
 	assert_non_null(tree);
-	if (spec_normalise_config(tree, 151, &config, err) < 0 ||
-	    spec_normalise_host_config(json_get(tree, "HostConfig"), 151, &host_config, err) < 0)
+	if (spec_normalise_config(tree, 51, &config, err) < 0 ||
+	    spec_normalise_host_config(json_get(tree, "HostConfig"), 51, &host_config, err) < 0)
 		return -1;
 	c = json_parse(config.p, config.len, err);
 	h = json_parse(host_config.p, host_config.len, err);
