@@ -136,7 +136,7 @@ static void print_limits(struct jw *w, bool v2)
 	struct error err = ERROR_INIT;
 
 	jw_kbool(w, "MemoryLimit", cgroup_has("memory/memory.limit_in_bytes", "memory"));
-	jw_kbool(w, "SwapLimit", cgroup_has("memory/memory.memsw.limit_in_bytes", "memory"));
+	jw_kbool(w, "SwapLimit", containers_limit_swap());
 	if (!v2)
 		jw_kbool(w, "KernelMemoryTCP",
 			 cgroup_has("memory/memory.kmem.tcp.limit_in_bytes", "-"));
@@ -239,9 +239,10 @@ static void print_swarm(struct jw *w)
 	jw_end(w);
 }
 
-static void print_security(struct jw *w)
+static void print_security(struct jw *w, bool v2)
 {
-	const char *profile = config_str(api.config(), "seccomp-profile");
+	const char *profile = config_str(api.config(), "seccomp-profile"),
+		   *cgroupns = config_str(api.config(), "default-cgroupns-mode");
 
 	jw_karr(w, "SecurityOptions");
 	if (streq(profile, "unconfined")) {
@@ -254,7 +255,7 @@ static void print_security(struct jw *w)
 	}
 	if (config_bool(api.config(), "no-new-privileges"))
 		jw_str(w, "name=no-new-privileges");
-	if (streq(config_str(api.config(), "default-cgroupns-mode"), "private"))
+	if (*cgroupns ? streq(cgroupns, "private") : v2)
 		jw_str(w, "name=cgroupns");
 	jw_end(w);
 }
@@ -361,7 +362,7 @@ static void info(struct http_exchange *x, void *ctx)
 	commit(&w, "ContainerdCommit");
 	commit(&w, "RuncCommit");
 	commit(&w, "InitCommit");
-	print_security(&w);
+	print_security(&w, v2);
 	jw_kobj(&w, "FirewallBackend");
 	jw_kstr(&w, "Driver", "iptables");
 	jw_end(&w);

@@ -35,6 +35,8 @@ int containers_init(const struct container_room *room, struct error *err);
 void containers_start_policies(void);
 /* Stop all (unless live-restore), within timeout_ms. */
 void containers_shutdown(int timeout_ms);
+/* True if this host's control groups can limit swap. */
+bool containers_limit_swap(void);
 
 /* POST /containers/create. Appends {"Id":..,"Warnings":..}. */
 int container_create(const char *name, const json *body, int api_version, struct str *reply,

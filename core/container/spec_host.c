@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the spec room is told about this host and the daemon's configuration. Made once; a reload changes none of it. */
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -45,6 +46,26 @@ static const char *seccomp_profile(void)
 	return str_steal(&text);
 }
 
+/* On v2 only a cgroup that is no root has memory.swap.max, and only where the kernel counts swap: our own tells, as in moby. */
+bool containers_limit_swap(void)
+{
+	auto_str text = STR_INIT;
+	auto_free char *path = NULL;
+	struct error err = ERROR_INIT;
+	const char *line;
+	int len;
+
+	if (file_exists_at(AT_FDCWD, "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"))
+		return true;
+	if (file_read_at(AT_FDCWD, "/proc/self/cgroup", 65536, &text, &err) < 0 ||
+	    !(line = strstr(str_cstr(&text), "0::/")))
+		return false;
+	line += strlen("0::");
+	len = (int)strcspn(line, "\n");
+	path = xasprintf("/sys/fs/cgroup%.*s/memory.swap.max", len, line);
+	return file_exists_at(AT_FDCWD, path);
+}
+
 static void make(void)
 {
 	static const char *const runtimes[] = {"runc", "io.containerd.runc.v2", NULL};
@@ -69,8 +90,7 @@ static void make(void)
 	    .seccomp_profile = seccomp_profile(),
 	    .no_new_privileges = config_bool(containers.config, "no-new-privileges"),
 	    .init = config_bool(containers.config, "init"),
-	    .swap_accounting =
-		file_exists_at(AT_FDCWD, "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"),
+	    .swap_accounting = containers_limit_swap(),
 	    .apparmor_profile = "",
 	};
 }
