@@ -62,3 +62,4 @@ tests_crash_test_crash_LDADD = $(box_libs)
 tests_api_test_load_SOURCES = tests/api/test_load.c
 tests_api_test_load_CPPFLAGS = $(box_cppflags)
 tests_api_test_load_LDADD = $(box_libs)
+EXTRA_DIST += tests/vm/README tests/vm/cgroup2.sh tests/vm/lib.sh tests/vm/run tests/vm/systemd.sh
