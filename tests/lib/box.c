@@ -182,6 +182,8 @@ static int listen_notify(void)
 	return fd;
 }
 
+const char *box_config = "";
+
 static void write_config(bool live_restore)
 {
 	FILE *f = fopen(fmt("%s/daemon.json", box_dir), "we");
@@ -191,8 +193,9 @@ static void write_config(bool live_restore)
 	fprintf(f,
 		"{\"data-root\":\"%s/data\",\"exec-root\":\"%s/exec\",\"pidfile\":\"%s/"
 		"pid\",\"hosts\":[\"unix://%s/sock\"],"
-		"\"cgroup-parent\":\"%s\",\"shutdown-timeout\":5,\"live-restore\":%s}\n",
-		box_dir, box_dir, box_dir, box_dir, box_cgroup, live_restore ? "true" : "false");
+		"\"cgroup-parent\":\"%s\",\"shutdown-timeout\":5,\"live-restore\":%s%s}\n",
+		box_dir, box_dir, box_dir, box_dir, box_cgroup, live_restore ? "true" : "false",
+		box_config);
 	fclose(f);
 }
 

@@ -26,6 +26,8 @@ extern char box_cgroup[64]; /* "/dockerd-test-PID": cgroup parent of its contain
 
 /* ---- The daemon --------------------------------------------------------------------------------------------------------------- */
 
+/* Further members of its daemon.json, with a leading comma. "" at first. */
+extern const char *box_config;
 /* Start ./dockerd and wait until it is ready: its pid, or -1 if it ended instead. fault: value of DOCKERD_FAULT, or NULL. */
 pid_t daemon_start(bool live_restore, const char *fault);
 /* SIGTERM or SIGKILL and wait for its end. Returns the wait status. */
