@@ -17,3 +17,12 @@ TESTS += tests/drivers/test_kit.sh
 EXTRA_DIST += tests/bad-drivers/bad.c
 dist_check_SCRIPTS += tests/bad-drivers/test_bad_drivers.sh
 TESTS += tests/bad-drivers/test_bad_drivers.sh
+# A stranger's driver, built from installed files only.
+EXTRA_DIST += sdk/example/tee-file.c sdk/example/Makefile
+dist_check_SCRIPTS += tests/drivers/test_example.sh
+TESTS += tests/drivers/test_example.sh
+# Frozen headers, and what must load with them.
+EXTRA_DIST += sdk/abi/print.c sdk/abi/tiny.c sdk/abi/0.1.txt sdk/abi/0.1/dockerd/driver.h sdk/abi/0.1/dockerd/storage.h \
+	sdk/abi/0.1/dockerd/exec.h sdk/abi/0.1/dockerd/log.h sdk/abi/0.1/dockerd/authz.h sdk/abi/0.1/dockerd/network.h
+dist_check_SCRIPTS += sdk/abi/test_abi.sh
+TESTS += sdk/abi/test_abi.sh

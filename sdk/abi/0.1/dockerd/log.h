@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Log drivers. The writer half runs in dockerd-logd, one process per driver, which reads the containers' output; the reader half runs in the
+ * daemon and works from files alone, so that logs can be read while dockerd-logd is away, and the daemon never waits for a sink.
+ *
+ * A write may block (a remote sink): it stops only that container's output, and only if its mode is "blocking".
+ *
+ * Object for DOCKERD_PER_OBJECT: the stream (one container's log).
+ */
+#ifndef DOCKERD_LOG_H
+#define DOCKERD_LOG_H
+
+#include <dockerd/driver.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DOCKERD_LOG_CAP_READ UINT64_C(1) /* docker logs works */
+/*
+ * write waits for nothing but this machine's disk: it is then called from the loop that reads all containers' output. Without it each stream
+ * gets a thread of its own.
+ */
+#define DOCKERD_LOG_CAP_LOCAL UINT64_C(2)
+
+#define DOCKERD_LOG_STDOUT UINT32_C(1)
+#define DOCKERD_LOG_STDERR UINT32_C(2)
+
+/* Which container, as the log driver may want to tag it. */
+struct dockerd_log_info {
+	uint32_t size;
+	uint32_t label_count, env_count;
+	uint32_t reserved;
+	const char *container_id, *container_name; /* name without the slash */
+	const char *image_id, *image_name;
+	const char *command; /* entrypoint and arguments, joined by blanks */
+	int64_t created;     /* ns since the epoch */
+	const char *log_path; /* file that the API reports as LogPath: <data-root>/containers/ID/ID-json.log; its directory exists */
+	const char *daemon_name;
+	const struct dockerd_key_value *labels, *env; /* all of the container's */
+	const struct dockerd_options *options; /* checked: daemon's and container's merged */
+};
+
+/* One line, or a part of one: the newline is not in data. */
+struct dockerd_log_message {
+	uint32_t size;
+	uint32_t source; /* DOCKERD_LOG_STDOUT, DOCKERD_LOG_STDERR */
+	int64_t time;    /* ns since the epoch */
+	const char *data;
+	uint64_t length;
+	uint32_t partial;         /* 1: more of the same line follows */
+	uint32_t partial_ordinal; /* 1.. within the line, 0: not a part */
+	const char *partial_id;   /* names the line the parts belong to, or NULL */
+	const struct dockerd_key_value *attrs; /* reader: details (--details) */
+	uint32_t attr_count;
+	uint32_t reserved;
+};
+
+struct dockerd_log_read {
+	uint32_t size;
+	uint32_t follow; /* 1: next() returns 0 at the end instead of finishing; the daemon calls again when wait_fd is readable */
+	int64_t since, until; /* ns since the epoch; INT64_MIN, INT64_MAX: no limit */
+	int64_t tail;         /* last N messages (before since/until are applied, as moby); -1: all */
+};
+
+struct dockerd_log_ops {
+	struct dockerd_common_ops common;
+	/* Check options that the table can't express, without side effect; at `docker create`. NULL: nothing to check. */
+	int32_t (*validate)(const struct dockerd_options *options, struct dockerd_error *err);
+	/* Writer half. */
+	int32_t (*stream_open)(void *self, const struct dockerd_log_info *info, void **stream, struct dockerd_error *err);
+	/* n messages in order; on error *done says how many were taken. */
+	int32_t (*write)(void *self, void *stream, const struct dockerd_log_message *messages, uint32_t n, uint32_t *done,
+			 struct dockerd_error *err);
+	/* Everything written so far is visible to readers. NULL: it always is. */
+	int32_t (*flush)(void *self, void *stream, struct dockerd_error *err);
+	void (*stream_close)(void *self, void *stream);
+	/* Reader half (DOCKERD_LOG_CAP_READ). */
+	int32_t (*read_open)(void *self, const struct dockerd_log_info *info, const struct dockerd_log_read *how, void **reader,
+			     struct dockerd_error *err);
+	/* 1: *out is the next message, valid until the next call; 0: nothing now (end, unless follow); -1: error. */
+	int32_t (*read_next)(void *self, void *reader, struct dockerd_log_message *out, struct dockerd_error *err);
+	/* Descriptor that becomes readable when read_next may have more (inotify); -1: none, the daemon asks after each write it hears of. */
+	int32_t (*read_wait_fd)(void *self, void *reader);
+	void (*read_close)(void *self, void *reader);
+	/* Remove what the driver keeps of a container's log (files beside log_path). NULL: the directory goes with the container. */
+	int32_t (*remove)(void *self, const struct dockerd_log_info *info, struct dockerd_error *err);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

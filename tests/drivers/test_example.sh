@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A stranger's way: install into an empty prefix, copy the example, build it from installed files only, test it with the installed kit, install it,
+# see the installed daemon list it. TAP.
+set -u
+top=${DOCKERD_LIBEXECDIR:-$PWD}
+src=$(cd "$(dirname "$0")/../.." && pwd)
+tmp=$(mktemp -d /var/tmp/dockerd-test-example.XXXXXX) || exit 99
+trap 'rm -rf "$tmp"' EXIT
+n=0 failed=0
+result() {
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then echo "ok $n - $2"; else failed=1; echo "not ok $n - $2"; sed 's/^/# /' "$tmp/out"; fi
+}
+unset MAKEFLAGS MAKELEVEL MFLAGS DOCKERD_DRIVER_PATH DOCKERD_LIBEXECDIR || :
+command -v pkg-config >/dev/null || { echo "1..0 # SKIP needs pkg-config"; exit 77; }
+
+make -C "$top" -s install DESTDIR="$tmp/root" >"$tmp/out" 2>&1
+result $? "make install DESTDIR="
+pc=$(find "$tmp/root" -name dockerd-sdk.pc)
+cp -r "$src/sdk/example" "$tmp/example" && chmod -R u+w "$tmp/example"
+prefix=$(sed -n 's/^prefix=//p' "$pc")
+# what stands in the .pc file is where it will be; here it stands below $tmp/root
+PKG_CONFIG_PATH=$(dirname "$pc") && export PKG_CONFIG_PATH
+PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 && export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS
+sed "s|^prefix=.*|prefix=$tmp/root$prefix|" "$pc" >"$tmp/pc" && cat "$tmp/pc" >"$pc"
+make -C "$tmp/example" CC="${CC:-cc}" tee-file.so >"$tmp/out" 2>&1
+result $? "the example builds from installed files"
+mkdir "$tmp/logs"
+make -C "$tmp/example" check >"$tmp/out" 2>&1
+result $? "the installed dockerd-driver-test passes it"
+make -C "$tmp/example" install >"$tmp/out" 2>&1
+so=$(find "$tmp/root" -name tee-file.so)
+[ -n "$so" ] && [ "$(basename "$(dirname "$so")")" = log ]
+result $? "it goes where pkg-config says"
+dockerd=$(find "$tmp/root" -name dockerd -type f -perm -u+x | grep bin/)
+"$dockerd" --dump-plugin "log/$so" >"$tmp/out" 2>&1 && grep -q '^name=tee-file$' "$tmp/out" &&
+	grep -q '^option=tee-dir type=path scope=daemon,container default=/var/tmp' "$tmp/out"
+result $? "dockerd --dump-plugin of its file"
+DOCKERD_DRIVER_PATH=$(dirname "$(dirname "$so")") "$dockerd" --list-plugins >"$tmp/out" 2>&1 &&
+	grep -q "^log/tee-file version=1.0 abi=0.1 path=$so\$" "$tmp/out"
+result $? "dockerd --list-plugins has it"
+echo "1..$n"
+exit $failed
