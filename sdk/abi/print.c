@@ -40,6 +40,8 @@ int main(void)
 	AT(dockerd_options, size);
 	AT(dockerd_options, count);
 	AT(dockerd_options, values);
+	AT(dockerd_options, value_size);
+	AT(dockerd_options, reserved);
 	SIZE(dockerd_key_value);
 	AT(dockerd_key_value, key);
 	AT(dockerd_key_value, value);

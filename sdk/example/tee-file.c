@@ -46,13 +46,14 @@ static int32_t stream_open(void *self, const struct dockerd_log_info *info, void
 	return 0;
 }
 
-static int32_t stream_write(void *self, void *stream, const struct dockerd_log_message *m,
+static int32_t stream_write(void *self, void *stream, const struct dockerd_log_message *messages,
 			    uint32_t n, uint32_t *done, struct dockerd_error *err)
 {
 	const struct stream *s = stream;
 
 	(void)self;
-	for (*done = 0; *done < n; ++*done, m++) {
+	for (*done = 0; *done < n; ++*done) {
+		const struct dockerd_log_message *m = DOCKERD_AT(messages, *done);
 		uint64_t at = 0;
 
 		while (at < m->length) {

@@ -150,6 +150,33 @@ static void expect_end(struct kit *k, void *r)
 	k->plugin->ops.log.read_close(k->instance.self, r);
 }
 
+/* A later daemon's messages are longer: a driver that steps by its own idea of the size reads the fill. */
+static void check_stride(struct kit *k)
+{
+	struct {
+		struct dockerd_log_message m;
+		char later[64];
+	} batch[3];
+	struct log l;
+
+	log_open(k, &l);
+	for (int i = 0; i < 3; i++) {
+		memset(batch[i].later, 0xa5, sizeof(batch[i].later));
+		batch[i].m = message(i, i == 0 ? "line 0" : i == 1 ? "line 1" : "line 2");
+		batch[i].m.size = sizeof(batch[i]);
+	}
+	put(k, &l, &batch[0].m, 3);
+	flush(k, &l);
+	if (k->plugin->capabilities & DOCKERD_LOG_CAP_READ) {
+		void *r = reader(k, &l, -1, INT64_MIN, INT64_MAX, 0);
+
+		for (int i = 0; i < 3; i++)
+			expect(k, r, i);
+		expect_end(k, r);
+	}
+	log_close(k, &l);
+}
+
 /* ---- checks --------------------------------------------------------------------------------------------------------------------------- */
 
 static void check_write(struct kit *k)
@@ -375,6 +402,7 @@ static void faults(struct kit *k)
 #define READ DOCKERD_LOG_CAP_READ
 static const struct kit_check checks[] = {
     {"writes: batches, odd bytes, empty and long lines", check_write, 0},
+    {"messages of a later daemon, which are longer", check_stride, 0},
     {"fifty streams at once", check_many_streams, 0},
     {"lines come back as written", check_lines, READ},
     {"parts of a long line", check_partials, READ},

@@ -10,6 +10,11 @@
  *  - Only fixed-width integers, pointers and structs that begin with their own size cross it. Fields are only appended.
  *    Each side reads min(its size, the other's size) and takes the rest as zero: test with DOCKERD_HAS().
  *  - An op returns 0, or -1 and fills `err` (dockerd_fail). An op that is NULL means the documented generic way.
+ *  - Arrays of sized structs are walked with DOCKERD_AT(). struct dockerd_key_value has no size: it never changes. Character arrays in
+ *    structs never change their length.
+ *  - Out members younger than ABI 0.1 are written only under DOCKERD_HAS_FIELD().
+ *  - An op has at least 128 KiB of stack, and must leave umask, working directory, environment and signal dispositions of the process alone;
+ *    it waits only for children of its own (never waitpid(-1)).
  *  - Memory is never freed across the line. Arguments are valid for the call only; results go through the host's emit functions or
  *    into buffers of the caller.
  *  - File descriptors passed in are borrowed; descriptors passed out belong to the receiver. All are close-on-exec.
@@ -153,8 +158,17 @@ struct dockerd_value {
 struct dockerd_options {
 	uint32_t size;
 	uint32_t count;
-	const struct dockerd_value *values; /* defaults included, in table order */
+	const struct dockerd_value *values; /* defaults included, in table order; walk with dockerd_option_at */
+	uint32_t value_size;		    /* bytes from one value to the next */
+	uint32_t reserved;
 };
+
+/* Value i of the table. */
+static const struct dockerd_value *dockerd_option_at(const struct dockerd_options *o, uint32_t i) DOCKERD_UNUSED;
+static const struct dockerd_value *dockerd_option_at(const struct dockerd_options *o, uint32_t i)
+{
+	return (const struct dockerd_value *)(const void *)((const char *)o->values + (size_t)i * o->value_size);
+}
 
 /* Value by key, or NULL if not set. */
 static const struct dockerd_value *dockerd_option_get(const struct dockerd_options *o, const char *key) DOCKERD_UNUSED;
@@ -163,8 +177,8 @@ static const struct dockerd_value *dockerd_option_get(const struct dockerd_optio
 	uint32_t i;
 
 	for (i = 0; o && i < o->count; i++)
-		if (strcmp(o->values[i].key, key) == 0)
-			return &o->values[i];
+		if (strcmp(dockerd_option_at(o, i)->key, key) == 0)
+			return dockerd_option_at(o, i);
 	return NULL;
 }
 
@@ -228,6 +242,17 @@ struct dockerd_host {
 			      struct dockerd_error *err);
 	void *reserved; /* the daemon's own */
 };
+
+/* Is the member inside the struct that the other side made? Required before an out member that is younger than ABI 0.1 is written. */
+#define DOCKERD_HAS_FIELD(p, member)                                                               \
+	((p) != NULL && (p)->size >= offsetof(__typeof__(*(p)), member) + sizeof((p)->member))
+
+/*
+ * Element i of an array of sized structs (log messages, ports). Its spacing is that of the side that made it, which may know a longer
+ * struct than this header does: never index such an array by [].
+ */
+#define DOCKERD_AT(array, i)                                                                       \
+	((__typeof__(array))(uintptr_t)((const char *)(array) + (size_t)(i) * (array)->size))
 
 /* Does the sized struct behind p hold a non-NULL member? */
 #define DOCKERD_HAS(p, member)                                                                                                     \

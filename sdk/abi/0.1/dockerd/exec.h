@@ -26,7 +26,6 @@ extern "C" {
 #define DOCKERD_EXEC_CAP_PAUSE UINT64_C(1)
 #define DOCKERD_EXEC_CAP_UPDATE UINT64_C(2)
 #define DOCKERD_EXEC_CAP_EXEC UINT64_C(4)
-#define DOCKERD_EXEC_CAP_CHECKPOINT UINT64_C(8)
 
 /* Descriptors 0, 1, 2 of a process; with a terminal the driver makes a pty in the container and hands out its master. */
 struct dockerd_stdio {
