@@ -47,7 +47,11 @@ tests_lib_guest_SOURCES = tests/lib/guest.c
 tests_lib_guest_LDFLAGS = $(AM_LDFLAGS) $(STATIC_LDFLAGS)
 box_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 box_libs = libbox.a libbase.a $(CJSON_LIBS)
-box_tests = tests/api/test_authz tests/api/test_requests tests/api/test_streams tests/api/test_load tests/crash/test_crash
+box_tests = tests/api/test_authz tests/api/test_requests tests/api/test_streams tests/api/test_load tests/crash/test_crash \
+	tests/compat/compare
+tests_compat_compare_SOURCES = tests/compat/compare.c
+tests_compat_compare_CPPFLAGS = $(box_cppflags)
+tests_compat_compare_LDADD = $(box_libs)
 check_PROGRAMS += $(box_tests)
 TESTS += $(box_tests)
 tests_api_test_authz_SOURCES = tests/api/test_authz.c

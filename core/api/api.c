@@ -202,7 +202,7 @@ int api_query_int(struct http_exchange *x, const char *name, long fallback, long
 		return 0;
 	*out = strtol(text, &end, 10);
 	if (*end)
-		return error_set(err, ERR_INVALID, "strconv.Atoi: parsing \"%s\": invalid syntax",
+		return error_set(err, ERR_SYSTEM, "strconv.Atoi: parsing \"%s\": invalid syntax",
 				 text);
 	return 0;
 }

@@ -156,9 +156,8 @@ static int size_values(struct http_exchange *x, uint32_t *h, uint32_t *w, struct
 
 		if (!*text || *end || *text == '-' || v > UINT32_MAX)
 			return error_set(err, ERR_INVALID,
-					 "invalid resize %s '%s': strconv.ParseUint: parsing "
-					 "\"%s\": invalid syntax",
-					 i ? "width" : "height", text, text);
+					 "invalid resize %s \"%s\": invalid syntax",
+					 i ? "width" : "height", text);
 		*to[i] = (uint32_t)v;
 	}
 	return 0;

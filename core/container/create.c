@@ -221,17 +221,24 @@ int container_create(const char *name, const json *body, int api_version, struct
 	struct draft d = {0};
 	auto_container *c = NULL;
 	char id[ID_LEN + 1];
+	static const char *const types[] = {"", "null", "bool", "number", "string", "array"};
 	int r = -1;
 
 	if (*name == '/')
 		name++;
-	if (*name && !spec_name_ok(name))
-		return error_set(
-		    err, ERR_INVALID,
-		    "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
-		    name);
+	if (json_type(body) != JSON_OBJECT && json_type(body) != JSON_NULL)
+		return error_set(err, ERR_INVALID,
+				 "invalid JSON: json: cannot unmarshal %s into Go value of type "
+				 "container.CreateRequest",
+				 types[json_type(body)]);
 	if (draft_make(&d, body, api_version, err) < 0)
 		goto out;
+	if (*name && !spec_name_ok(name)) {
+		error_set(err, ERR_INVALID,
+			  "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+			  name);
+		goto out;
+	}
 	id_random(id);
 	c = from_draft(&d, id, err);
 	if (!c)

@@ -106,7 +106,7 @@ static int refuse_running(struct container *c, struct error *err)
 	    c->state.paused ? "unpause and then stop the container before removing or force remove"
 			    : "stop the container before removing or force remove";
 
-	return error_set(err, ERR_CONFLICT, "cannot remove container \"/%s\": container is %s: %s",
+	return error_set(err, ERR_CONFLICT, "cannot remove container \"%s\": container is %s: %s",
 			 c->name, state, advice);
 }
 

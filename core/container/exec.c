@@ -148,7 +148,7 @@ int exec_create(const char *name, const json *body, struct str *reply, struct er
 	if (!c || check_running(c, err) < 0)
 		return -1;
 	if (!json_count(json_get(body, "Cmd")))
-		return error_set(err, ERR_INVALID, "no exec command specified");
+		return error_set(err, ERR_INVALID, "No exec command specified");
 	e = xnew(struct exec_session);
 	if (json_strlist(json_get(body, "Cmd"), &e->cmd) < 0 ||
 	    json_strlist(json_get(body, "Env"), &e->env) < 0) {

@@ -274,7 +274,8 @@ static void print_exec_ids(struct jw *w, const struct container *c)
 
 	jw_key(w, "ExecIDs");
 	for (const struct exec_session *e = c->execs; e; e = e->next) {
-		if (e->has_exit)
+		/* a container that is down has none left */
+		if (e->has_exit || !c->state.running)
 			continue;
 		if (!any)
 			jw_arr(w);

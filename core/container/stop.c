@@ -218,7 +218,7 @@ int container_unpause(const char *name, struct error *err)
 		return -1;
 	LOCK_SCOPE(&c->op);
 	if (!c->state.paused)
-		return error_set(err, ERR_CONFLICT, "Container %s is not paused", c->id);
+		return error_set(err, ERR_SYSTEM, "Container %s is not paused", c->id);
 	if (shim_resume(dir, err) < 0)
 		return error_wrap(err, "cannot resume container: %s", c->id);
 	pthread_mutex_lock(&c->lock);

@@ -19,7 +19,5 @@ struct event {
 
 /* filters: parsed `filters` parameter ({"type":["container"]} or {"type":{"container":true}}), NULL: all. */
 bool event_matches(const struct event *e, const json *filters);
-/* ERR_INVALID "invalid filter 'foo'" for an unknown name or a wrong shape. */
-int event_filters_check(const json *filters, struct error *err);
 
 #endif

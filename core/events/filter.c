@@ -131,16 +131,3 @@ bool event_matches(const struct event *e, const json *filters)
 			return false;
 	return true;
 }
-
-int event_filters_check(const json *filters, struct error *err)
-{
-	for (json *f = json_first(filters); f; f = json_next(f)) {
-		bool known = false;
-
-		for (size_t i = 0; i < ARRAY_LEN(table); i++)
-			known = known || streq(table[i].name, json_name(f));
-		if (!known)
-			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(f));
-	}
-	return 0;
-}

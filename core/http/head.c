@@ -318,6 +318,27 @@ static bool is_json_type(const char *type)
 	return n == strlen("application/json") && !strncasecmp(type, "application/json", n);
 }
 
+/* A whole object, and something after it: what Go's decoder reads and what moby then complains of. */
+static bool more_behind_object(const char *p, size_t n)
+{
+	struct error ignored = ERROR_INIT;
+	auto_json *j = NULL;
+	bool quoted = false;
+	int depth = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (quoted && p[i] == '\\')
+			i++;
+		else if (p[i] == '"')
+			quoted = !quoted;
+		else if (!quoted && p[i] == '{')
+			depth++;
+		else if (!quoted && p[i] == '}' && --depth == 0)
+			return (j = json_parse(p, i + 1, &ignored)) && i + 1 < n;
+	}
+	return false;
+}
+
 json *http_body_json(struct http_exchange *x, bool required, struct error *err)
 {
 	const char *type = http_header(x, "Content-Type");
@@ -349,8 +370,7 @@ json *http_body_json(struct http_exchange *x, bool required, struct error *err)
 	j = json_parse(str_cstr(&body), body.len, err);
 	if (!j && streq(err->text, "unexpected end of JSON input"))
 		error_set(err, ERR_INVALID, "invalid JSON: unexpected EOF");
-	else if (!j && !strncmp(err->text, "invalid JSON near", 17) &&
-		 strstr(err->text, "unexpected '{'"))
+	else if (!j && more_behind_object(str_cstr(&body), body.len))
 		error_set(err, ERR_INVALID, "unexpected content after JSON");
 	return j;
 }

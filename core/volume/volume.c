@@ -196,7 +196,7 @@ int volume_create(const json *body, struct str *reply, struct error *err)
 		name = id;
 	}
 	if (make(name, err) < 0)
-		return -1;
+		return error_wrap(err, "create %s", name);
 	if (!volume_exists(name, &st))
 		return error_set(err, ERR_SYSTEM, "volume %s vanished", name);
 	print(&w, name, &st);

@@ -56,7 +56,10 @@ static const char *const own[] = {
     "overlay2.unmount.after",
     "overlay2.remove.after-link",
 };
-/* Points of its children: the daemon lives, and must cope. */
+/*
+ * Points of its children: the daemon lives, and must cope. (Not native.cgroup.one-removed: the old shim keeps the fault, and can never
+ * clean up.)
+ */
 static const char *const children[] = {
     "shim.ready",
     "shim.op.made",
@@ -78,7 +81,6 @@ static const char *const children[] = {
     "native.init.ready",
     "native.seccomp.compiled",
     "native.session.ready",
-    "native.cgroup.one-removed",
 };
 
 /* ---- What a container does ---------------------------------------------------------------------------------------------------- */

@@ -292,10 +292,15 @@ void daemon_log_show(void)
 
 int daemon_image(void)
 {
+	return image_at(fmt("%s/sock", box_dir));
+}
+
+int image_at(const char *socket)
+{
 	auto_file FILE *f = fopen("tests/lib/guest", "rbe");
 	auto_str tar = STR_INIT, program = STR_INIT, head = STR_INIT;
 	auto_reply r = {0};
-	auto_close fd = dial();
+	auto_close fd = dial_path(socket);
 
 	if (!f || fd < 0)
 		return -1;

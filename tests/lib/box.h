@@ -38,6 +38,7 @@ long daemon_rss(pid_t pid);
 void daemon_log_show(void);
 /* Import the test image as `guest`. */
 int daemon_image(void);
+int image_at(const char *socket);
 
 /* ---- Requests ----------------------------------------------------------------------------------------------------------------- */
 
