@@ -49,3 +49,20 @@ tests_fuzz_corpus_tar_LDADD = $(fuzz_tar_LDADD)
 tests_fuzz_corpus_image_SOURCES = $(fuzz_image_SOURCES) tests/fuzz/main.c
 tests_fuzz_corpus_image_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/image"'
 tests_fuzz_corpus_image_LDADD = $(fuzz_image_LDADD)
+
+EXTRA_PROGRAMS += fuzz_http fuzz_msg
+fuzz_http_SOURCES = tests/fuzz/fuzz_http.c core/http/head.c core/http/reply.c core/http/route.c
+fuzz_http_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_http_LDADD = libbase.a $(CJSON_LIBS) $(HTTP_PARSER_LIBS)
+fuzz_msg_SOURCES = tests/fuzz/fuzz_msg.c
+fuzz_msg_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_msg_LDADD = libbase.a $(CJSON_LIBS)
+wire_programs = tests/fuzz/corpus_http tests/fuzz/corpus_msg
+check_PROGRAMS += $(wire_programs)
+TESTS += $(wire_programs)
+tests_fuzz_corpus_http_SOURCES = $(fuzz_http_SOURCES) tests/fuzz/main.c
+tests_fuzz_corpus_http_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/http"'
+tests_fuzz_corpus_http_LDADD = $(fuzz_http_LDADD)
+tests_fuzz_corpus_msg_SOURCES = $(fuzz_msg_SOURCES) tests/fuzz/main.c
+tests_fuzz_corpus_msg_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/msg"'
+tests_fuzz_corpus_msg_LDADD = $(fuzz_msg_LDADD)
