@@ -27,6 +27,8 @@ struct log_stream {
 	struct format format;
 	struct http_stream *stream;
 	bool follow;
+	pid_t
+	    pid; /* of the life that is followed: as with moby, the stream ends with it even if a restart is quick */
 };
 
 /* ---- Messages to bytes -------------------------------------------------------------------------------------------------------- */
@@ -127,12 +129,26 @@ static bool is_down(struct container *c)
 	return c->gone || !c->state.running;
 }
 
+static bool is_over(struct log_stream *s)
+{
+	LOCK_SCOPE(&s->c->lock);
+
+	return s->c->gone || !s->c->state.running || s->c->state.pid != s->pid;
+}
+
+static pid_t pid_of(struct container *c)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return c->state.running ? (pid_t)c->state.pid : 0;
+}
+
 static int fill(void *ctx, struct str *out)
 {
 	struct log_stream *s = ctx;
 	struct dockerd_log_message m;
 	struct error err = ERROR_INIT;
-	bool down = is_down(s->c); /* asked before reading: what was written until then is found */
+	bool down = is_over(s); /* asked before reading: what was written until then is found */
 	int r;
 
 	while (out->len < 65536) {
@@ -196,7 +212,8 @@ void container_logs(struct http_exchange *x, const char *name)
 		http_reply_error(x, &err);
 		return;
 	}
-	s->follow = how.follow && !is_down(c);
+	s->pid = pid_of(c);
+	s->follow = how.follow && s->pid > 0;
 	source.wait_fd = s->follow ? log_reader_wait_fd(s->reader) : -1;
 	type = s->format.multiplexed && x->api_version >= 42
 		   ? "application/vnd.docker.multiplexed-stream"

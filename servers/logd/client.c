@@ -137,6 +137,8 @@ static bool pass_input(struct client *c, const char *p, size_t n)
 	typed = keys_pass(&c->keys, p, n, out, &m);
 	if (m && !stream_input(c->stream, out, m))
 		str_add(&c->pending, out, m);
+	else if (m && !c->stream->input.len)
+		clients_input_ready(c->stream); /* of others, whose turn it is */
 	if (!typed)
 		return true;
 	c->in_ended = c->closing = true;

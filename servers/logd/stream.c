@@ -245,6 +245,8 @@ int stream_start(struct stream *s, struct stream_fds *fds, struct error *err)
 	}
 	FAULT("logd.stream.started");
 	write_input(s); /* what clients said before the start, and its end */
+	if (!s->input.len)
+		clients_input_ready(s); /* who had to wait for room */
 	stream_resume(s);
 	return 0;
 }

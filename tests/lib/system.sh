@@ -9,7 +9,7 @@ n=0 daemon=
 bridge=dkcs0 subnet=10.111.0
 
 docker() { timeout -k 5 "${STEP:-60}" "$DOCKER" "$@"; }
-pty() { timeout -k 5 60 python3 "$TOP/tests/lib/pty.py" "$@"; }
+pty() { timeout -k 5 60 python3 "$TOP/tests/lib/on-terminal.py" "$@"; }
 api() { # METHOD PATH [curl option...]
 	local method=$1 path=$2
 	shift 2
@@ -27,6 +27,17 @@ follow() {
 	kill $reader 2>/dev/null
 	exec 9<&-
 	return $result
+}
+# Until a container that its policy starts again has been started that often; events come from the past as well.
+wait_starts() { # CONTAINER COUNT
+	local reader
+	exec 9< <(exec timeout 60 "$DOCKER" events --since 0 -f "container=$1" -f event=start --format start 2>&1)
+	reader=$!
+	[ "$(head -"$2" <&9 | wc -l)" = "$2" ]
+	set -- $?
+	kill $reader 2>/dev/null
+	exec 9<&-
+	return "$1"
 }
 wait_log() { follow "$1" grep -m"${3:-1}" -- "$2" >/dev/null; } # CONTAINER PATTERN [COUNT]
 lines_until() { follow "$1" sed "/$2/q"; } # CONTAINER PATTERN

@@ -35,7 +35,7 @@ is "and its last words" "last words" "$(docker logs ends)"
 echo after >&7
 is "no log line is lost" $'before\nwhile away\nafter' "$(lines_until talk after)"
 status "auto-remove that fell due is done" 1 docker inspect goes
-wait_log again life 2
+wait_starts again 1
 is "restart that fell due is done" true "$(docker inspect -f '{{.State.Running}}' again)"
 echo 12 >&7
 is "the exit code after all that" 12 "$(docker wait talk)"

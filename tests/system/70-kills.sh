@@ -6,26 +6,18 @@ make_image
 # pids of our programs in this pid namespace
 pids() { left_processes | sed -n "s,process \([0-9]*\): .*/$1\$,\1,p"; }
 
-docker run -d -i --name log busybox sh -c 'while read x; do echo $x; done' >/dev/null
-mkfifo "$R/in"
-docker attach log <"$R/in" >/dev/null 2>&1 &
-attach=$!
-exec 7>"$R/in"
-echo one >&7
+docker run -d --name log busybox sh -c 'echo one; exec sleep 1000' >/dev/null
 wait_log log one
 logd=$(pids dockerd-logd)
 like "one logd" '^[0-9]+$' "$logd"
 kill -9 $logd && wait_pid $logd
-exec 7>&-
-wait $attach 2>/dev/null
-docker attach log < <(echo two) >/dev/null 2>&1 &
-attach=$!
+docker exec log sh -c 'echo two >/proc/1/fd/1'
 is "kill -9 of logd: lines go on" $'one\ntwo' "$(lines_until log two)"
 unlike "by another logd" "^$logd\$" "$(pids dockerd-logd)"
 is "the container did not notice" true "$(docker inspect -f '{{.State.Running}}' log)"
 docker kill log >/dev/null
-wait $attach 2>/dev/null
 is "and has its code" 137 "$(docker wait log)"
+docker rm log >/dev/null
 
 docker run -d --name sh1 busybox sleep 1000 >/dev/null
 pid=$(docker inspect -f '{{.State.Pid}}' sh1)

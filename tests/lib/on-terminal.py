@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""pty.py [STEP...] -- COMMAND...: runs the command on a terminal of its own and shows what it prints.
+"""on-terminal.py [STEP...] -- COMMAND...: runs the command on a terminal of its own and shows what it prints.
 Steps, in order: expect=REGEX waits until the output since the last match matches; send=TEXT types (\\xNN, \\r, \\n are understood);
 size=ROWSxCOLUMNS resizes; eof waits for the end. Ends with the command's status; 124 if its output ended before a match."""
 import fcntl, os, pty, re, struct, sys, termios
