@@ -160,7 +160,9 @@ int box_run(int (*test)(void))
 		r = WIFEXITED(status) ? WEXITSTATUS(status) : 99;
 		drop_cgroups();
 	}
-	rmdir(box_dir);
+	umount2(box_dir, MNT_DETACH); /* our mount namespace is the box's */
+	if (rmdir(box_dir) < 0)
+		perror(box_dir);
 	return r ? r : box_failed != 0;
 }
 
