@@ -245,6 +245,8 @@ struct control {
 	uint32_t version; /* 0 until the handshake */
 };
 
+static int controls; /* daemons that are connected */
+
 static int by_key(const void *a, const void *b)
 {
 	return strcmp((*(struct proxy *const *)a)->key, (*(struct proxy *const *)b)->key);
@@ -313,6 +315,8 @@ static void control_ready(struct handler *h, uint32_t events)
 		log_warn("dockerd-netd: control connection closed", "error", err.text);
 	loop_close(h);
 	loop_free_later(c);
+	if (--controls == 0 && !proxies.n)
+		exit(0); /* the daemon went and left nothing to carry: a new one starts its own */
 }
 
 static void listener_ready(struct handler *h, uint32_t events)
@@ -331,7 +335,9 @@ static void listener_ready(struct handler *h, uint32_t events)
 	if (loop_set(&c->h, EPOLLIN) < 0) {
 		close(fd);
 		free(c);
+		return;
 	}
+	controls++;
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------------------------------------------ */

@@ -107,8 +107,12 @@ start_daemon() {
 # Waits for the end of a process that is no child.
 wait_pid() { timeout 60 tail --pid="$1" -s 0.02 -f /dev/null; }
 stop_daemon() {
+	local p
 	kill "$daemon" 2>/dev/null && wait_pid "$daemon"
 	daemon=
+	# helpers that have nothing left to do end by themselves
+	left_processes | grep -q dockerd-shim ||
+		for p in $(left_processes | sed -n 's/process \([0-9]*\):.*/\1/p'); do timeout 15 tail --pid="$p" -s 0.02 -f /dev/null; done
 }
 kill_daemon() {
 	kill -9 "$daemon" && wait_pid "$daemon"

@@ -38,4 +38,7 @@ like "one netd" '^[0-9]+$' "$netd"
 kill -9 $netd && wait_pid $netd
 is "kill -9 of netd: the port answers again" served "$(ask)"
 docker rm -f net >/dev/null
+# with live-restore logd stays for the next daemon; without, it is ended
+kill_daemon
+start_daemon
 EXPECTED_ERRORS='.' finish
