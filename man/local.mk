@@ -8,3 +8,4 @@ manual: dockerd
 	./dockerd --dump-options keys >man.options && sed -e '/@OPTIONS@/{r man.options' -e 'd}' $(srcdir)/man/daemon.json.5.in >$(srcdir)/man/daemon.json.5
 	rm -f man.options
 .PHONY: manual
+dist_man_MANS += man/dockerd-driver.3 man/dockerd-driver-test.1

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * --list-plugins and --dump-plugin: the stable output for packagers, documented in dockerd(8). Runs in a process that ends right after,
+ * --list-plugins and --dump-plugin: the stable output for packagers, documented in dockerd-driver(3). Runs in a process that ends right after,
  * so loading every driver here costs the daemon nothing.
  */
 #include "plugin/plugin_int.h"
@@ -79,7 +79,12 @@ static void dump_json(const struct plugin *p, struct str *out)
 		jw_obj(&w);
 		jw_kstr(&w, "key", o->key);
 		jw_kstr(&w, "type", plugin_option_type_name(o->type));
-		jw_ki64(&w, "scope", o->scope);
+		jw_karr(&w, "scope");
+		if (o->scope & DOCKERD_SCOPE_DAEMON)
+			jw_str(&w, "daemon");
+		if (o->scope & DOCKERD_SCOPE_CONTAINER)
+			jw_str(&w, "container");
+		jw_end(&w);
 		jw_kstr(&w, "default", o->default_value);
 		jw_kstr(&w, "alias", o->alias);
 		jw_kstr(&w, "choices", o->choices);
@@ -96,11 +101,17 @@ static void dump_json(const struct plugin *p, struct str *out)
 
 int plugin_dump(const char *kind_slash_name, bool as_json, struct str *out, struct error *err)
 {
-	const char *slash = strchr(kind_slash_name, '/');
+	const char *json_of = str_after(kind_slash_name, "json:");
+	const char *slash;
 	char kind_name[16] = {0};
 	const struct plugin *p;
 	uint32_t kind;
 
+	if (json_of) {
+		kind_slash_name = json_of;
+		as_json = true;
+	}
+	slash = strchr(kind_slash_name, '/');
 	if (!slash || (size_t)(slash - kind_slash_name) >= sizeof(kind_name) || !slash[1])
 		return error_set(
 		    err, ERR_INVALID,

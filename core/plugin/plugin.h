@@ -132,7 +132,7 @@ int plugin_leave(struct plugin_call *c, int32_t r, const struct dockerd_error *d
 /* Judge a driver in a short-lived process of this program: nothing of it is loaded here. ERR_INVALID with the refusal. */
 int plugin_judge(uint32_t kind, const char *name, struct error *err);
 
-/* --list-plugins, --dump-plugin KIND/NAME: stable key=value lines, see dockerd(8). */
+/* --list-plugins, --dump-plugin KIND/NAME: stable key=value lines; --dump-plugin json:KIND/NAME: an object. See dockerd-driver(3). */
 int plugin_dump_list(struct str *out, struct error *err);
 int plugin_dump(const char *kind_slash_name, bool as_json, struct str *out, struct error *err);
 

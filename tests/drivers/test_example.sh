@@ -37,8 +37,16 @@ dockerd=$(find "$tmp/root" -name dockerd -type f -perm -u+x | grep bin/)
 "$dockerd" --dump-plugin "log/$so" >"$tmp/out" 2>&1 && grep -q '^name=tee-file$' "$tmp/out" &&
 	grep -q '^option=tee-dir type=path scope=daemon,container default=/var/tmp' "$tmp/out"
 result $? "dockerd --dump-plugin of its file"
+"$dockerd" --dump-plugin "json:log/$so" >"$tmp/out" 2>&1 &&
+	grep -q '"name":"tee-file".*"options":\[{"key":"tee-dir","type":"path","scope":\["daemon","container"\]' "$tmp/out"
+result $? "the same as JSON"
 DOCKERD_DRIVER_PATH=$(dirname "$(dirname "$so")") "$dockerd" --list-plugins >"$tmp/out" 2>&1 &&
 	grep -q "^log/tee-file version=1.0 abi=0.1 path=$so\$" "$tmp/out"
 result $? "dockerd --list-plugins has it"
+# The driver that the manual page shows whole.
+sed -n '/^\.Ss A whole driver/,/^\.Ed/p' "$src/man/dockerd-driver.3" | sed '1,/^\.Bd/d;/^\.Ed/d' >"$tmp/readonly.c"
+${CC:-cc} -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared $(pkg-config --cflags dockerd-sdk) -o "$tmp/readonly.so" \
+	"$tmp/readonly.c" >"$tmp/out" 2>&1 && "$(pkg-config --variable=tester dockerd-sdk)" authz "$tmp/readonly.so" >"$tmp/out" 2>&1
+result $? "the driver in dockerd-driver(3) builds and passes"
 echo "1..$n"
 exit $failed
