@@ -243,9 +243,9 @@ static void announce(void)
 
 	log_info("Daemon has completed initialization");
 	for (size_t i = 0; i < hosts->n; i++) {
+		const char *rest = strstr(hosts->v[i], "://");
 		auto_free char *text = xasprintf(
-		    "API listen on %s",
-		    strstr(hosts->v[i], "://") ? strstr(hosts->v[i], "://") + 3 : hosts->v[i]);
+		    "API listen on %s", rest && rest[3] ? rest + 3 : hosts->v[i]); /* "fd://" */
 
 		log_info(text);
 	}
