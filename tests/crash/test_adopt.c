@@ -70,10 +70,10 @@ static int attach(const char *name)
 static int test(void)
 {
 	pid_t pid = daemon_start(true, NULL);
-	auto_str seen = STR_INIT;
+	auto_str seen = STR_INIT, other = STR_INIT;
 	auto_close fd = -1;
 	auto_reply r = {0};
-	int good = 0;
+	int good = 0, ends;
 
 	ok(pid > 0 && daemon_image() == 0, "daemon and image");
 	for (int i = 0; i < N && !box_failed; i++)
@@ -88,7 +88,10 @@ static int test(void)
 	fd = attach("c0");
 	send_text(fd, "before\n");
 	ok(read_until(fd, &seen, "before\n"), "a client is attached");
-	int ends = attach("ends");
+	/* its head alone does not say that it is attached */
+	ends = attach("ends");
+	send_text(ends, "here\n");
+	ok(read_until(ends, &other, "here\n"), "so is another");
 
 	daemon_end(pid, SIGKILL);
 	ok(served(), "no daemon: the published port serves");
