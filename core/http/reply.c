@@ -246,6 +246,8 @@ int http_hijack(struct http_exchange *x, const char *content_type, int *sock, st
 		return error_set(err, ERR_CANCELLED, "the client is gone");
 	str_add(pending, str_cstr(&c->decoded), c->decoded.len);
 	str_add(pending, str_cstr(&c->in), c->in.len);
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0}, sizeof(struct timeval));
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){0}, sizeof(struct timeval));
 	*sock = steal_fd(&c->fd);
 	x->hijacked = true;
 	return 0;

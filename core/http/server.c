@@ -29,6 +29,7 @@ struct http_server *http_server_new(http_handler handler, void *ctx)
 
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	s->handler = handler;
 	s->ctx = ctx;
 	pthread_mutex_init(&s->lock, NULL);
@@ -111,9 +112,14 @@ void http_conn_done(struct http_conn *c, bool keep_alive)
 
 static void set_peer(struct http_conn *c)
 {
+	/* without any progress for so long, a peer that holds a worker is given up; hijacked connections are not read or written that way */
+	const struct timeval patience = {.tv_sec = 300};
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 	int on = 1;
+
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 
 	c->uid = c->gid = c->pid = -1;
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0) {
@@ -143,6 +149,20 @@ static bool turn_away(struct http_server *s, int listener)
 	return true;
 }
 
+/* No descriptors are left: a spare one takes the connection in and closes it, so that the listener does not spin. */
+static void turn_away(struct http_server *s, int listener)
+{
+	int fd;
+
+	pthread_mutex_lock(&s->lock);
+	fd_close(&s->spare);
+	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	fd_close(&fd);
+	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	pthread_mutex_unlock(&s->lock);
+	log_error("a client was turned away: too many open files");
+}
+
 static void accept_all(struct http_server *s, int listener)
 {
 	for (;;) {
@@ -154,7 +174,9 @@ static void accept_all(struct http_server *s, int listener)
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && turn_away(s, listener))
 			continue;
 		if (fd < 0) {
-			if (errno != EAGAIN && errno != EBADF && errno != EINVAL)
+			if (errno == EMFILE || errno == ENFILE)
+				turn_away(s, listener);
+			else if (errno != EAGAIN && errno != EBADF && errno != EINVAL)
 				log_error("accept failed", "error", strerror(errno));
 			return;
 		}

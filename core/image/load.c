@@ -21,6 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MANIFESTS_MAX 200 /* of one archive; each costs a look at up to 8 MiB */
+
 #define DOC_MAX (8 * 1024 * 1024)
 #define SPOOL_PREFIX "docker-import-"
 
@@ -196,7 +198,9 @@ static char *blob_path(const char *digest)
 	return hex && is_full_id(hex) ? xasprintf("blobs/sha256/%s", hex) : NULL;
 }
 
-static int load_oci_manifest(const struct load *l, const json *desc, int depth, struct error *err)
+/* budget: manifests that may still be looked at; lists may name each other, and themselves. */
+static int load_oci_manifest(const struct load *l, const json *desc, int depth, int *budget,
+			     struct error *err)
 {
 	const char *digest = json_get_str(desc, "digest", ""), *name, *config;
 	auto_free char *path = blob_path(digest), *config_path = NULL;
@@ -206,14 +210,18 @@ static int load_oci_manifest(const struct load *l, const json *desc, int depth, 
 
 	if (!path)
 		return error_set(err, ERR_INVALID, "index.json: invalid digest \"%s\"", digest);
+	if ((*budget)-- <= 0 || depth > 4)
+		return error_set(err, ERR_INVALID,
+				 "index.json: more than %d manifests, or lists of lists of lists",
+				 MANIFESTS_MAX);
 	if (read_doc(l, path, &text, err) < 0)
 		return -1;
 	j = json_parse(str_cstr(&text), text.len, err);
 	if (!j)
 		return error_wrap(err, "%s", path);
-	if (json_get(j, "manifests") && depth < 4) {
+	if (json_get(j, "manifests")) {
 		for (json *m = json_first(json_get(j, "manifests")); m; m = json_next(m))
-			if (load_oci_manifest(l, m, depth + 1, err) < 0)
+			if (load_oci_manifest(l, m, depth + 1, budget, err) < 0)
 				return -1;
 		return 0;
 	}
@@ -237,11 +245,12 @@ static int load_oci_manifest(const struct load *l, const json *desc, int depth, 
 static int load_oci(const struct load *l, const struct str *text, struct error *err)
 {
 	auto_json *j = json_parse(str_cstr(text), text->len, err);
+	int budget = MANIFESTS_MAX;
 
 	if (!j)
 		return error_wrap(err, "index.json");
 	for (json *m = json_first(json_get(j, "manifests")); m; m = json_next(m))
-		if (load_oci_manifest(l, m, 0, err) < 0)
+		if (load_oci_manifest(l, m, 0, &budget, err) < 0)
 			return -1;
 	return 0;
 }

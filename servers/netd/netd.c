@@ -385,6 +385,7 @@ int main(void)
 		return 2;
 	}
 	fcntl(NETD_LISTEN_FD, F_SETFL, O_NONBLOCK);
+	tcp_start();
 	keep_few_rights();
 	epfd = epoll_create1(EPOLL_CLOEXEC);
 	timer = (struct handler){.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),

@@ -48,6 +48,8 @@ int64_t loop_now(void);
 /* Wake udp_expire when the oldest client is due. */
 void loop_rearm(void);
 
+/* Keep a descriptor in reserve while there are some. */
+void tcp_start(void);
 void tcp_ready(struct handler *h, uint32_t events);
 void tcp_stop(struct proxy *p);
 

@@ -185,9 +185,15 @@ static void conn_new(struct proxy *p, int fd)
 }
 
 /* No descriptor is left: the connection is taken with the reserve and dropped, or the listener would report it for ever. */
+static int reserve = -1;
+
+void tcp_start(void)
+{
+	reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void drop_one(int listener)
 {
-	static int reserve = -1;
 	int fd;
 
 	fd_close(&reserve);
