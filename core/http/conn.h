@@ -27,7 +27,6 @@ struct http_conn {
 
 struct http_server {
 	int epoll;
-	int spare; /* descriptor given up when no other is left; guarded by lock */
 	int spare; /* descriptor kept for when there are no others; guarded by lock */
 	http_handler handler;
 	http_reply_hook reply_hook;

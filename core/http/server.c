@@ -29,7 +29,6 @@ struct http_server *http_server_new(http_handler handler, void *ctx)
 
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	s->handler = handler;
 	s->ctx = ctx;
 	pthread_mutex_init(&s->lock, NULL);
@@ -149,20 +148,6 @@ static bool turn_away(struct http_server *s, int listener)
 	return true;
 }
 
-/* No descriptors are left: a spare one takes the connection in and closes it, so that the listener does not spin. */
-static void turn_away(struct http_server *s, int listener)
-{
-	int fd;
-
-	pthread_mutex_lock(&s->lock);
-	fd_close(&s->spare);
-	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	fd_close(&fd);
-	s->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	pthread_mutex_unlock(&s->lock);
-	log_error("a client was turned away: too many open files");
-}
-
 static void accept_all(struct http_server *s, int listener)
 {
 	for (;;) {
@@ -174,9 +159,7 @@ static void accept_all(struct http_server *s, int listener)
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && turn_away(s, listener))
 			continue;
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				turn_away(s, listener);
-			else if (errno != EAGAIN && errno != EBADF && errno != EINVAL)
+			if (errno != EAGAIN && errno != EBADF && errno != EINVAL)
 				log_error("accept failed", "error", strerror(errno));
 			return;
 		}
