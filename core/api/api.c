@@ -95,7 +95,9 @@ static bool redirected(struct http_exchange *x)
 /* "POST /containers/{name}/start"; "" for a path that no route serves. */
 static void route_name(const struct http_exchange *x, char out[128])
 {
-	snprintf(out, 128, *x->route ? "%s %s" : "", x->method, x->route);
+	out[0] = '\0';
+	if (*x->route)
+		snprintf(out, 128, "%s %s", x->method, x->route);
 }
 
 static bool authorized(struct http_exchange *x, const struct http_route *route)

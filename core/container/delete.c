@@ -76,8 +76,6 @@ int container_remove_locked(struct container *c, bool volumes, struct error *err
 /* Kill it and wait, for rm -f. */
 static int force_down(struct container *c, struct error *err)
 {
-	auto_free char *dir = container_run_dir(c->id);
-
 	restart_cancel(c);
 	pthread_mutex_lock(&c->lock);
 	c->manually_stopped = true;

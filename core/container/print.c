@@ -255,12 +255,11 @@ static void print_paths(struct jw *w, const struct container *c)
 {
 	auto_free char *dir = container_dir(c->id);
 	bool own = c->started_before && !str_after(c->network_mode, "container:");
-	auto_free char *resolv = xasprintf(own ? "%s/resolv.conf" : "", dir),
-		       *hostname = xasprintf(own ? "%s/hostname" : "", dir);
-	auto_free char *hosts = xasprintf(own ? "%s/hosts" : "", dir);
-	auto_free char *log = xasprintf(
-	    c->started_before && streq(c->log_driver, "json-file") ? "%s/%s-json.log" : "", dir,
-	    c->id);
+	bool logged = c->started_before && streq(c->log_driver, "json-file");
+	auto_free char *resolv = own ? xasprintf("%s/resolv.conf", dir) : NULL;
+	auto_free char *hostname = own ? xasprintf("%s/hostname", dir) : NULL;
+	auto_free char *hosts = own ? xasprintf("%s/hosts", dir) : NULL;
+	auto_free char *log = logged ? xasprintf("%s/%s-json.log", dir, c->id) : NULL;
 
 	jw_kstr(w, "ResolvConfPath", resolv);
 	jw_kstr(w, "HostnamePath", hostname);

@@ -105,8 +105,6 @@ static void run_exec(const char *id)
 /* A whole life; whatever of it fails on the way is what the test is about. */
 static void live(void)
 {
-	auto_reply r = {0};
-
 	make_container("crash", "\"pause\"", PUBLISH);
 	status_of("POST", "/v1.51/containers/crash/start", NULL);
 	run_exec("crash");
