@@ -77,7 +77,7 @@ static int print_block_devices(struct jw *w, const json *list, const char *name,
 		return 0;
 	jw_karr(w, name);
 	for (json *c = json_first(list); c; c = json_next(c)) {
-		dev_t dev;
+		dev_t dev = 0;
 
 		if (device_number(json_get_str(c, "Path", ""), &dev, err) < 0)
 			return -1;
