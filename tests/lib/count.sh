@@ -3,7 +3,7 @@
 
 # The reason must match a line (an extended regular expression) of tests/allowed-skips.
 count_skip() {
-	if grep -v -e '^#' -e '^$' "$top/tests/allowed-skips" | grep -qE -f - <<<"$2"; then
+	if grep -qE -f <(grep -v -e '^#' -e '^$' "$top/tests/allowed-skips") <<<"$2"; then
 		echo "skipped: $1: $2"
 		skipped=$((skipped + 1))
 	else

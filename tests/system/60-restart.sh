@@ -64,6 +64,7 @@ stop_daemon
 is "without live-restore nothing is left by a stop" "" "$(left)"
 start_daemon
 is "containers were stopped cleanly" "exited 6" "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' s1)"
+wait_starts s2 1
 is "what is always restarted runs" true "$(docker inspect -f '{{.State.Running}}' s2)"
 is "the rest does not" false "$(docker inspect -f '{{.State.Running}}' s3)"
 pid=$(docker inspect -f '{{.State.Pid}}' s2)
@@ -71,6 +72,7 @@ docker start s1 >/dev/null
 kill_daemon
 start_daemon
 is "kill -9 without live-restore: the running ones are ended" false "$(docker inspect -f '{{.State.Running}}' s1)"
+wait_starts s2 1
 is "and the policy starts anew" true "$(docker inspect -f '{{.State.Running}}' s2)"
 docker rm -f s1 s2 s3 >/dev/null
 out=$("$BUILD/dockerd" --config-file "$R/daemon.json" 2>&1)
