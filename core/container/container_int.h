@@ -77,6 +77,7 @@ struct container {
 	struct state state;
 	struct mount_point *mounts;
 	size_t n_mounts;
+	char wanted_mac[18]; /* --mac-address, or "" */
 	struct network_endpoint endpoint;
 	bool connected;
 	int restart_count;

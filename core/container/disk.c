@@ -113,7 +113,7 @@ static void print_network(struct jw *w, const struct container *c)
 		jw_ki64(w, "GlobalIPv6PrefixLen", 0);
 		jw_knull(w, "DNSNames");
 		jw_kbool(w, "IPAMOperational", false);
-		jw_kstr(w, "DesiredMacAddress", "");
+		jw_kstr(w, "DesiredMacAddress", c->wanted_mac);
 		jw_end(w);
 	}
 	jw_end(w);
@@ -302,6 +302,7 @@ static void load_network(struct container *c, const json *n)
 	c->connected = *json_get_str(n, "SandboxID", "") != '\0';
 	if (!ep)
 		return;
+	copy_text(c->wanted_mac, sizeof(c->wanted_mac), json_get_str(ep, "DesiredMacAddress", ""));
 	copy_text(e->network_name, sizeof(e->network_name), json_name(ep));
 	copy_text(e->network_id, sizeof(e->network_id), json_get_str(ep, "NetworkID", ""));
 	copy_text(e->endpoint_id, sizeof(e->endpoint_id), json_get_str(ep, "EndpointID", ""));

@@ -410,6 +410,7 @@ static int connect_network(struct start *s, struct error *err)
 	struct network_join j = {.container_id = c->id,
 				 .container_name = c->name,
 				 .network = c->network_mode,
+				 .mac = *c->wanted_mac ? c->wanted_mac : NULL,
 				 .netns_fd = s->created.netns_fd,
 				 .netlink_fd = s->created.netlink_fd};
 	auto_free struct network_port *ports = NULL;
