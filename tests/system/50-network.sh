@@ -80,7 +80,7 @@ run_is "--network container:" web --network container:web busybox sh -c 'until n
 is "is the same namespace" "$(docker exec web readlink /proc/self/ns/net)" "$(docker run --rm --network container:web busybox readlink /proc/self/ns/net)"
 status "--network of nothing" 125 docker run --rm --network nosuch busybox true
 like "says so" 'network nosuch not found' "$out"
-not_yet "--mac-address" "addresses of the link chosen by the client" || run_is "--mac-address" 02:42:ac:11:00:99 --mac-address 02:42:ac:11:00:99 busybox cat /sys/class/net/eth0/address
+run_is "--mac-address" 02:42:ac:11:00:99 --mac-address 02:42:ac:11:00:99 busybox cat /sys/class/net/eth0/address
 is "network ls" "bridge host none" "$(docker network ls --format '{{.Name}}' | sort | xargs)"
 is "network inspect" "$subnet.0/24" "$(docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' bridge)"
 
