@@ -236,8 +236,8 @@ int main(void)
 	if (!peer)
 		peer = "/run/peer-docker.sock";
 	if (access(peer, W_OK) < 0) {
-		printf("1..0 # SKIP no moby to compare with: DOCKERD_PEER is not set, and there is "
-		       "no %s\n",
+		printf("1..0 # SKIP no moby here to compare with: DOCKERD_PEER is not set, and "
+		       "there is no %s\n",
 		       peer);
 		return 77;
 	}

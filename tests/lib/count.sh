@@ -54,7 +54,7 @@ count_make_check() {
 				failed=$((failed + 1))
 			fi
 		elif [ "$result" = SKIP ]; then
-			count_skip "$(basename "$trs" .trs)" "$(tail -1 "$log")"
+			count_skip "$(basename "$trs" .trs)" "$(sed -n 's/.*# SKIP //p' "$log" | tail -1)"
 		elif [ $status = 1 ]; then
 			count_tap "$log" 1
 		else
