@@ -3,10 +3,16 @@
 AM_TESTS_ENVIRONMENT = DOCKERD_LIBEXECDIR="$(abs_top_builddir)" DOCKERD_DRIVER_PATH="$(abs_top_builddir)/drivers"; \
 	export DOCKERD_LIBEXECDIR DOCKERD_DRIVER_PATH;
 if EXEC_NATIVE
-check_PROGRAMS += tests/drivers/test_exec
-TESTS += tests/drivers/test_exec
-tests_drivers_test_exec_SOURCES = tests/drivers/exec_fixture.c tests/drivers/exec_fixture.h tests/drivers/test_exec.c
+exec_tests = tests/drivers/test_exec tests/drivers/test_exec_hold tests/drivers/test_exec_faults
+check_PROGRAMS += $(exec_tests)
+TESTS += $(exec_tests)
+exec_check = tests/drivers/exec_check.c tests/drivers/exec_check.h tests/drivers/exec_fixture.c tests/drivers/exec_fixture.h
+tests_drivers_test_exec_SOURCES = $(exec_check) tests/drivers/test_exec.c
 tests_drivers_test_exec_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
+tests_drivers_test_exec_hold_SOURCES = $(exec_check) tests/drivers/test_exec_hold.c
+tests_drivers_test_exec_hold_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
+tests_drivers_test_exec_faults_SOURCES = $(exec_check) tests/drivers/test_exec_faults.c
+tests_drivers_test_exec_faults_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
 endif
 if HAVE_CMOCKA
 if LOG_JSON_FILE

@@ -213,48 +213,6 @@ static const char *init_program(const json *host)
 	return *path ? path : "";
 }
 
-static bool may_trace(const json *host)
-{
-	const json *add = json_get(host, "CapAdd");
-
-	if (json_get_bool(host, "Privileged", false))
-		return true;
-	for (json *c = json_first(add); c; c = json_next(c)) {
-		const char *name = json_str(c, "");
-
-		if (!strncasecmp(name, "CAP_", 4))
-			name += 4;
-		if (!strcasecmp(name, "ALL") || !strcasecmp(name, "SYS_PTRACE"))
-			return true;
-	}
-	return false;
-}
-
-/*
- * The first process of a container is born in the pid namespace it joins before it has left the host's root: one there that may trace
- * could take it over meanwhile. Until it is born on the inside, such a container is not joined.
- */
-static int check_pid_join(const char *mode, struct error *err)
-{
-	const char *name = str_after(mode, "container:");
-	auto_container *other = name ? container_find(name, err) : NULL;
-	auto_json *host = NULL;
-
-	if (!name)
-		return 0;
-	if (!other)
-		return -1;
-	host = json_parse(other->host_config, strlen(other->host_config), err);
-	if (!host)
-		return -1;
-	if (!may_trace(host))
-		return 0;
-	return error_set(err, ERR_NOT_IMPLEMENTED,
-			 "joining the pid namespace of container %s is not supported yet, because "
-			 "it has CAP_SYS_PTRACE",
-			 other->id);
-}
-
 static int build_spec(struct start *s, struct error *err)
 {
 	struct container *c = s->c;
@@ -282,8 +240,7 @@ static int build_spec(struct start *s, struct error *err)
 		return error_set(err, ERR_NOT_IMPLEMENTED,
 				 "IpcMode container:ID is not supported yet: use IpcMode=host or a "
 				 "shared volume");
-	if (check_pid_join(json_get_str(s->host, "PidMode", ""), err) < 0 ||
-	    join_network(s, &in.pid_of_net_ns, err) < 0 ||
+	if (join_network(s, &in.pid_of_net_ns, err) < 0 ||
 	    joined_pid(json_get_str(s->host, "PidMode", ""), &in.pid_of_pid_ns, &joined, err) < 0 ||
 	    (in.pid_of_pid_ns && same_process(in.pid_of_pid_ns, joined, err) < 0))
 		return -1;

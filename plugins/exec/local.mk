@@ -2,7 +2,7 @@
 if EXEC_NATIVE
 drvexec_LTLIBRARIES += plugins/exec/native/native.la
 plugins_exec_native_native_la_SOURCES = \
-	plugins/exec/native/become.c plugins/exec/native/binds.c plugins/exec/native/caps.c \
+	plugins/exec/native/become.c plugins/exec/native/binds.c plugins/exec/native/birth.c plugins/exec/native/caps.c \
 	plugins/exec/native/cgroup.c plugins/exec/native/cgroup_mount.c plugins/exec/native/cgroup_v1.c \
 	plugins/exec/native/cgroup_v2.c plugins/exec/native/create.c plugins/exec/native/devfilter.c \
 	plugins/exec/native/devices.c plugins/exec/native/init.c plugins/exec/native/native.c \

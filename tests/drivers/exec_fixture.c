@@ -171,10 +171,12 @@ void fixture_spec(struct str *out, const char *id, const struct spec_options *o)
 		   o->extra_mounts ? o->extra_mounts : "");
 	str_printf(out, "\"cgroupsPath\":\"/docker/%s\",\"resources\":{\"devices\":[%s]%s},", id,
 		   devices, o->resources ? o->resources : "");
-	str_printf(out,
-		   "\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\"},{\"type\":\"uts\"},"
-		   "{\"type\":\"ipc\"}%s],",
-		   o->host_pid ? "" : ",{\"type\":\"pid\"}");
+	str_puts(out, "\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"network\"},"
+		      "{\"type\":\"uts\"},{\"type\":\"ipc\"}");
+	if (o->join_pid)
+		str_printf(out, ",{\"type\":\"pid\",\"path\":\"/proc/%d/ns/pid\"}",
+			   (int)o->join_pid);
+	str_printf(out, "%s],", o->host_pid || o->join_pid ? "" : ",{\"type\":\"pid\"}");
 	str_puts(out, "\"maskedPaths\":[\"/proc/asound\",\"/proc/acpi\",\"/proc/interrupts\",\"/"
 		      "proc/kcore\",\"/proc/keys\","
 		      "\"/proc/latency_stats\",\"/proc/timer_list\",\"/proc/timer_stats\",\"/proc/"

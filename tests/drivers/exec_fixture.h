@@ -31,6 +31,7 @@ struct spec_options {
 	const char *caps;         /* JSON array instead of the default set */
 	const char *env, *cwd;
 	unsigned int uid;
+	pid_t join_pid; /* its pid namespace is joined */
 };
 
 /* A running or ended container. */

@@ -100,6 +100,8 @@ docker exec ss sh -c 'until [ -e /ready ]; do :; done'
 works "stop sends it" docker stop -t 30 ss
 is "and the program ended by it" 9 "$(docker inspect -f '{{.State.ExitCode}}' ss)"
 run_is "--pid container:" sleep --pid container:d1 busybox cat /proc/1/comm
+docker run -d --name tracer --cap-add SYS_PTRACE busybox sleep 1000 >/dev/null
+run_is "also of one that may trace" sleep --pid container:tracer busybox cat /proc/1/comm
 run_is "--ipc host" "$(readlink /proc/self/ns/ipc)" --ipc host busybox readlink /proc/self/ns/ipc
 run_is "--uts host" "$(hostname)" --uts host busybox hostname
 run_is "--cidfile" "" --cidfile "$R/cid" busybox true

@@ -47,13 +47,24 @@ int shim_lives(int shim_pidfd, struct error *err)
 	return 0;
 }
 
-int keep_only(int *fd, struct error *err)
+static int by_number(const void *a, const void *b)
 {
-	if (*fd != 3 && dup3(*fd, 3, O_CLOEXEC) < 0)
-		return error_sys(err, errno, "move the sync socket");
-	*fd = 3;
-	if (syscall(SYS_close_range, 4U, ~0U, 0U) < 0)
-		return error_sys(err, errno, "close the host's descriptors");
+	return *(const int *)a - *(const int *)b;
+}
+
+int keep_only(int *fds, int n, struct error *err)
+{
+	int next = 3;
+
+	qsort(fds, (size_t)n, sizeof(*fds), by_number);
+	for (int i = 0; i <= n; i++) {
+		unsigned int last = i < n ? (unsigned int)fds[i] - 1 : ~0U;
+
+		if (last >= (unsigned int)next &&
+		    syscall(SYS_close_range, (unsigned int)next, last, 0U) < 0)
+			return error_sys(err, errno, "close the host's descriptors");
+		next = i < n ? fds[i] + 1 : next;
+	}
 	return 0;
 }
 

@@ -57,9 +57,7 @@ static int open_joins(struct launch *l, struct error *err)
 		l->joins[i] = open(j->path, O_RDONLY | O_CLOEXEC);
 		if (l->joins[i] < 0)
 			return error_sys(err, errno, "open namespace %s", j->path);
-		/* Of a pid namespace only children are members: the parent sets its own for the clone. */
-		if (j->flag == CLONE_NEWPID && setns(l->joins[i], CLONE_NEWPID) < 0)
-			return error_sys(err, errno, "join pid namespace %s", j->path);
+		l->staged = l->staged || j->flag == CLONE_NEWPID;
 	}
 	if (l->container->netns_fd >= 0)
 		l->spec.unshare &= ~(uint64_t)CLONE_NEWNET;
@@ -124,24 +122,37 @@ static int open_network(int pidfd, pid_t pid, struct dockerd_created *out, struc
 	return 0;
 }
 
-static int serve_child(struct launch *l, int sync, int pidfd, pid_t pid,
-		       struct dockerd_created *out, struct error *err)
+/* The namespaces and limits that are made from outside, before the child moves. */
+static int dress_child(struct launch *l, pid_t pid, struct error *err)
 {
-	int r;
-
-	out->pid = (uint32_t)pid;
 	if (oom_adjust(pid, l->spec.process.oom_score_adj, err) < 0)
 		return -1;
 	if (l->spec.unshare & CLONE_NEWUSER &&
 	    (write_map(pid, "uid_map", l->spec.uid_map, err) < 0 ||
 	     write_map(pid, "gid_map", l->spec.gid_map, err) < 0))
 		return -1;
-	if (sync_send(sync, SYNC_GO, -1, err) < 0)
+	return 0;
+}
+
+static int save_pid(struct launch *l, pid_t pid, struct dockerd_created *out, struct error *err)
+{
+	out->pid = (uint32_t)pid;
+	return state_save(l->container->state_fd, pid, err) < 0 ||
+		       FAULT_ERR("native.create.state-saved", err)
+		   ? -1
+		   : 0;
+}
+
+static int serve_child(struct launch *l, int sync, int pidfd, pid_t pid,
+		       struct dockerd_created *out, struct error *err)
+{
+	int r;
+
+	if (dress_child(l, pid, err) < 0 || sync_send(sync, SYNC_GO, -1, err) < 0)
 		return -1;
 	if (l->spec.unshare & CLONE_NEWNET && open_network(pidfd, pid, out, err) < 0)
 		return -1;
-	if (state_save(l->container->state_fd, pid, err) < 0 ||
-	    FAULT_ERR("native.create.state-saved", err))
+	if (save_pid(l, pid, out, err) < 0)
 		return -1;
 	r = sync_receive(sync, SYNC_READY, &out->console_fd, -1, err);
 	if (r == 0)
@@ -150,10 +161,29 @@ static int serve_child(struct launch *l, int sync, int pidfd, pid_t pid,
 	return r < 0 ? -1 : shim_lives(l->shim, err);
 }
 
-static void take_down(pid_t pid, int pidfd, struct dockerd_created *out)
+/* The same by way of a stage (birth.c). It may end as soon as it moves, so its network is looked at before. */
+static int serve_stage(struct launch *l, int sync, int stage_fd, pid_t stage, int *pidfd,
+		       struct dockerd_created *out, struct error *err)
 {
-	if (pid > 0)
-		syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	pid_t pid;
+
+	if (dress_child(l, stage, err) < 0)
+		return -1;
+	if (l->spec.unshare & CLONE_NEWNET && open_network(stage_fd, stage, out, err) < 0)
+		return -1;
+	if (sync_send(sync, SYNC_GO, -1, err) < 0 ||
+	    birth_attend(sync, -1, l->spec.process.terminal ? &out->console_fd : NULL, &pid, pidfd,
+			 err) < 0)
+		return -1;
+	return save_pid(l, pid, out, err) < 0 ? -1 : birth_finish(sync, l->shim, err);
+}
+
+static void take_down(int child_fd, int born_fd, struct dockerd_created *out)
+{
+	if (child_fd >= 0)
+		syscall(SYS_pidfd_send_signal, child_fd, SIGKILL, NULL, 0);
+	if (born_fd >= 0)
+		syscall(SYS_pidfd_send_signal, born_fd, SIGKILL, NULL, 0);
 	fd_close(&out->netns_fd);
 	fd_close(&out->netlink_fd);
 	fd_close(&out->console_fd);
@@ -163,7 +193,7 @@ int native_create(const struct dockerd_container *c, const struct dockerd_stdio 
 		  struct dockerd_created *out, int *sync, struct error *err)
 {
 	struct launch l = {.container = c, .stdio = io, .root_tree = -1, .shim = -1, .sync = -1};
-	auto_close pidfd = -1, ours = -1;
+	auto_close pidfd = -1, born = -1, ours = -1;
 	struct error ignored;
 	pid_t pid = -1;
 	int pair[2], r;
@@ -186,13 +216,18 @@ int native_create(const struct dockerd_container *c, const struct dockerd_stdio 
 		}
 		fd_close(&l.sync);
 		FAULT("native.create.cloned");
-		r = pid < 0 ? -1 : serve_child(&l, ours, pidfd, pid, out, err);
+		if (pid < 0)
+			r = -1;
+		else if (l.staged)
+			r = serve_stage(&l, ours, pidfd, pid, &born, out, err);
+		else
+			r = serve_child(&l, ours, pidfd, pid, out, err);
 	}
 	if (r == 0) {
 		snprintf(out->cgroup, sizeof(out->cgroup), "%s", l.cgroup.path);
 		*sync = steal_fd(&ours);
 	} else {
-		take_down(pid, pidfd, out);
+		take_down(pidfd, born, out);
 		cgroup_destroy(&l.cgroup, &ignored);
 	}
 	launch_close(&l);

@@ -18,7 +18,8 @@ static int enter_namespaces(struct launch *l, struct error *err)
 		if (s->joins[i].flag == CLONE_NEWUSER && setns(l->joins[i], CLONE_NEWUSER) < 0)
 			return error_sys(err, errno, "join namespace %s", s->joins[i].path);
 	for (size_t i = 0; i < s->n_joins; i++)
-		if (!(s->joins[i].flag & (CLONE_NEWUSER | CLONE_NEWPID)) &&
+		if (s->joins[i].flag !=
+			CLONE_NEWUSER && /* of a pid namespace: only the next clone */
 		    setns(l->joins[i], s->joins[i].flag) < 0)
 			return error_sys(err, errno, "join namespace %s", s->joins[i].path);
 	if (l->container->netns_fd >= 0 && setns(l->container->netns_fd, CLONE_NEWNET) < 0)
@@ -38,35 +39,73 @@ static int be_root(const struct spec *s, struct error *err)
 	return 0;
 }
 
-static int set_up(struct launch *l, struct error *err)
+/* The host's descriptors go, but for those that the rest needs. */
+static int let_go(struct launch *l, struct error *err)
+{
+	int keep[1 + MAX_LATE], n = 0;
+
+	keep[n++] = l->sync;
+	for (size_t i = 0; i < l->mounts.n; i++)
+		if (l->mounts.v[i].late && l->mounts.v[i].tree >= 0)
+			keep[n++] = l->mounts.v[i].tree;
+	return keep_only(keep, n, err);
+}
+
+/* In a pid namespace of its own, where nobody else is yet. */
+static int set_up(struct launch *l, int master, struct error *err)
 {
 	const struct process *p = &l->spec.process;
-	auto_close master = -1;
 
-	if (die_with_shim(err) < 0 || sync_receive(l->sync, SYNC_GO, NULL, -1, err) != 1)
-		return -1;
-	if (cgroup_enter(&l->cgroup, err) < 0 || rights_labels(p, err) < 0 ||
-	    be_root(&l->spec, err) < 0 || enter_namespaces(l, err) < 0)
-		return -1;
-	if (FAULT_ERR("native.init.begin", err) || root_build(l, &master, err) < 0)
-		return -1;
 	/* Changes of user clear it. A set-user-ID program clears it again: then only the cgroup's cleanup kills. */
 	if (session_lead(p, err) < 0 || rights_drop(p, err) < 0 || die_with_shim(err) < 0)
 		return -1;
 	if (sync_send(l->sync, SYNC_READY, master, err) < 0)
 		return -1;
-	fd_close(&master);
 	FAULT("native.init.ready");
-	if (keep_only(&l->sync, err) < 0)
+	if (let_go(l, err) < 0)
 		return -1;
 	return sync_receive(l->sync, SYNC_START, NULL, -1, err) == 1 ? 0 : -1;
+}
+
+/* In somebody else's: birth.c. What needs to be a member of it is all that is left to do after the birth. */
+static int set_up_staged(struct launch *l, int master, struct error *err)
+{
+	pid_t pid;
+
+	if (l->spec.process.terminal && sync_send(l->sync, SYNC_TERMINAL, master, err) < 0)
+		return -1;
+	if (rights_drop(&l->spec.process, err) < 0 || let_go(l, err) < 0 ||
+	    FAULT_ERR("native.init.staged", err))
+		return -1;
+	pid = birth_give(l->sync, err);
+	if (pid < 0)
+		return -1;
+	FAULT("native.init.born");
+	if (birth_begin(l->sync, err) < 0 || root_finish(l, err) < 0 ||
+	    session_lead(&l->spec.process, err) < 0)
+		return -1;
+	return birth_wait(l->sync, err);
+}
+
+static int prepare(struct launch *l, int *master, struct error *err)
+{
+	if (die_with_shim(err) < 0 || sync_receive(l->sync, SYNC_GO, NULL, -1, err) != 1)
+		return -1;
+	if (cgroup_enter(&l->cgroup, err) < 0 || rights_labels(&l->spec.process, err) < 0 ||
+	    be_root(&l->spec, err) < 0 || enter_namespaces(l, err) < 0)
+		return -1;
+	return FAULT_ERR("native.init.begin", err) ? -1 : root_build(l, master, err);
 }
 
 _Noreturn void init_main(struct launch *l)
 {
 	struct error err = ERROR_INIT;
+	int master = -1, r;
 
-	if (set_up(l, &err) == 0 && !FAULT_ERR("native.init.started", &err))
+	r = prepare(l, &master, &err);
+	if (r == 0)
+		r = l->staged ? set_up_staged(l, master, &err) : set_up(l, master, &err);
+	if (r == 0 && !FAULT_ERR("native.init.started", &err))
 		become(&l->spec.process, &l->filter, &err);
 	if (err.kind) /* none: the other side is gone, and nobody listens */
 		sync_send_error(l->sync, &err);

@@ -9,7 +9,8 @@
  *	root.c, devices.c, paths.c, sysctl.c   the container's root from inside
  *	cgroup*.c, devfilter.c                 limits, devices, freezing, killing
  *	caps.c, seccomp.c, become.c            rights of the user's process, and its execution
- *	session.c  further processes           sync.c             messages between parent and child
+ *	session.c  further processes           birth.c            into a pid namespace that has members
+ *	sync.c     messages between parent and child
  *
  * Everything runs in dockerd-exec, single-threaded, or in its clones before they execute.
  */
@@ -119,7 +120,11 @@ struct mount_plan {
 	int tree;       /* -1: a new filesystem */
 	bool directory; /* of the tree's root */
 	bool attr_done; /* mount_setattr worked on the detached tree */
+	bool late;      /* for root_finish */
 };
+
+/* Late mounts with a tree: what users bind below /proc, which is next to nothing. */
+#define MAX_LATE 64
 
 struct mount_plans {
 	struct mount_plan *v;
@@ -176,15 +181,22 @@ int devfilter_attach(int cgroup_dir, const json *rules, struct error *err);
 /* ---- root.c, devices.c, paths.c -------------------------------------------------------------------------------------------------- */
 
 struct launch; /* below */
-/* Build and enter the container's root. console_master: set if there is a terminal. */
+/*
+ * Build and enter the container's root. console_master: set if there is a terminal. Of a staged launch without what is late: a proc shows the
+ * pid namespace of the process that mounts it, so it is mounted by root_finish, with all that lies below it.
+ */
 int root_build(struct launch *l, int *console_master, struct error *err);
+int root_finish(struct launch *l, struct error *err);
+/* Does the path lie on or below a late mount? */
+bool root_is_late(const struct launch *l, const char *path);
 /* O_PATH of a path inside a root; what is missing is made (a directory or an empty file), dangling links followed inside. */
 int root_target(int root, const char *path, bool directory, struct error *err);
 /* To be freed; access is "rwm" where absent. */
 json *devices_default_rules(struct error *err);
 int devices_make(struct launch *l, struct error *err);
-int paths_mask(struct launch *l, struct error *err);
-int paths_readonly(struct launch *l, struct error *err);
+/* Those of which root_is_late says `late`. */
+int paths_mask(struct launch *l, bool late, struct error *err);
+int paths_readonly(struct launch *l, bool late, struct error *err);
 /* sysctl.c: refuse what is not in a namespace of the container's own; in the parent, joins being open. */
 int sysctls_check(const struct launch *l, struct error *err);
 int sysctls_write(const json *list, struct error *err);
@@ -220,8 +232,8 @@ int caps_set_ambient(uint64_t set, struct error *err);
 int rights_labels(const struct process *p, struct error *err);
 /* Limits, user, capabilities; CAP_SYS_ADMIN and CAP_SETPCAP stay for the filter. After stdio is installed. */
 int rights_drop(const struct process *p, struct error *err);
-/* Really close all above 2 but *fd, which becomes 3. */
-int keep_only(int *fd, struct error *err);
+/* Really close all above 2 but these, which get sorted. */
+int keep_only(int *fds, int n, struct error *err);
 /* PR_SET_PDEATHSIG towards the shim. The other end of the sync socket looks after it whether the shim still lives: shim_lives */
 int die_with_shim(struct error *err);
 int shim_lives(int shim_pidfd, struct error *err);
@@ -250,7 +262,21 @@ struct launch {
 	int shim;      /* pidfd */
 	int sync;      /* the child's end */
 	int joins[MAX_NAMESPACES];
+	bool staged; /* the pid namespace has members already: birth.c */
 };
+
+/* ---- birth.c: the stage, the process, the parent ----------------------------------------------------------------------------------- */
+
+/* 0: we are the process; -1; the stage does not return. */
+pid_t birth_give(int sync, struct error *err);
+int birth_begin(int sync, struct error *err);
+/* Say that we are ready; returns when we may start. */
+int birth_wait(int sync, struct error *err);
+/* Until the process is born. terminal: NULL if it has none. timeout_ms: -1 for none. */
+int birth_attend(int sync, int timeout_ms, int *terminal, pid_t *pid, int *pidfd,
+		 struct error *err);
+/* Until it is ready. */
+int birth_finish(int sync, int shim_pidfd, struct error *err);
 
 _Noreturn void init_main(struct launch *l);
 /* clone3(2) with CLONE_PARENT: the child is the shim's. 0 in the child. */

@@ -46,7 +46,7 @@ static int mask(int root, const char *path, int *empty, int null)
 	return tree < 0 ? -1 : tree_attach(tree, target);
 }
 
-int paths_mask(struct launch *l, struct error *err)
+int paths_mask(struct launch *l, bool late, struct error *err)
 {
 	auto_close empty = -1, null = -1;
 
@@ -62,20 +62,24 @@ int paths_mask(struct launch *l, struct error *err)
 		    "/dev/null of the container is not the null device: paths can't be "
 		    "masked");
 	for (json *j = json_first(l->spec.masked); j; j = json_next(j))
-		if (mask(l->root_tree, json_str(j, ""), &empty, null) < 0)
+		if (root_is_late(l, json_str(j, "")) == late &&
+		    mask(l->root_tree, json_str(j, ""), &empty, null) < 0)
 			return error_sys(err, errno, "mask %s", json_str(j, ""));
 	return 0;
 }
 
-int paths_readonly(struct launch *l, struct error *err)
+int paths_readonly(struct launch *l, bool late, struct error *err)
 {
 	struct mount_options ro = {.flags = 1 /* MS_RDONLY */, .attr_set = MOUNT_ATTR_RDONLY};
 
 	for (json *j = json_first(l->spec.readonly); j; j = json_next(j)) {
 		const char *path = json_str(j, "");
-		auto_close at = open_in_root(l->root_tree, path, O_PATH, 0), tree = -1;
+		auto_close at = -1, tree = -1;
 		bool done;
 
+		if (root_is_late(l, path) != late)
+			continue;
+		at = open_in_root(l->root_tree, path, O_PATH, 0);
 		if (at < 0 && (errno == ENOENT || errno == ENOTDIR))
 			continue;
 		tree = at < 0 ? -1 : tree_open(at, "", true);

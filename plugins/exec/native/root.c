@@ -137,12 +137,48 @@ static int mount_new(struct launch *l, const struct mount_plan *m, struct error 
 	return 0;
 }
 
-static int mount_all(struct launch *l, struct error *err)
+bool root_is_late(const struct launch *l, const char *path)
+{
+	for (size_t i = 0; i < l->mounts.n; i++) {
+		const char *rest =
+		    l->mounts.v[i].late ? str_after(path, l->mounts.v[i].target) : NULL;
+
+		if (rest && (!*rest || *rest == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* Their targets are made now: the root may be read-only afterwards, and the user without the right. */
+static int put_off(struct launch *l, struct error *err)
+{
+	size_t trees = 0;
+
+	for (size_t i = 0; i < l->mounts.n; i++) {
+		struct mount_plan *m = &l->mounts.v[i];
+		auto_close target = -1;
+		bool below = root_is_late(l, m->target);
+
+		m->late = below || streq(m->type, "proc");
+		if (m->late && m->tree >= 0 && ++trees > MAX_LATE)
+			return error_set(err, ERR_INVALID, "more than %d mounts below %s", MAX_LATE,
+					 "/proc");
+		if (m->late && !below)
+			target = root_target(l->root_tree, m->target, true, err);
+		if (m->late && !below && target < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int mount_all(struct launch *l, bool late, struct error *err)
 {
 	for (size_t i = 0; i < l->mounts.n; i++) {
 		struct mount_plan *m = &l->mounts.v[i];
 		int r;
 
+		if (m->late != late)
+			continue;
 		if (m->tree >= 0)
 			r = attach_bind(l, m, err);
 		else if (streq(m->type, "cgroup") || streq(m->type, "cgroup2"))
@@ -244,13 +280,16 @@ int root_build(struct launch *l, int *console_master, struct error *err)
 	umask(0);
 	if (attach_root(l, err) < 0 || FAULT_ERR("native.root.attached", err))
 		return -1;
-	if (mount_all(l, err) < 0 || FAULT_ERR("native.root.mounted", err))
+	if (l->staged && put_off(l, err) < 0)
+		return -1;
+	if (mount_all(l, false, err) < 0 || FAULT_ERR("native.root.mounted", err))
 		return -1;
 	if (devices_make(l, err) < 0 || make_terminal(l, console_master, &slave, err) < 0)
 		return -1;
 	if (set_names(&l->spec, err) < 0 || sysctls_write(l->spec.sysctl, err) < 0)
 		return -1;
-	if (paths_readonly(l, err) < 0 || paths_mask(l, err) < 0 || set_root_options(l, err) < 0)
+	if (paths_readonly(l, false, err) < 0 || paths_mask(l, false, err) < 0 ||
+	    set_root_options(l, err) < 0)
 		return -1;
 	if (FAULT_ERR("native.root.built", err) || pivot(l, err) < 0)
 		return -1;
@@ -258,4 +297,21 @@ int root_build(struct launch *l, int *console_master, struct error *err)
 	if (slave >= 0)
 		return terminal_install(slave, err);
 	return stdio_install(l->stdio, err);
+}
+
+int root_finish(struct launch *l, struct error *err)
+{
+	int r = -1;
+
+	l->root_tree = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (l->root_tree < 0)
+		return error_sys(err, errno, "open the container's root");
+	if (mount_all(l, true, err) == 0 && paths_readonly(l, true, err) == 0 &&
+	    paths_mask(l, true, err) == 0)
+		r = 0;
+	fd_close(&l->root_tree);
+	for (size_t i = 0; i < l->mounts.n; i++)
+		if (l->mounts.v[i].late)
+			fd_close(&l->mounts.v[i].tree);
+	return r;
 }

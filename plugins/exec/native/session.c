@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A further process in a running container, made in two steps, because others in the container may be able to trace it (CAP_SYS_PTRACE) as
- * soon as it is a member of the pid namespace:
- *
- *	stage	a clone that nobody in the container sees. It enters the cgroups and namespaces, installs stdio, drops rights, and closes
- *		what is the host's. Then it clones, says who was born, and ends.
- *	process	is born in the pid namespace with 0, 1, 2 and the sync socket, the container's root and directory, and the user's
- *		rights. It becomes the program.
+ * A further process in a running container, made in two steps (birth.c): the stage enters the cgroups and namespaces, installs stdio, drops
+ * rights, and closes what is the host's; the process is born with 0, 1, 2 and the sync socket, the container's root and directory, and the
+ * user's rights. It becomes the program.
  */
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -90,7 +86,7 @@ static int enter(struct session *s, struct error *err)
 	umask(s->process.umask >= 0 ? (mode_t)s->process.umask : 022);
 	if ((s->process.terminal ? install_terminal(s, err) : stdio_install(s->stdio, err)) < 0)
 		return -1;
-	return rights_drop(&s->process, err) < 0 ? -1 : keep_only(&s->sync, err);
+	return rights_drop(&s->process, err) < 0 ? -1 : keep_only(&s->sync, 1, err);
 }
 
 static _Noreturn void fail(const struct session *s, const struct error *err)
@@ -100,15 +96,13 @@ static _Noreturn void fail(const struct session *s, const struct error *err)
 	_exit(err->kind == ERR_NO_PERMISSION ? 126 : err->kind == ERR_NO_COMMAND ? 127 : 128);
 }
 
-/* It moves when the parent knows it. READY says that from here on it dies with the shim, START that the shim lived then. */
 static _Noreturn void process_main(struct session *s)
 {
 	struct error err = ERROR_INIT;
 
 	FAULT("native.session.born");
-	if (sync_receive(s->sync, SYNC_GO, NULL, -1, &err) == 1 && die_with_shim(&err) == 0 &&
-	    session_lead(&s->process, &err) == 0 && sync_send(s->sync, SYNC_READY, -1, &err) == 0 &&
-	    sync_receive(s->sync, SYNC_START, NULL, -1, &err) == 1) {
+	if (birth_begin(s->sync, &err) == 0 && session_lead(&s->process, &err) == 0 &&
+	    birth_wait(s->sync, &err) == 0) {
 		FAULT("native.session.started");
 		become(&s->process, &s->filter, &err);
 	}
@@ -118,17 +112,12 @@ static _Noreturn void process_main(struct session *s)
 static _Noreturn void stage_main(struct session *s)
 {
 	struct error err = ERROR_INIT;
-	int pidfd = -1;
-	pid_t pid;
 
 	if (enter(s, &err) < 0 || FAULT_ERR("native.session.entered", &err))
 		fail(s, &err);
-	pid = clone_for_shim(0, -1, &pidfd, &err);
-	if (pid == 0)
+	if (birth_give(s->sync, &err) == 0)
 		process_main(s);
-	if (pid < 0 || sync_send_born(s->sync, pid, pidfd, &err) < 0)
-		fail(s, &err);
-	_exit(0);
+	fail(s, &err);
 }
 
 static int prepare(struct session *s, const struct dockerd_container *c, json *process,
@@ -149,11 +138,6 @@ static int prepare(struct session *s, const struct dockerd_container *c, json *p
 	return s->different < 0 ? -1 : 0;
 }
 
-static int died(int r, struct error *err)
-{
-	return r ? r : error_set(err, ERR_SYSTEM, "the process died during its setup");
-}
-
 /*
  * After START the socket closes when the program was executed; if we die before it, nothing runs that the shim does not know.
  * pidfd: of the process, as soon as it is born.
@@ -164,18 +148,12 @@ static int serve(struct session *s, int sync, pid_t stage, int *pidfd, struct do
 	pid_t pid;
 
 	if (oom_adjust(stage, s->process.oom_score_adj, err) < 0 ||
-	    sync_send(sync, SYNC_GO, -1, err) < 0)
-		return -1;
-	if (s->process.terminal &&
-	    died(sync_receive(sync, SYNC_TERMINAL, &out->console_fd, SYNC_DEADLINE_MS, err), err) <
-		0)
-		return -1;
-	if (died(sync_receive_born(sync, &pid, pidfd, SYNC_DEADLINE_MS, err), err) < 0)
+	    sync_send(sync, SYNC_GO, -1, err) < 0 ||
+	    birth_attend(sync, SYNC_DEADLINE_MS, s->process.terminal ? &out->console_fd : NULL,
+			 &pid, pidfd, err) < 0)
 		return -1;
 	out->pid = (uint32_t)pid;
-	if (sync_send(sync, SYNC_GO, -1, err) < 0 ||
-	    died(sync_receive(sync, SYNC_READY, NULL, SYNC_DEADLINE_MS, err), err) < 0 ||
-	    shim_lives(s->shim, err) < 0)
+	if (birth_finish(sync, s->shim, err) < 0)
 		return -1;
 	FAULT("native.session.ready");
 	if (sync_send(sync, SYNC_START, -1, err) < 0)
