@@ -19,6 +19,10 @@ if LOG_JSON_FILE
 check_PROGRAMS += tests/drivers/test_log
 TESTS += tests/drivers/test_log
 tests_drivers_test_log_SOURCES = tests/drivers/test_log.c
+check_LTLIBRARIES += tests/drivers/slow_sink.la
+tests_drivers_slow_sink_la_SOURCES = tests/drivers/slow_sink.c
+tests_drivers_slow_sink_la_CFLAGS = $(DRIVER_CFLAGS)
+tests_drivers_slow_sink_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL) -rpath /nowhere
 tests_drivers_test_log_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_drivers_test_log_LDADD = liblogs.a libplugin.a libconfig.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lutil -lpthread -ldl
 endif

@@ -5,12 +5,15 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "plugin/plugin.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define BODY_MAX (1024 * 1024)
+#define RELOAD_SECONDS 10 /* how long the daemon's reload waits for a driver's */
 
 static struct plugin_instance *drivers;
 static size_t n_drivers;
@@ -227,18 +230,44 @@ int authz_response(struct http_exchange *x, const char *route, int status, const
 	return ask_all(&r, true, err);
 }
 
+/* A reload of its own thread, freed by it: one that hangs must not keep the daemon from hearing signals. */
+static void *reload_one(void *arg)
+{
+	struct plugin_instance *d = arg;
+	struct dockerd_error derr = plugin_error_init();
+	struct error err = ERROR_INIT;
+	struct plugin_call call;
+	int32_t r = plugin_enter(d, "reload", "", &call, &err);
+
+	if (r == 0) {
+		r = d->plugin->ops.authz.reload(d->self, &derr);
+		r = plugin_leave(&call, r, &derr, &err);
+	}
+	if (r < 0)
+		log_error("authorization rules were not reloaded: the old ones stay", "driver",
+			  d->plugin->name, "error", err.text);
+	return NULL;
+}
+
 void authz_reload(void)
 {
 	for (size_t i = 0; i < n_drivers; i++) {
-		struct plugin_instance *d = &drivers[i];
-		struct dockerd_error derr = plugin_error_init();
 		struct error err = ERROR_INIT;
+		struct timespec until;
+		pthread_t t;
 
-		if (d->plugin->ops.authz.reload &&
-		    d->plugin->ops.authz.reload(d->self, &derr) < 0) {
-			plugin_error(d->plugin, "reload", &derr, &err);
-			log_error("authorization rules were not reloaded: the old ones stay",
-				  "driver", d->plugin->name, "error", err.text);
+		if (!drivers[i].plugin->ops.authz.reload)
+			continue;
+		if (thread_start_joinable("authz-reload", reload_one, &drivers[i], &t, &err) < 0) {
+			log_error("authorization rules were not reloaded", "error", err.text);
+			continue;
+		}
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += RELOAD_SECONDS;
+		if (pthread_timedjoin_np(t, NULL, &until) != 0) {
+			log_warn("an authorization driver is still reloading its rules", "driver",
+				 drivers[i].plugin->name);
+			pthread_detach(t);
 		}
 	}
 }

@@ -17,7 +17,7 @@
 
 /* What our programs may need of the environment: where the build tree is, and the faults of a test. */
 static const char *const kept_names[] = {"DOCKERD_LIBEXECDIR", "DOCKERD_DRIVER_PATH",
-					 "DOCKERD_FAULT"};
+					 "DOCKERD_FAULT", "DOCKERD_WATCHDOG_MS"};
 
 static const char *const *keep_env(const char *out[])
 {

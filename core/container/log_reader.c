@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "config/units.h"
@@ -16,6 +17,7 @@
 struct log_reader {
 	const struct plugin_instance *driver;
 	void *handle;
+	char *object; /* of guarded calls: the container's id */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -72,6 +74,7 @@ int log_reader_open(const struct logd_stream *of, const struct dockerd_log_read 
 	struct dockerd_options *o = NULL;
 	struct dockerd_error derr = plugin_error_init();
 	struct dockerd_log_info info;
+	const char *object = of->container_id ? of->container_id : of->id;
 	struct plugin_call call;
 	void *handle = NULL;
 	int r;
@@ -90,8 +93,9 @@ int log_reader_open(const struct logd_stream *of, const struct dockerd_log_read 
 	    .log_path = of->log_path,
 	    .daemon_name = daemon_name,
 	    .options = o,
+	    .cancel_fd = -1,
 	};
-	r = plugin_enter(i, "read_open", of->container_id ? of->container_id : of->id, &call, err);
+	r = plugin_enter(i, "read_open", object, &call, err);
 	if (r == 0) {
 		r = i->plugin->ops.log.read_open(i->self, &info, how, &handle, &derr);
 		r = plugin_leave(&call, r, &derr, err);
@@ -100,30 +104,61 @@ int log_reader_open(const struct logd_stream *of, const struct dockerd_log_read 
 	if (r < 0)
 		return -1;
 	*out = xnew(struct log_reader);
-	**out = (struct log_reader){.driver = i, .handle = handle};
+	**out = (struct log_reader){.driver = i, .handle = handle, .object = xstrdup(object)};
 	return 0;
 }
 
-int log_reader_next(struct log_reader *r, struct dockerd_log_message *m, struct error *err)
+int log_reader_read(struct log_reader *r,
+		    bool (*each)(void *ctx, const struct dockerd_log_message *m), void *ctx,
+		    struct error *err)
 {
+	const struct dockerd_log_ops *ops = &r->driver->plugin->ops.log;
 	struct dockerd_error derr = plugin_error_init();
-	int32_t got = r->driver->plugin->ops.log.read_next(r->driver->self, r->handle, m, &derr);
+	struct dockerd_log_message m;
+	struct plugin_call call;
+	int32_t got;
 
-	return got < 0 ? plugin_error(r->driver->plugin, "read_next", &derr, err) : got;
+	if (plugin_enter(r->driver, "read_next", r->object, &call, err) < 0)
+		return -1;
+	do {
+		m = (struct dockerd_log_message){.size = sizeof(m)};
+		got = ops->read_next(r->driver->self, r->handle, &m, &derr);
+	} while (got > 0 && each(ctx, &m));
+	return plugin_leave(&call, got, &derr, err);
 }
 
 int log_reader_wait_fd(struct log_reader *r)
 {
 	const struct dockerd_log_ops *ops = &r->driver->plugin->ops.log;
+	struct dockerd_error derr = plugin_error_init();
+	struct error err = ERROR_INIT;
+	struct plugin_call call;
+	int fd;
 
-	return ops->read_wait_fd ? ops->read_wait_fd(r->driver->self, r->handle) : -1;
+	if (!ops->read_wait_fd ||
+	    plugin_enter(r->driver, "read_wait_fd", r->object, &call, &err) < 0)
+		return -1;
+	fd = ops->read_wait_fd(r->driver->self, r->handle);
+	plugin_leave(&call, 0, &derr, &err);
+	return fd;
 }
 
 void log_reader_close(struct log_reader *r)
 {
+	struct dockerd_error derr = plugin_error_init();
+	struct error err = ERROR_INIT;
+	struct plugin_call call;
+
 	if (!r)
 		return;
-	r->driver->plugin->ops.log.read_close(r->driver->self, r->handle);
+	/* a reader whose driver hangs in it is left to it */
+	if (plugin_enter(r->driver, "read_close", r->object, &call, &err) == 0) {
+		r->driver->plugin->ops.log.read_close(r->driver->self, r->handle);
+		plugin_leave(&call, 0, &derr, &err);
+	} else {
+		log_warn("reader of a log is left open", "container", r->object, "error", err.text);
+	}
+	free(r->object);
 	free(r);
 }
 

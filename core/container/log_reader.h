@@ -22,10 +22,16 @@ void log_reader_setup(const char *run_dir, const char *daemon_name);
  */
 int log_reader_open(const struct logd_stream *of, const struct dockerd_log_read *how,
 		    struct log_reader **out, struct error *err);
-/* 1: *m is the next message, valid until the next call; 0: nothing now (the end, unless following); -1. */
-int log_reader_next(struct log_reader *r, struct dockerd_log_message *m, struct error *err);
-/* Following: becomes readable when log_reader_next may have more; -1: ask after each write you hear of. Borrowed. */
+/*
+ * Call `each` with message after message (valid during the call) until it returns false or there are no more. 1: it stopped; 0: nothing more now
+ * (the end, unless following); -1. The whole batch is one guarded call (plugin_enter): it may hang, so never on a thread that others wait for.
+ */
+int log_reader_read(struct log_reader *r,
+		    bool (*each)(void *ctx, const struct dockerd_log_message *m), void *ctx,
+		    struct error *err);
+/* Following: becomes readable when log_reader_read may have more; -1: ask after each write you hear of. Borrowed. */
 int log_reader_wait_fd(struct log_reader *r);
+/* May hang as well. */
 void log_reader_close(struct log_reader *r);
 
 /*

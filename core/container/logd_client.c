@@ -27,6 +27,7 @@
 #include "proto/msg.h"
 
 #define CALL_TIMEOUT_MS 30000
+#define OPEN_TIMEOUT_MS 10000 /* for the sink of a container that is being started */
 #define PAIRS_INLINE (32 * 1024)
 
 struct server {
@@ -302,6 +303,8 @@ int logd_start(const char *driver, const char *id, const struct logd_fds *fds, s
 
 	msg_init(&m, LOGD_START);
 	msg_put_str(&m, LOGD_ID, id);
+	msg_put_u32(&m, LOGD_FLAGS, fds->running ? LOGD_START_RUNNING : 0);
+	msg_put_u32(&m, LOGD_TIMEOUT, OPEN_TIMEOUT_MS);
 	for (size_t i = 0; i < ARRAY_LEN(all); i++)
 		if (all[i].fd >= 0 && msg_put_fd(&m, all[i].tag, all[i].fd) < 0)
 			return error_sys(err, errno, "dup");

@@ -43,6 +43,8 @@ struct logd_fds {
 	int in;       /* write end of stdin */
 	int out, err; /* read ends */
 	int console;  /* pty master; then the others are -1 */
+	bool
+	    running; /* the process runs already: it does not depend on whether the log's sink is there */
 };
 
 struct logd_attach {
@@ -59,7 +61,10 @@ struct logd_attach {
 void logd_setup(const char *run_dir, const char *daemon_name, void (*restore)(const char *driver));
 /* Make the stream; existing: replaces what the driver is told (rename, other log options), keeps attached clients. */
 int logd_open(const struct logd_stream *s, struct error *err);
-/* A stream that is running already keeps the descriptors it has: a returning daemon may just hand over all again. */
+/*
+ * A stream that is running already keeps the descriptors it has: a returning daemon may just hand over all again. Fails when the driver can't open
+ * its sink, or not within 10 seconds.
+ */
 int logd_start(const char *driver, const char *id, const struct logd_fds *fds, struct error *err);
 int logd_attach(const char *driver, const char *id, const struct logd_attach *a, struct error *err);
 /*

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * GET /containers/{}/logs and the past output of attach. The log driver's reader half works from files; the stream loop asks for as much as the
- * client takes, so a slow client costs one buffer.
+ * GET /containers/{}/logs and the past output of attach. The log driver's reader half works from files. A driver may hang, so none is called by the
+ * stream loop: a job, a thread that lives for one batch, reads ahead of what the loop sends. The first batch is read by the request's own
+ * thread, so a short log takes no other. A slow client costs two batches at most.
+ *
+ * `lock` in struct log_stream guards what is below it. While a job is under way, reader and batch are the job's.
  */
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -29,7 +32,16 @@ struct log_stream {
 	bool follow;
 	pid_t
 	    pid; /* of the life that is followed: as with moby, the stream ends with it even if a restart is quick */
+	struct str batch;
+	pthread_mutex_t lock;
+	struct str ready; /* read, not yet sent */
+	bool busy;        /* a job is under way */
+	bool again;       /* there may be more since it began */
+	bool ended;       /* nothing comes after `ready` */
+	bool abandoned;   /* the stream is over: whoever ends the job frees this */
 };
+
+#define BATCH 65536
 
 /* ---- Messages to bytes -------------------------------------------------------------------------------------------------------- */
 
@@ -143,25 +155,107 @@ static pid_t pid_of(struct container *c)
 	return c->state.running ? (pid_t)c->state.pid : 0;
 }
 
+static bool take_message(void *ctx, const struct dockerd_log_message *m)
+{
+	struct log_stream *s = ctx;
+
+	put_message(&s->batch, &s->format, m);
+	return s->batch.len < BATCH;
+}
+
+static void log_stream_free(struct log_stream *s)
+{
+	log_reader_close(s->reader);
+	str_free(&s->batch);
+	str_free(&s->ready);
+	pthread_mutex_destroy(&s->lock);
+	container_unref(s->c);
+	free(s);
+}
+
+/* Read until the batch is full or there is nothing more; true at the end of the log. */
+static bool read_batch(struct log_stream *s)
+{
+	struct error err = ERROR_INIT;
+	int r;
+
+	for (;;) {
+		bool down =
+		    is_over(s); /* asked before reading: what was written until then is found */
+
+		pthread_mutex_lock(&s->lock);
+		s->again = false;
+		pthread_mutex_unlock(&s->lock);
+		r = log_reader_read(s->reader, take_message, s, &err);
+		if (r < 0)
+			log_error("reading logs", "container", s->c->id, "error", err.text);
+		if (r < 0 || (r == 0 && (!s->follow || down)))
+			break;
+		pthread_mutex_lock(&s->lock);
+		r = r == 0 && s->again && !s->abandoned;
+		pthread_mutex_unlock(&s->lock);
+		if (!r)
+			return false;
+	}
+	/* a reader that is followed stays open until the loop has let go of its wait_fd */
+	if (!s->follow) {
+		log_reader_close(s->reader);
+		s->reader = NULL;
+	}
+	return true;
+}
+
+/* What was read is ready to be sent. True: nobody wants it any more. */
+static bool hand_over(struct log_stream *s, bool end)
+{
+	LOCK_SCOPE(&s->lock);
+
+	str_add(&s->ready, str_cstr(&s->batch), s->batch.len);
+	str_reset(&s->batch);
+	s->ended = end;
+	s->busy = false;
+	if (!s->abandoned && s->stream)
+		http_stream_wake(s->stream);
+	return s->abandoned;
+}
+
+static void *job(void *arg)
+{
+	struct log_stream *s = arg;
+
+	if (hand_over(s, read_batch(s)))
+		log_stream_free(s);
+	return NULL;
+}
+
+static void *last_job(void *arg)
+{
+	log_stream_free(arg);
+	return NULL;
+}
+
 static int fill(void *ctx, struct str *out)
 {
 	struct log_stream *s = ctx;
-	struct dockerd_log_message m;
 	struct error err = ERROR_INIT;
-	bool down = is_over(s); /* asked before reading: what was written until then is found */
-	int r;
+	LOCK_SCOPE(&s->lock);
 
-	while (out->len < 65536) {
-		r = log_reader_next(s->reader, &m, &err);
-		if (r < 0) {
+	if (s->ready.len) {
+		str_add(out, s->ready.p, s->ready.len);
+		str_free(&s->ready);
+	}
+	if (s->ended)
+		return HTTP_END;
+	s->again = true;
+	if (!s->busy) {
+		s->busy = true;
+		if (thread_start("logs", job, s, &err) < 0) {
+			s->busy = false;
 			log_error("reading logs", "container", s->c->id, "error", err.text);
 			return HTTP_END;
 		}
-		if (r == 0)
-			return s->follow && !down ? HTTP_LATER : HTTP_END;
-		put_message(out, &s->format, &m);
 	}
-	return HTTP_MORE;
+	return HTTP_LATER;
 }
 
 static void started(void *ctx, struct http_stream *stream)
@@ -176,12 +270,20 @@ static void started(void *ctx, struct http_stream *stream)
 static void over(void *ctx)
 {
 	struct log_stream *s = ctx;
+	struct error err = ERROR_INIT;
+	bool busy;
 
-	if (s->follow)
+	if (s->follow && s->stream)
 		unwatch_end(s->c, s->stream);
-	log_reader_close(s->reader);
-	container_unref(s->c);
-	free(s);
+	pthread_mutex_lock(&s->lock);
+	s->abandoned = true;
+	busy = s->busy;
+	pthread_mutex_unlock(&s->lock);
+	if (busy)
+		return;
+	/* closing may hang too */
+	if (!s->reader || thread_start("logs", last_job, s, &err) < 0)
+		log_stream_free(s);
 }
 
 void container_logs(struct http_exchange *x, const char *name)
@@ -198,13 +300,13 @@ void container_logs(struct http_exchange *x, const char *name)
 
 		s = xnew(struct log_stream);
 		s->c = c;
+		pthread_mutex_init(&s->lock, NULL);
 		/* what is on its way becomes visible; without logd, files alone must do */
 		if (!is_down(c))
 			logd_flush(c->log_driver, c->id, &unflushed);
 		if (parse(x, c, &s->format, &how, &err) < 0 ||
 		    open_reader(c, &how, &s->reader, &err) < 0) {
-			container_unref(c);
-			free(s);
+			log_stream_free(s);
 			s = NULL;
 		}
 	}
@@ -215,35 +317,53 @@ void container_logs(struct http_exchange *x, const char *name)
 	s->pid = pid_of(c);
 	s->follow = how.follow && s->pid > 0;
 	source.wait_fd = s->follow ? log_reader_wait_fd(s->reader) : -1;
+	hand_over(s, read_batch(s));
 	type = s->format.multiplexed && x->api_version >= 42
 		   ? "application/vnd.docker.multiplexed-stream"
 		   : "application/vnd.docker.raw-stream";
 	http_reply_stream(x, 200, type, &source, s);
 }
 
+/* Where past output goes: straight to the client, from the request's own thread. */
+struct past {
+	struct format format;
+	struct str out;
+	int sock;
+	bool gone;
+};
+
+static void send_past(struct past *p)
+{
+	p->gone = fd_write_all(p->sock, str_cstr(&p->out), p->out.len) < 0;
+	str_reset(&p->out);
+}
+
+static bool take_past(void *ctx, const struct dockerd_log_message *m)
+{
+	struct past *p = ctx;
+
+	put_message(&p->out, &p->format, m);
+	return p->out.len < BATCH;
+}
+
 int log_serve_past(struct container *c, int sock, bool want_out, bool want_err, bool multiplexed,
 		   struct error *err)
 {
-	const struct format f = {.out = want_out, .err = want_err, .multiplexed = multiplexed};
 	const struct dockerd_log_read how = {
 	    .size = sizeof(how), .since = INT64_MIN, .until = INT64_MAX, .tail = -1};
-	struct dockerd_log_message m;
+	struct past p = {.format = {.out = want_out, .err = want_err, .multiplexed = multiplexed},
+			 .sock = sock};
 	struct log_reader *reader;
-	auto_str out = STR_INIT;
 	int r;
 
 	if (open_reader(c, &how, &reader, err) < 0)
 		return -1;
-	while ((r = log_reader_next(reader, &m, err)) > 0) {
-		put_message(&out, &f, &m);
-		if (out.len < 65536)
-			continue;
-		if (fd_write_all(sock, out.p, out.len) < 0)
-			break;
-		str_reset(&out);
-	}
+	do {
+		r = log_reader_read(reader, take_past, &p, err);
+		if (r >= 0)
+			send_past(&p); /* outside of the guarded call: the client may be slow */
+	} while (r > 0 && !p.gone);
 	log_reader_close(reader);
-	if (r == 0 && out.len && fd_write_all(sock, out.p, out.len) < 0)
-		return error_set(err, ERR_CANCELLED, "the client is gone");
-	return r;
+	str_free(&p.out);
+	return p.gone ? error_set(err, ERR_CANCELLED, "the client is gone") : r;
 }

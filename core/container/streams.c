@@ -85,11 +85,13 @@ static int hand_over(struct container *c, const char *id, const char *exec_id, s
 	int r = shim_stdio_take(dir, exec_id, held, &console, err);
 
 	if (r == 0)
-		r = logd_start(
-		    c->log_driver, id,
-		    &(struct logd_fds){
-			.in = held[0], .out = held[1], .err = held[2], .console = console},
-		    err);
+		r = logd_start(c->log_driver, id,
+			       &(struct logd_fds){.in = held[0],
+						  .out = held[1],
+						  .err = held[2],
+						  .console = console,
+						  .running = true},
+			       err);
 	for (int k = 0; k < 3; k++)
 		fd_close(&held[k]);
 	fd_close(&console);

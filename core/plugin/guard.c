@@ -2,7 +2,10 @@
 /*
  * Guarded calls: the lock that a driver's declared ceiling asks for, and the watchdog that names calls which hang.
  *
- * `lock` guards the list of running calls and the table of objects. An object lives while calls hold or await it, or while it is stuck.
+ * A call past its deadline is stuck: it is counted on its object, which refuses further calls until none of its calls is stuck any more. Calls
+ * of a parallel driver that are about no object in particular (authorization) cost only themselves, until too many of them hang.
+ *
+ * `lock` guards the list of running calls and the table of objects. An object lives while calls hold or await it.
  * The watchdog thread starts with the first call and sleeps until the oldest call would be due; there is no polling while nothing runs.
  */
 #include "plugin/plugin_int.h"
@@ -18,11 +21,14 @@
 
 #define WARN_NS (INT64_C(10) * 1000000000)
 #define STUCK_NS (INT64_C(120) * 1000000000)
+#define STUCK_MAX \
+	16 /* hanging calls about nothing in particular that a driver may pile up: each holds a thread */
 
 struct plugin_object {
 	char *key;
-	unsigned int refs;
-	bool busy, stuck;
+	unsigned int refs,
+	    stuck; /* calls that hold or await it; of these, calls past their deadline */
+	bool busy;
 	pthread_cond_t free;
 };
 
@@ -41,15 +47,16 @@ static void look_at(struct plugin_call *c, int64_t now)
 	char secs[24];
 
 	snprintf(secs, sizeof(secs), "%lld", (long long)(age / 1000000000));
-	if (age >= stuck_ns && c->object && !c->object->stuck) {
-		c->object->stuck = true;
+	if (age >= stuck_ns && !c->stuck) {
+		c->stuck = true;
+		c->object->stuck++;
 		pthread_cond_broadcast(&c->object->free);
 		log_error("driver call is past its deadline: the object is marked stuck", "kind",
 			  plugin_kind_name(p->kind), "driver", p->name, "op", c->op, "object",
 			  c->object->key, "seconds", secs);
 	} else if (age >= warn_ns && age < stuck_ns) {
 		log_warn("driver call takes long", "kind", plugin_kind_name(p->kind), "driver",
-			 p->name, "op", c->op, "seconds", secs);
+			 p->name, "op", c->op, "object", c->object->key, "seconds", secs);
 	}
 }
 
@@ -62,14 +69,12 @@ static void *watch(void *arg)
 		struct timespec ts;
 
 		for (struct plugin_call *c = calls; c; c = c->next) {
-			int64_t next = c->started + warn_ns;
-
-			if (next <= now) {
+			if (c->look <= now) {
 				look_at(c, now);
-				next = now + warn_ns;
+				c->look = now + warn_ns;
 			}
-			if (next < due)
-				due = next;
+			if (c->look < due)
+				due = c->look;
 		}
 		if (due == INT64_MAX) {
 			watchdog_idle = true;
@@ -101,6 +106,21 @@ static void start_watchdog(void)
 	pthread_condattr_destroy(&attr);
 	if (thread_start("watchdog", watch, NULL, &err) < 0)
 		log_error("driver calls are not watched", "error", err.text);
+}
+
+/* What the driver declared, as its kind reads it: authz.h makes per-object mean parallel, since its calls have no object. */
+static uint32_t ceiling(const struct plugin *p)
+{
+	return p->kind == DOCKERD_KIND_AUTHZ && p->concurrency == DOCKERD_PER_OBJECT
+		   ? DOCKERD_PARALLEL
+		   : p->concurrency;
+}
+
+static bool refuses(const struct plugin_object *o, const struct plugin *p, const char *object)
+{
+	if (ceiling(p) == DOCKERD_PARALLEL && !*object)
+		return o->stuck >= STUCK_MAX;
+	return o->stuck > 0;
 }
 
 static struct plugin_object *object_get(const struct plugin_instance *i, const char *object)
@@ -135,26 +155,29 @@ int plugin_enter(const struct plugin_instance *i, const char *op, const char *ob
 		 struct plugin_call *c, struct error *err)
 {
 	struct plugin_object *o;
-	bool exclusive = i->plugin->concurrency != DOCKERD_PARALLEL;
+	bool exclusive = ceiling(i->plugin) != DOCKERD_PARALLEL;
 	LOCK_SCOPE(&lock);
 
 	pthread_once(&once, start_watchdog);
 	*c = (struct plugin_call){.instance = i, .op = op};
-	o = object_get(i, object ? object : "");
+	if (!object)
+		object = "";
+	o = object_get(i, object);
 	while (exclusive && o->busy && !o->stuck)
 		pthread_cond_wait(&o->free, &lock);
-	if (o->stuck) {
+	if (refuses(o, i->plugin, object)) {
 		error_set(err, ERR_UNAVAILABLE,
 			  "%s driver %s is stuck in an earlier call on %s; restart the daemon when "
 			  "its cause is gone",
 			  plugin_kind_name(i->plugin->kind), i->plugin->name,
-			  object && *object ? object : "it");
+			  *object ? object : "it");
 		object_put(o);
 		return -1;
 	}
 	o->busy = exclusive;
 	c->object = o;
 	c->started = clock_mono_ns();
+	c->look = c->started + warn_ns;
 	/* a watchdog that sleeps on an earlier call's time wakes soon enough for this one */
 	if (watchdog_idle)
 		pthread_cond_signal(&wake);
@@ -173,9 +196,9 @@ int plugin_leave(struct plugin_call *c, int32_t r, const struct dockerd_error *d
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
-	o->busy = false;
-	if (o->stuck) {
-		o->stuck = false;
+	o->busy = false; /* of an exclusive object: it was ours alone */
+	if (c->stuck) {
+		o->stuck--;
 		log_warn("driver call that was past its deadline has returned", "driver",
 			 c->instance->plugin->name, "op", c->op);
 	}

@@ -114,14 +114,16 @@ void plugin_set_host_filter(void (*filter)(struct dockerd_host *host));
  *	if (plugin_enter(inst, "create_rw", id, &call, err) < 0) return -1;
  *	r = inst->plugin->ops.storage.create_rw(inst->self, &layer, &derr);
  *	return plugin_leave(&call, r, &derr, err);
- * plugin_enter fails with ERR_UNAVAILABLE if an earlier call on the object is past its deadline (stuck). The watchdog names in the
+ * plugin_enter fails with ERR_UNAVAILABLE while an earlier call on the object is past its deadline (stuck). object "" or NULL: the call is about
+ * nothing in particular; a parallel driver then goes on beside hanging calls, up to a number. The watchdog names in the
  * log a call that takes longer than its warning time. Never call with a lock of the core held.
  */
 struct plugin_call {
 	const struct plugin_instance *instance;
 	const char *op;
 	struct plugin_object *object;
-	int64_t started;
+	int64_t started, look; /* monotonic ns; when the watchdog looks at it next */
+	bool stuck;            /* past its deadline */
 	struct plugin_call *next;
 };
 int plugin_enter(const struct plugin_instance *i, const char *op, const char *object,

@@ -12,8 +12,11 @@
 /* Types. */
 enum {
 	LOGD_OPEN = 16, /* ID, FLAGS, MAX_BUFFER, what the driver is told */
-	LOGD_START =
-	    17, /* ID; IN, OUT, ERR or CONSOLE. A stream that is running already keeps its descriptors */
+	/*
+	 * ID, FLAGS, TIMEOUT; IN, OUT, ERR or CONSOLE. Answered when the driver has opened its sink. A stream that is running already keeps its
+	 * descriptors.
+	 */
+	LOGD_START = 17,
 	LOGD_ATTACH = 18,   /* ID, SOCK, FLAGS, PENDING, KEYS */
 	LOGD_FINISH = 19,   /* ID, TIMEOUT; answered when all is written */
 	LOGD_REMOVE = 20,   /* ID */
@@ -54,6 +57,8 @@ enum {
 	LOGD_STDIN_ONCE = 4,
 	LOGD_NON_BLOCKING = 8,
 };
+/* LOGD_FLAGS of LOGD_START: the process runs already, so it is answered at once, and a sink that is not available is tried again. */
+enum { LOGD_START_RUNNING = 1 };
 /* LOGD_FLAGS of LOGD_ATTACH. */
 enum {
 	LOGD_ATTACH_IN = 1,

@@ -168,7 +168,7 @@ int main(void)
 	AT(dockerd_log_info, size);
 	AT(dockerd_log_info, label_count);
 	AT(dockerd_log_info, env_count);
-	AT(dockerd_log_info, reserved);
+	AT(dockerd_log_info, cancel_fd);
 	AT(dockerd_log_info, container_id);
 	AT(dockerd_log_info, container_name);
 	AT(dockerd_log_info, image_id);
@@ -209,7 +209,6 @@ int main(void)
 	AT(dockerd_log_ops, read_next);
 	AT(dockerd_log_ops, read_wait_fd);
 	AT(dockerd_log_ops, read_close);
-	AT(dockerd_log_ops, remove);
 	SIZE(dockerd_authz_request);
 	AT(dockerd_authz_request, size);
 	AT(dockerd_authz_request, header_count);

@@ -44,6 +44,7 @@ static void log_begin(struct kit *k, struct log *l)
 					    .created = FIRST,
 					    .log_path = l->path,
 					    .daemon_name = "docker",
+					    .cancel_fd = -1,
 					    .labels = labels,
 					    .env = env,
 					    .options = l->options};
@@ -65,8 +66,6 @@ static void log_close(struct kit *k, struct log *l)
 {
 	if (l->stream)
 		k->plugin->ops.log.stream_close(k->instance.self, l->stream);
-	if (k->plugin->ops.log.remove)
-		KIT_MUST(k, log, remove, &l->info);
 	plugin_options_free(l->options);
 	free(l->path);
 }

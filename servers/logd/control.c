@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests of the daemon (core/proto/logd.h): one at a time per connection, answered at once but for LOGD_FINISH. */
+/*
+ * Requests of the daemon (core/proto/logd.h): one at a time per connection, answered at once but for LOGD_FINISH, and for LOGD_START with a driver
+ * that may wait.
+ */
 #include "logd.h"
 
 #include <errno.h>
@@ -20,7 +23,7 @@ struct request {
 	struct watch watch; /* first; the connection */
 	uint32_t seq;
 	bool greeted;
-	struct stream *waits; /* for LOGD_FINISH */
+	struct stream *waits; /* for LOGD_START or LOGD_FINISH */
 	struct request *next;
 };
 
@@ -61,8 +64,11 @@ static void request_close(struct request *r)
 	while (*at != r)
 		at = &(*at)->next;
 	*at = r->next;
-	if (r->waits)
-		r->waits->finish = NULL; /* it goes on without us */
+	/* it goes on without us */
+	if (r->waits && r->waits->start == r)
+		r->waits->start = NULL;
+	if (r->waits && r->waits->finish == r)
+		r->waits->finish = NULL;
 	loop_close(&r->watch);
 	loop_free_later(r);
 }
@@ -73,6 +79,15 @@ void request_done(struct request *r)
 
 	r->waits = NULL;
 	if (msg_reply_ok(r->watch.fd, r->seq, &err) < 0)
+		request_close(r);
+}
+
+void request_failed(struct request *r, const struct error *why)
+{
+	struct error err = ERROR_INIT;
+
+	r->waits = NULL;
+	if (msg_reply_error(r->watch.fd, r->seq, why, &err) < 0)
 		request_close(r);
 }
 
@@ -172,7 +187,7 @@ static int do_open(struct msg *m, struct error *err)
 	return 0;
 }
 
-static int do_start(struct stream *s, struct msg *m, struct error *err)
+static int do_start(struct request *req, struct stream *s, struct msg *m, struct error *err)
 {
 	struct stream_fds fds = {
 	    .in = msg_take_fd(m, LOGD_FD_IN),
@@ -180,8 +195,12 @@ static int do_start(struct stream *s, struct msg *m, struct error *err)
 	    .err = msg_take_fd(m, LOGD_FD_ERR),
 	    .console = msg_take_fd(m, LOGD_FD_CONSOLE),
 	};
-	int r = stream_start(s, &fds, err);
+	bool running = msg_get_u32(m, LOGD_FLAGS, 0) & LOGD_START_RUNNING;
+	int r = stream_start(s, &fds, running,
+			     (int)(msg_get_u32(m, LOGD_TIMEOUT, 10000) & 0x7fffffff), req, err);
 
+	if (r > 0)
+		req->waits = s;
 	fd_close(&fds.in);
 	fd_close(&fds.out);
 	fd_close(&fds.err);
@@ -216,7 +235,7 @@ static int do_stream(struct request *r, struct msg *m, struct error *err)
 		return -1;
 	switch (m->type) {
 	case LOGD_START:
-		return do_start(s, m, err);
+		return do_start(r, s, m, err);
 	case LOGD_ATTACH:
 		return do_attach(s, m, err);
 	case LOGD_FLUSH:

@@ -5,7 +5,7 @@
  *
  *	control.c  requests of the daemon        stream.c  a container's or exec session's stdio
  *	client.c   attached clients              split.c   bytes -> lines and parts of lines (pure)
- *	sink.c     lines -> log driver           keys.c    the detach sequence (pure)
+ *	sink.c, sink_driver.c  lines -> log driver   keys.c  the detach sequence (pure)
  */
 #ifndef LOGD_H
 #define LOGD_H
@@ -100,12 +100,20 @@ struct told {
 
 /* Load and open the driver, once. */
 int sink_setup(const char *driver, const char *state_dir, struct error *err);
-struct sink *sink_open(struct stream *s, const struct told *t, bool non_blocking,
-		       uint64_t max_buffer, struct error *err);
+struct sink_mode {
+	bool
+	    patient; /* the process runs already: an open that fails as unavailable is tried again */
+	bool non_blocking;
+	uint64_t max_buffer; /* bytes; 0: default */
+};
+/* With a driver that may wait, this only begins: stream_sink_opened tells how it went. */
+struct sink *sink_open(struct stream *s, const struct told *t, const struct sink_mode *mode,
+		       struct error *err);
+bool sink_opening(struct sink *k);
 /* Messages of one batch. Never blocks the loop; messages that the driver refuses are counted and reported. */
 void sink_write(struct sink *k, const struct dockerd_log_message *m, uint32_t n);
 /* True while the stream must not be read: the queue is full (blocking mode). stream_resume is called when it ends. */
-bool sink_full(const struct sink *k);
+bool sink_full(struct sink *k);
 /* Call stream_sink_idle(s) when all that was written so far is with the driver and flushed; may be at once. */
 void sink_drain(struct sink *k);
 void sink_close(struct sink *k);
@@ -132,8 +140,9 @@ struct stream {
 	struct str input; /* for the process, not yet written */
 	bool in_ended;    /* close stdin when input is written */
 	struct client *clients;
+	struct request *start;  /* who waits for LOGD_START, while the sink is opened */
 	struct request *finish; /* who waits for LOGD_FINISH; NULL: it has gone meanwhile */
-	int64_t finish_deadline;
+	int64_t start_deadline, finish_deadline; /* monotonic ns; the first 0: nobody waits */
 };
 
 extern struct map streams; /* id -> struct stream */
@@ -142,7 +151,13 @@ struct stream *stream_new(const char *id);
 struct stream_fds {
 	int in, out, err, console; /* taken */
 };
-int stream_start(struct stream *s, struct stream_fds *fds, struct error *err);
+/*
+ * 0: started; 1: r is answered later; -1. patient: the process runs already. Otherwise the start fails with the sink, or after timeout_ms.
+ */
+int stream_start(struct stream *s, struct stream_fds *fds, bool patient, int timeout_ms,
+		 struct request *r, struct error *err);
+/* failed NULL: it takes messages. */
+void stream_sink_opened(struct stream *s, const struct error *failed);
 /* Bytes of a client for the process; false: no room, ask again when stream_input_ready. */
 bool stream_input(struct stream *s, const char *p, size_t n);
 void stream_input_end(struct stream *s);
@@ -188,6 +203,7 @@ void told_free(struct told *t);
 int control_setup(int listener, struct error *err);
 void control_end(void);
 void request_done(struct request *r); /* with MSG_OK */
+void request_failed(struct request *r, const struct error *why);
 /* A client went: logd ends if it was told to and this was the last. */
 void control_client_gone(void);
 

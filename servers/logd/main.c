@@ -76,5 +76,5 @@ int main(int argc, char **argv)
 	loop_run(stream_deadline, stream_tick);
 	control_end();
 	loop_end();
-	return 0;
+	_exit(0); /* threads may still be in a driver that hangs */
 }

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Messages -> log driver. A driver that waits for nothing but the disk (DOCKERD_LOG_CAP_LOCAL) is called from the loop. Any other gets a thread per
- * stream and a queue between: `lock` guards what is below it in struct sink; the thread tells the loop through `bell` that there is room
- * again or that all is written. A sink whose write hangs is left behind with its thread, which frees it if it ever returns.
+ * stream, which opens, writes, flushes and closes, and a queue between: `lock` guards what is below it in struct sink; the thread tells the
+ * loop through `bell` that it has opened, that there is room again, or that all is written. A sink that hangs is left behind with its thread,
+ * which frees it if the driver ever returns; `cancel` tells the driver that it should.
  */
-#include "logd.h"
+#include "sink.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -19,33 +24,9 @@
 
 #define QUEUE_MAX (64 * 1024)  /* bytes, blocking mode */
 #define RING_MAX (1024 * 1024) /* bytes, non-blocking mode without max-buffer-size, as moby */
-#define DRIVER_MESSAGES BATCH_MAX
+#define BACKOFF_FIRST (INT64_C(100) * 1000000)
+#define BACKOFF_MAX (INT64_C(10) * 1000000000)
 
-struct queued {
-	struct queued *next;
-	struct dockerd_log_message m;
-	char part_id[65];
-	char data[];
-};
-
-struct sink {
-	struct stream *stream; /* NULL: closed by the loop */
-	void *handle;          /* the driver's */
-	bool threaded, non_blocking, failing;
-	size_t limit;
-	char *name;        /* object of guarded calls */
-	struct sink *rung; /* list of the bell, guarded by bell_lock */
-	bool in_bell;
-	pthread_mutex_t lock;
-	pthread_cond_t work;
-	struct queued *head, **tail;
-	size_t bytes; /* queued or being written */
-	uint64_t dropped;
-	bool closing, drain, drained, was_full;
-};
-
-static struct plugin_instance driver;
-static bool local;
 static struct watch bell;
 static pthread_mutex_t bell_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sink *rung;
@@ -59,7 +40,8 @@ static void bell_ready(struct watch *w, uint32_t events)
 	for (;;) {
 		struct sink *k;
 		struct stream *s;
-		bool drained;
+		auto_free struct error *failed = NULL;
+		bool drained, opened;
 
 		pthread_mutex_lock(&bell_lock);
 		k = rung;
@@ -74,7 +56,15 @@ static void bell_ready(struct watch *w, uint32_t events)
 		s = k->stream;
 		drained = k->drained;
 		k->drained = false;
+		opened = !k->opening && !k->answered;
+		k->answered = k->answered || opened;
+		failed = k->failed;
+		k->failed = NULL;
 		pthread_mutex_unlock(&k->lock);
+		if (opened)
+			stream_sink_opened(s, failed);
+		if (failed)
+			continue; /* the stream has closed it */
 		stream_resume(s);
 		if (drained)
 			stream_sink_idle(s);
@@ -107,19 +97,9 @@ static void unring(struct sink *k)
 
 int sink_setup(const char *name, const char *state_dir, struct error *err)
 {
-	const struct plugin *p = plugin_load(DOCKERD_KIND_LOG, name, err);
-	struct pairs none = PAIRS_INIT;
-	struct dockerd_options *o = NULL;
-	int r;
-
-	if (!p || plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &none, &o, err) < 0)
+	if (sink_driver_setup(name, state_dir, err) < 0)
 		return -1;
-	r = plugin_open(p, state_dir, state_dir, o, &driver, err);
-	plugin_options_free(o);
-	if (r < 0)
-		return -1;
-	local = p->capabilities & DOCKERD_LOG_CAP_LOCAL;
-	if (local)
+	if (sink_driver_local())
 		return 0;
 	bell = (struct watch){.ready = bell_ready, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 	if (bell.fd < 0)
@@ -128,55 +108,22 @@ int sink_setup(const char *name, const char *state_dir, struct error *err)
 	return 0;
 }
 
-/* ---- calling the driver ------------------------------------------------------------------------------------------------------------- */
+/* ---- from the loop -------------------------------------------------------------------------------------------------------------------- */
 
-static void deliver(struct sink *k, const struct dockerd_log_message *m, uint32_t n)
+/* Nothing is tried twice. */
+static void deliver_now(struct sink *k, const struct dockerd_log_message *m, uint32_t n)
 {
-	const struct dockerd_log_ops *ops = &driver.plugin->ops.log;
-
 	while (n) {
-		struct dockerd_error derr = plugin_error_init();
 		struct error err = ERROR_INIT;
-		uint32_t done = 0;
-		int32_t r;
+		uint32_t done;
 
-		if (k->threaded) {
-			struct plugin_call call;
-
-			if (plugin_enter(&driver, "write", k->name, &call, &err) == 0) {
-				r = ops->write(driver.self, k->handle, m, n, &done, &derr);
-				r = plugin_leave(&call, r, &derr, &err);
-			} else {
-				r = -1;
-			}
-		} else {
-			r = ops->write(driver.self, k->handle, m, n, &done, &derr);
-			if (r != 0)
-				r = plugin_error(driver.plugin, "write", &derr, &err);
-		}
-		if (r == 0) {
-			k->failing = false;
+		if (sink_driver_write(k, m, n, &done, &err) == 0)
 			return;
-		}
-		/* the message that failed is lost, and said once until one succeeds */
-		if (!k->failing)
-			log_error("Error writing log message", "container", k->name, "error",
-				  err.text);
-		k->failing = true;
-		if (done >= n)
-			return;
-		m += done + 1;
-		n -= done + 1;
+		sink_say_lost(k, &err);
+		done += done < n; /* the one that failed */
+		m += done;
+		n -= done;
 	}
-}
-
-static void flush_driver(struct sink *k)
-{
-	const struct dockerd_log_ops *ops = &driver.plugin->ops.log;
-	struct dockerd_error derr = plugin_error_init();
-
-	if (ops->flush && ops->flush(driver.self, k->handle, &derr) != 0)
-		log_error("Error flushing log", "container", k->name, "error", derr.text);
 }
 
 /* ---- with a thread -------------------------------------------------------------------------------------------------------------------- */
@@ -189,22 +136,89 @@ static void sink_free(struct sink *k)
 		k->head = q->next;
 		free(q);
 	}
-	driver.plugin->ops.log.stream_close(driver.self, k->handle);
+	sink_driver_close(k);
+	told_free(&k->told);
+	if (k->cancel >= 0)
+		close(k->cancel);
 	pthread_mutex_destroy(&k->lock);
 	pthread_cond_destroy(&k->work);
+	free(k->failed);
 	free(k->name);
 	free(k);
 }
 
+/* The sink is not there: wait before the next try. False: nobody wants one. */
+static bool back_off(struct sink *k, const struct error *err)
+{
+	struct timespec ts;
+	int64_t until;
+	LOCK_SCOPE(&k->lock);
+
+	if (!k->backoff)
+		log_warn("the sink of a log is not available: messages wait", "driver",
+			 sink_driver.plugin->name, "container", k->name, "error", err->text);
+	k->backoff = !k->backoff ? BACKOFF_FIRST : k->backoff * 2;
+	if (k->backoff > BACKOFF_MAX)
+		k->backoff = BACKOFF_MAX;
+	until = clock_mono_ns() + k->backoff;
+	ts = (struct timespec){(time_t)(until / 1000000000), (long)(until % 1000000000)};
+	while (!k->closing && pthread_cond_timedwait(&k->work, &k->lock, &ts) == 0)
+		;
+	return !k->closing;
+}
+
+static void is_back(struct sink *k)
+{
+	if (k->backoff)
+		log_info("the sink of a log is available again", "driver", sink_driver.plugin->name,
+			 "container", k->name);
+	k->backoff = 0;
+}
+
+static void count_dropped(struct sink *k, uint64_t n)
+{
+	LOCK_SCOPE(&k->lock);
+
+	k->dropped += n;
+}
+
+static void deliver(struct sink *k, const struct dockerd_log_message *m, uint32_t n)
+{
+	while (n) {
+		struct error err = ERROR_INIT;
+		uint32_t done;
+
+		if (sink_driver_write(k, m, n, &done, &err) == 0) {
+			is_back(k);
+			return;
+		}
+		m += done;
+		n -= done;
+		if (!n)
+			return;
+		if (err.kind == ERR_UNAVAILABLE) {
+			if (back_off(k, &err))
+				continue;
+		} else if (err.kind != ERR_CANCELLED) {
+			sink_say_lost(k, &err);
+			m++;
+			n--;
+			continue;
+		}
+		count_dropped(k, n);
+		return;
+	}
+}
+
 static void deliver_queue(struct sink *k, struct queued *list)
 {
-	struct dockerd_log_message *batch = xcalloc(DRIVER_MESSAGES, sizeof(*batch));
+	auto_free struct dockerd_log_message *batch = xcalloc(BATCH_MAX, sizeof(*batch));
 
 	while (list) {
 		struct queued *first = list;
 		uint32_t n = 0;
 
-		for (; list && n < DRIVER_MESSAGES; list = list->next)
+		for (; list && n < BATCH_MAX; list = list->next)
 			batch[n++] = list->m;
 		deliver(k, batch, n);
 		while (first != list) {
@@ -214,45 +228,82 @@ static void deliver_queue(struct sink *k, struct queued *list)
 			free(q);
 		}
 	}
-	free(batch);
+}
+
+/* True when it is open. Whatever comes of it, the loop is told. */
+static bool thread_open(struct sink *k)
+{
+	struct error err = ERROR_INIT;
+	int r;
+
+	while ((r = sink_driver_open(k, &k->told, &err)) < 0 && k->patient &&
+	       err.kind == ERR_UNAVAILABLE && back_off(k, &err))
+		error_clear(&err);
+	if (r == 0)
+		is_back(k);
+	told_free(&k->told);
+	pthread_mutex_lock(&k->lock);
+	k->opening = false;
+	if (r < 0) {
+		k->failed = xnew(struct error);
+		*k->failed = err;
+	}
+	if (!k->closing)
+		ring(k);
+	/* a sink that could not be opened takes nothing, and waits to be closed */
+	while (r < 0 && !k->closing)
+		pthread_cond_wait(&k->work, &k->lock);
+	pthread_mutex_unlock(&k->lock);
+	return r == 0;
+}
+
+/* With the lock held. False: nothing is left to do. */
+static bool thread_step(struct sink *k)
+{
+	struct queued *list = k->head;
+	size_t taken = k->bytes;
+
+	if (list) {
+		k->head = NULL;
+		k->tail = &k->head;
+		pthread_mutex_unlock(&k->lock);
+		deliver_queue(k, list);
+		pthread_mutex_lock(&k->lock);
+		k->bytes -= taken;
+		if (k->was_full && !k->closing)
+			ring(k);
+		k->was_full = false;
+	} else if (k->drain) {
+		k->drain = false;
+		pthread_mutex_unlock(&k->lock);
+		sink_driver_flush(k);
+		pthread_mutex_lock(&k->lock);
+		k->drained = true;
+		if (!k->closing)
+			ring(k);
+	} else if (k->closing) {
+		return false;
+	} else {
+		pthread_cond_wait(&k->work, &k->lock);
+	}
+	return true;
 }
 
 static void *sink_thread(void *arg)
 {
 	struct sink *k = arg;
+	char text[32];
 
-	pthread_mutex_lock(&k->lock);
-	for (;;) {
-		struct queued *list = k->head;
-		size_t taken = k->bytes;
-
-		if (list) {
-			k->head = NULL;
-			k->tail = &k->head;
-			pthread_mutex_unlock(&k->lock);
-			deliver_queue(k, list);
-			pthread_mutex_lock(&k->lock);
-			k->bytes -= taken;
-			if (k->was_full && !k->closing)
-				ring(k);
-			k->was_full = false;
-			continue;
-		}
-		if (k->drain) {
-			k->drain = false;
-			pthread_mutex_unlock(&k->lock);
-			flush_driver(k);
-			pthread_mutex_lock(&k->lock);
-			k->drained = true;
-			if (!k->closing)
-				ring(k);
-			continue;
-		}
-		if (k->closing)
-			break;
-		pthread_cond_wait(&k->work, &k->lock);
+	if (thread_open(k)) {
+		pthread_mutex_lock(&k->lock);
+		while (thread_step(k))
+			;
+		pthread_mutex_unlock(&k->lock);
 	}
-	pthread_mutex_unlock(&k->lock);
+	snprintf(text, sizeof(text), "%" PRIu64, k->dropped);
+	if (k->dropped)
+		log_warn("log messages were dropped", "driver", sink_driver.plugin->name,
+			 "container", k->name, "messages", text);
 	sink_free(k);
 	return NULL;
 }
@@ -283,69 +334,56 @@ static void enqueue(struct sink *k, const struct dockerd_log_message *m)
 
 /* ---- the loop's side -------------------------------------------------------------------------------------------------------------------- */
 
-static struct dockerd_key_value *key_values(const struct pairs *p)
+static void told_copy(struct told *to, const struct told *from)
 {
-	struct dockerd_key_value *kv = xcalloc(p->n + 1, sizeof(*kv));
-
-	for (size_t i = 0; i < p->n; i++)
-		kv[i] = (struct dockerd_key_value){p->v[i].key, p->v[i].value};
-	return kv;
+	*to = (struct told){.container_id = xstrdup_null(from->container_id),
+			    .container_name = xstrdup_null(from->container_name),
+			    .image_id = xstrdup_null(from->image_id),
+			    .image_name = xstrdup_null(from->image_name),
+			    .command = xstrdup_null(from->command),
+			    .log_path = xstrdup_null(from->log_path),
+			    .daemon_name = xstrdup_null(from->daemon_name),
+			    .created = from->created};
+	pairs_copy(&to->labels, &from->labels);
+	pairs_copy(&to->env, &from->env);
+	pairs_copy(&to->options, &from->options);
 }
 
-static int open_handle(const struct told *t, void **handle, struct error *err)
+static int start_thread(struct sink *k, const struct told *t, struct error *err)
 {
-	struct dockerd_options *o = NULL;
-	struct dockerd_error derr = plugin_error_init();
-	struct dockerd_key_value *labels, *env;
-	struct dockerd_log_info info;
-	int32_t r;
+	pthread_condattr_t attr;
 
-	if (plugin_options_parse(driver.plugin, DOCKERD_SCOPE_CONTAINER, &t->options, &o, err) < 0)
-		return -1;
-	labels = key_values(&t->labels);
-	env = key_values(&t->env);
-	info = (struct dockerd_log_info){
-	    .size = sizeof(info),
-	    .label_count = (uint32_t)t->labels.n,
-	    .env_count = (uint32_t)t->env.n,
-	    .container_id = t->container_id,
-	    .container_name = t->container_name,
-	    .image_id = t->image_id,
-	    .image_name = t->image_name,
-	    .command = t->command,
-	    .created = t->created,
-	    .log_path = t->log_path,
-	    .daemon_name = t->daemon_name,
-	    .labels = labels,
-	    .env = env,
-	    .options = o,
-	};
-	r = driver.plugin->ops.log.stream_open(driver.self, &info, handle, &derr);
-	free(labels);
-	free(env);
-	plugin_options_free(o);
-	return r == 0 ? 0 : plugin_error(driver.plugin, "stream_open", &derr, err);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_destroy(&k->work);
+	pthread_cond_init(&k->work, &attr);
+	pthread_condattr_destroy(&attr);
+	k->cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (k->cancel < 0)
+		return error_sys(err, errno, "eventfd");
+	told_copy(&k->told, t);
+	k->opening = true;
+	return thread_start("log-sink", sink_thread, k, err);
 }
 
-struct sink *sink_open(struct stream *s, const struct told *t, bool non_blocking,
-		       uint64_t max_buffer, struct error *err)
+struct sink *sink_open(struct stream *s, const struct told *t, const struct sink_mode *mode,
+		       struct error *err)
 {
-	struct sink *k;
-	void *handle = NULL;
+	struct sink *k = xnew(struct sink);
 
-	if (open_handle(t, &handle, err) < 0)
-		return NULL;
-	k = xnew(struct sink);
 	k->stream = s;
-	k->handle = handle;
 	k->name = xstrdup(t->container_id ? t->container_id : s->id);
-	k->threaded = !local;
-	k->non_blocking = non_blocking;
-	k->limit = !non_blocking ? QUEUE_MAX : max_buffer ? (size_t)max_buffer : RING_MAX;
+	k->threaded = !sink_driver_local();
+	k->patient = mode->patient;
+	k->non_blocking = mode->non_blocking;
+	k->limit = !mode->non_blocking ? QUEUE_MAX
+		   : mode->max_buffer  ? (size_t)mode->max_buffer
+				       : RING_MAX;
 	k->tail = &k->head;
+	k->cancel = -1;
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_cond_init(&k->work, NULL);
-	if (k->threaded && thread_start("log-sink", sink_thread, k, err) < 0) {
+	if ((k->threaded ? start_thread(k, t, err) : sink_driver_open(k, t, err)) < 0) {
 		sink_free(k);
 		return NULL;
 	}
@@ -356,7 +394,7 @@ void sink_write(struct sink *k, const struct dockerd_log_message *m, uint32_t n)
 {
 	FAULT("logd.sink.write");
 	if (!k->threaded) {
-		deliver(k, m, n);
+		deliver_now(k, m, n);
 		return;
 	}
 	pthread_mutex_lock(&k->lock);
@@ -368,23 +406,34 @@ void sink_write(struct sink *k, const struct dockerd_log_message *m, uint32_t n)
 	pthread_mutex_unlock(&k->lock);
 }
 
-bool sink_full(const struct sink *k)
+bool sink_full(struct sink *k)
 {
-	struct sink *mutable = (struct sink *)(uintptr_t)k;
 	bool full;
 
 	if (!k->threaded)
 		return false;
-	pthread_mutex_lock(&mutable->lock);
+	pthread_mutex_lock(&k->lock);
 	full = k->was_full;
-	pthread_mutex_unlock(&mutable->lock);
+	pthread_mutex_unlock(&k->lock);
 	return full;
+}
+
+bool sink_opening(struct sink *k)
+{
+	bool opening;
+
+	if (!k->threaded)
+		return false;
+	pthread_mutex_lock(&k->lock);
+	opening = !k->answered;
+	pthread_mutex_unlock(&k->lock);
+	return opening;
 }
 
 void sink_drain(struct sink *k)
 {
 	if (!k->threaded) {
-		flush_driver(k);
+		sink_driver_flush(k);
 		stream_sink_idle(k->stream);
 		return;
 	}
@@ -396,20 +445,15 @@ void sink_drain(struct sink *k)
 
 void sink_close(struct sink *k)
 {
-	char text[32];
-
 	if (!k->threaded) {
 		sink_free(k);
 		return;
 	}
 	pthread_mutex_lock(&k->lock);
-	snprintf(text, sizeof(text), "%" PRIu64, k->dropped);
-	if (k->dropped)
-		log_warn("log messages were dropped: the buffer of non-blocking mode was full",
-			 "container", k->name, "messages", text);
 	k->closing = true;
 	k->stream = NULL;
 	unring(k);
+	eventfd_write(k->cancel, 1);
 	pthread_cond_signal(&k->work);
 	pthread_mutex_unlock(&k->lock);
 }

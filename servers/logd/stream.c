@@ -12,10 +12,11 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 struct map streams = MAP_INIT;
-static size_t n_finishing;
+static size_t n_timed; /* streams that wait for a deadline: to be finished, or for their sink */
 
 /* Every read goes here; a begun line is put in front of it. */
 static char space[PART_MAX + READ_MAX];
@@ -225,12 +226,39 @@ static void start_source(struct source *src, int *fd)
 	src->ended = src->watch.fd < 0;
 }
 
-int stream_start(struct stream *s, struct stream_fds *fds, struct error *err)
+static void start_waits(struct stream *s, struct request *r, int timeout_ms)
 {
+	s->start = r;
+	s->start_deadline = clock_mono_ns() + (int64_t)timeout_ms * 1000000;
+	n_timed++;
+}
+
+/* The answer to LOGD_START; failed NULL: it is started. */
+static void start_answer(struct stream *s, const struct error *failed)
+{
+	struct request *r = s->start;
+
+	if (!s->start_deadline)
+		return;
+	s->start = NULL;
+	s->start_deadline = 0;
+	n_timed--;
+	if (r && failed)
+		request_failed(r, failed);
+	else if (r)
+		request_done(r);
+}
+
+int stream_start(struct stream *s, struct stream_fds *fds, bool patient, int timeout_ms,
+		 struct request *r, struct error *err)
+{
+	struct sink_mode mode = {
+	    .patient = patient, .non_blocking = s->non_blocking, .max_buffer = s->max_buffer};
+
 	if (s->running)
 		return 0; /* a returned daemon hands over what we have: keep ours */
 	if (!s->exec) {
-		s->sink = sink_open(s, &s->told, s->non_blocking, s->max_buffer, err);
+		s->sink = sink_open(s, &s->told, &mode, err);
 		if (!s->sink)
 			return -1;
 	}
@@ -248,13 +276,50 @@ int stream_start(struct stream *s, struct stream_fds *fds, struct error *err)
 	if (!s->input.len)
 		clients_input_ready(s); /* who had to wait for room */
 	stream_resume(s);
-	return 0;
+	if (patient || !s->sink || !sink_opening(s->sink))
+		return 0;
+	start_waits(s, r, timeout_ms);
+	return 1;
+}
+
+/* A start that came to nothing: as if it had not been asked for. Clients stay. */
+static void unstart(struct stream *s)
+{
+	struct source *both[] = {&s->out, &s->err};
+
+	sink_close(s->sink);
+	s->sink = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
+		loop_close(&both[i]->watch);
+		split_free(&both[i]->split);
+		both[i]->ended = true;
+	}
+	loop_close(&s->in_watch);
+	s->running = false;
+}
+
+void stream_sink_opened(struct stream *s, const struct error *failed)
+{
+	if (failed && s->start_deadline && !s->finishing) {
+		unstart(s);
+	} else if (failed) {
+		log_error("output of a container is not logged", "container", s->id, "error",
+			  failed->text);
+		sink_close(s->sink);
+		s->sink = NULL;
+		stream_resume(s);
+		stream_sink_idle(s);
+	}
+	start_answer(s, failed);
 }
 
 static void finished(struct stream *s)
 {
 	struct request *r = s->finish;
+	struct error ended = ERROR_INIT;
 
+	error_set(&ended, ERR_CANCELLED, "the container has ended before its log was open");
+	start_answer(s, &ended);
 	if (s->sink)
 		sink_close(s->sink);
 	s->sink = NULL;
@@ -262,7 +327,7 @@ static void finished(struct stream *s)
 	str_free(&s->input);
 	clients_end(s);
 	if (s->finishing)
-		n_finishing--;
+		n_timed--;
 	s->finish = NULL;
 	s->finishing = s->running = s->draining = s->in_ended = false;
 	if (r)
@@ -290,7 +355,7 @@ void stream_finish(struct stream *s, struct request *r, int timeout_ms)
 {
 	s->finish = r;
 	if (!s->finishing)
-		n_finishing++;
+		n_timed++;
 	s->finishing = true;
 	s->finish_deadline = clock_mono_ns() + (int64_t)timeout_ms * 1000000;
 	FAULT("logd.stream.finish");
@@ -319,17 +384,29 @@ static void finish_now(struct stream *s)
 			source_end(both[i]);
 }
 
+/* The sink hangs while it is opened. */
+static void start_late(struct stream *s)
+{
+	struct error late = ERROR_INIT;
+
+	error_set(&late, ERR_UNAVAILABLE, "the log driver has not opened its sink in time");
+	unstart(s);
+	start_answer(s, &late);
+}
+
 int64_t stream_deadline(void)
 {
 	int64_t first = INT64_MAX;
 	struct map_entry *e;
 	size_t i = 0;
 
-	while (n_finishing && (e = map_next(&streams, &i))) {
+	while (n_timed && (e = map_next(&streams, &i))) {
 		const struct stream *s = e->value;
 
 		if (s->finishing && s->finish_deadline < first)
 			first = s->finish_deadline;
+		if (s->start_deadline && s->start_deadline < first)
+			first = s->start_deadline;
 	}
 	return first;
 }
@@ -339,11 +416,13 @@ void stream_tick(int64_t now)
 	struct map_entry *e;
 	size_t i = 0;
 
-	while (n_finishing && (e = map_next(&streams, &i))) {
+	while (n_timed && (e = map_next(&streams, &i))) {
 		struct stream *s = e->value;
 
 		if (s->finishing && s->finish_deadline <= now)
 			finish_now(s);
+		else if (s->start_deadline && s->start_deadline <= now)
+			start_late(s);
 	}
 }
 

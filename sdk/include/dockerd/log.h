@@ -3,7 +3,9 @@
  * Log drivers. The writer half runs in dockerd-logd, one process per driver, which reads the containers' output; the reader half runs in the
  * daemon and works from files alone, so that logs can be read while dockerd-logd is away, and the daemon never waits for a sink.
  *
- * A write may block (a remote sink): it stops only that container's output, and only if its mode is "blocking".
+ * A driver without DOCKERD_LOG_CAP_LOCAL may wait for its sink in stream_open, write, flush and stream_close: the calls of a stream come one after
+ * the other from a thread of its own, and hold up that container's output only (and only in mode "blocking"). info->cancel_fd tells when nobody
+ * waits for it any more.
  *
  * Object for DOCKERD_PER_OBJECT: the stream (one container's log).
  */
@@ -18,8 +20,8 @@ extern "C" {
 
 #define DOCKERD_LOG_CAP_READ UINT64_C(1) /* docker logs works */
 /*
- * write waits for nothing but this machine's disk: it is then called from the loop that reads all containers' output. Without it each stream
- * gets a thread of its own.
+ * Nothing waits for more than this machine's disk: the writer half is then called from the loop that reads all containers' output. Without it
+ * each stream gets a thread of its own.
  */
 #define DOCKERD_LOG_CAP_LOCAL UINT64_C(2)
 
@@ -30,7 +32,12 @@ extern "C" {
 struct dockerd_log_info {
 	uint32_t size;
 	uint32_t label_count, env_count;
-	uint32_t reserved;
+	/*
+	 * Writer half: becomes readable, and stays so, when the container was removed, its end waited for too long, or dockerd-logd is about to
+	 * end: poll(2) it beside your socket and return DOCKERD_ERR_CANCELLED. Valid as long as the stream. -1: none. A driver that does not look at
+	 * it is left alone with its thread: its call may go on, and what it had not taken is lost, but nobody waits for it.
+	 */
+	int32_t cancel_fd;
 	const char *container_id, *container_name; /* name without the slash */
 	const char *image_id, *image_name;
 	const char *command; /* entrypoint and arguments, joined by blanks */
@@ -68,11 +75,20 @@ struct dockerd_log_ops {
 	/* Check options that the table can't express, without side effect; at `docker create`. NULL: nothing to check. */
 	int32_t (*validate)(const struct dockerd_options *options, struct dockerd_error *err);
 	/* Writer half. */
+	/*
+	 * A start of a container fails with the error, or after 10 seconds. When dockerd-logd takes over a container that runs,
+	 * DOCKERD_ERR_UNAVAILABLE is tried again, at growing intervals; its output waits meanwhile.
+	 */
 	int32_t (*stream_open)(void *self, const struct dockerd_log_info *info, void **stream, struct dockerd_error *err);
-	/* n messages in order; on error *done says how many were taken. */
+	/*
+	 * n messages in order; on error *done says how many were taken. DOCKERD_ERR_UNAVAILABLE: the rest is offered again, at growing intervals (0.1
+	 * to 10 s); meanwhile the container waits when 64 KiB are queued (mode "blocking"), or what exceeds max-buffer-size is dropped and counted
+	 * ("non-blocking"). DOCKERD_ERR_CANCELLED after cancel_fd: the rest is dropped. Any other error, and every error of a driver with
+	 * CAP_LOCAL: the message behind *done is dropped, which the daemon's log says at most every ten seconds, and the rest is offered again.
+	 */
 	int32_t (*write)(void *self, void *stream, const struct dockerd_log_message *messages, uint32_t n, uint32_t *done,
 			 struct dockerd_error *err);
-	/* Everything written so far is visible to readers. NULL: it always is. */
+	/* Everything written so far is visible to readers, or with the sink. NULL: it always is. Called when the container has ended. */
 	int32_t (*flush)(void *self, void *stream, struct dockerd_error *err);
 	void (*stream_close)(void *self, void *stream);
 	/* Reader half (DOCKERD_LOG_CAP_READ). */
@@ -83,8 +99,7 @@ struct dockerd_log_ops {
 	/* Descriptor that becomes readable when read_next may have more (inotify); -1: none, the daemon asks after each write it hears of. */
 	int32_t (*read_wait_fd)(void *self, void *reader);
 	void (*read_close)(void *self, void *reader);
-	/* Remove what the driver keeps of a container's log (files beside log_path). NULL: the directory goes with the container. */
-	int32_t (*remove)(void *self, const struct dockerd_log_info *info, struct dockerd_error *err);
+	/* Files stand beside log_path: that directory goes with the container. */
 };
 
 #ifdef __cplusplus
