@@ -3,7 +3,7 @@
 AM_TESTS_ENVIRONMENT = DOCKERD_LIBEXECDIR="$(abs_top_builddir)" DOCKERD_DRIVER_PATH="$(abs_top_builddir)/drivers"; \
 	export DOCKERD_LIBEXECDIR DOCKERD_DRIVER_PATH;
 if EXEC_NATIVE
-exec_tests = tests/drivers/test_exec tests/drivers/test_exec_hold tests/drivers/test_exec_faults
+exec_tests = tests/drivers/test_exec tests/drivers/test_exec_hold tests/drivers/test_exec_faults tests/drivers/test_exec_monitor
 check_PROGRAMS += $(exec_tests)
 TESTS += $(exec_tests)
 exec_check = tests/drivers/exec_check.c tests/drivers/exec_check.h tests/drivers/exec_fixture.c tests/drivers/exec_fixture.h
@@ -13,6 +13,15 @@ tests_drivers_test_exec_hold_SOURCES = $(exec_check) tests/drivers/test_exec_hol
 tests_drivers_test_exec_hold_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
 tests_drivers_test_exec_faults_SOURCES = $(exec_check) tests/drivers/test_exec_faults.c
 tests_drivers_test_exec_faults_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
+tests_drivers_test_exec_monitor_SOURCES = $(exec_check) tests/drivers/test_exec_monitor.c
+tests_drivers_test_exec_monitor_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_DRIVER='"$(abs_top_builddir)/tests/drivers/.libs/monitored.so"'
+tests_drivers_test_exec_monitor_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
+check_LTLIBRARIES += tests/drivers/monitored.la
+tests_drivers_monitored_la_SOURCES = tests/drivers/monitored.c core/base/error.c core/base/json_parse.c core/base/json_write.c \
+	core/base/map.c core/base/mem.c core/base/str.c
+tests_drivers_monitored_la_CFLAGS = $(DRIVER_CFLAGS)
+tests_drivers_monitored_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL) -rpath /nowhere
+tests_drivers_monitored_la_LIBADD = $(CJSON_LIBS)
 endif
 if HAVE_CMOCKA
 if LOG_JSON_FILE

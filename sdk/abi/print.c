@@ -152,7 +152,7 @@ int main(void)
 	AT(dockerd_created, netns_fd);
 	AT(dockerd_created, netlink_fd);
 	AT(dockerd_created, console_fd);
-	AT(dockerd_created, reserved);
+	AT(dockerd_created, wait_pid);
 	AT(dockerd_created, cgroup);
 	SIZE(dockerd_exec_ops);
 	AT(dockerd_exec_ops, common);

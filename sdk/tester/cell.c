@@ -290,7 +290,8 @@ int32_t cell_create(struct cell *c)
 		return -1;
 	}
 	judge_created(c);
-	c->init = (pid_t)c->answer->made.pid;
+	c->init =
+	    (pid_t)(c->answer->made.wait_pid ? c->answer->made.wait_pid : c->answer->made.pid);
 	memcpy(c->cgroup, c->answer->made.cgroup, sizeof(c->cgroup));
 	c->console = take(c, c->answer->made.console_fd);
 	return 0;

@@ -65,6 +65,8 @@ static int send_created(struct run *r, uint32_t seq, struct dockerd_created *mad
 	m.seq = seq;
 	msg_put_u32(&m, TAG_PID, made->pid);
 	msg_put_u64(&m, TAG_START_TIME, proc_start_time((pid_t)made->pid));
+	if (made->wait_pid)
+		msg_put_u32(&m, TAG_WAIT_PID, made->wait_pid);
 	msg_put_str(&m, TAG_CGROUP, made->cgroup);
 	bad = put_fd(&m, TAG_NETNS, &made->netns_fd) | put_fd(&m, TAG_NETLINK, &made->netlink_fd) |
 	      put_fd(&m, TAG_CONSOLE, &made->console_fd);

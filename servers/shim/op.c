@@ -175,8 +175,8 @@ static void process_made(struct shim *s, struct op *op, struct msg *m)
 	int console;
 
 	op->proc = NULL;
-	p->pid = (pid_t)msg_get_u32(m, TAG_PID, 0);
-	p->start_time = msg_get_u64(m, TAG_START_TIME, 0);
+	proc_runs(p, (pid_t)msg_get_u32(m, TAG_PID, 0), msg_get_u64(m, TAG_START_TIME, 0),
+		  (pid_t)msg_get_u32(m, TAG_WAIT_PID, 0));
 	console = msg_take_fd(m, TAG_CONSOLE);
 	if (console >= 0) { /* a copy stays with us */
 		p->console = fcntl(console, F_DUPFD_CLOEXEC, 3);

@@ -12,9 +12,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,7 +24,7 @@ struct proc *proc_new(struct shim *s, const char *exec_id)
 {
 	struct proc *p = xnew(struct proc);
 
-	p->held[0] = p->held[1] = p->held[2] = p->console = -1;
+	p->held[0] = p->held[1] = p->held[2] = p->console = p->pidfd = -1;
 	snprintf(p->exec_id, sizeof(p->exec_id), "%s", exec_id ? exec_id : "");
 	p->next = s->procs;
 	s->procs = p;
@@ -44,7 +46,30 @@ void proc_free(struct shim *s, struct proc *p)
 			break;
 		}
 	proc_close_stdio(p);
+	fd_close(&p->pidfd);
 	free(p);
+}
+
+void proc_runs(struct proc *p, pid_t pid, uint64_t start_time, pid_t wait_pid)
+{
+	p->pid = pid;
+	p->start_time = start_time;
+	p->wait_pid = wait_pid ? wait_pid : pid;
+	if (p->wait_pid == pid)
+		return;
+	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	/* Opened before it is compared: from here on the descriptor can't change its process. */
+	if (p->pidfd >= 0 && proc_start_time(pid) != start_time)
+		fd_close(&p->pidfd);
+}
+
+int proc_signal(const struct proc *p, int signo)
+{
+	if (p->wait_pid == p->pid)
+		return kill(p->pid, signo);
+	if (p->pidfd < 0)
+		return errno = ESRCH, -1;
+	return (int)syscall(SYS_pidfd_send_signal, p->pidfd, signo, NULL, 0);
 }
 
 struct proc *proc_find(struct shim *s, const char *exec_id)
@@ -105,10 +130,10 @@ void proc_ended_early(struct shim *s, struct proc *p)
 	siginfo_t info = {0};
 
 	/* Still our child, alive or not: the list below is about an earlier owner of that number. */
-	if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+	if (waitid(P_PID, (id_t)p->wait_pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
 		return;
 	for (size_t i = s->n_orphans; i-- > 0;)
-		if (s->orphans[i].pid == p->pid) {
+		if (s->orphans[i].pid == p->wait_pid) {
 			record_end(s, p, s->orphans[i].status, s->orphans[i].time);
 			return;
 		}
@@ -127,7 +152,7 @@ static void keep_orphan(struct shim *s, pid_t pid, int status)
 static struct proc *proc_of_pid(struct shim *s, pid_t pid)
 {
 	for (struct proc *p = s->procs; p; p = p->next)
-		if (p->pid == pid && !p->ended)
+		if (p->wait_pid == pid && !p->ended)
 			return p;
 	return NULL;
 }

@@ -109,7 +109,7 @@ static int signal_process(struct shim *s, struct client *c, struct msg *m, struc
 		return -1;
 	if (!p->pid || p->ended)
 		return error_set(err, ERR_NOT_FOUND, "the process has ended");
-	if (kill(p->pid, signo) < 0)
+	if (proc_signal(p, signo) < 0)
 		return error_sys(err, errno, "signal %d", signo);
 	return 1;
 }
@@ -170,7 +170,7 @@ static int delete_container(struct shim *s, struct client *c, struct msg *m, str
 	}
 	for (struct proc *p = s->procs; p; p = p->next)
 		if (p->pid && !p->ended)
-			kill(p->pid, SIGKILL);
+			proc_signal(p, SIGKILL);
 	return op_begin(s, c, m, NULL, err);
 }
 

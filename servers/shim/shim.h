@@ -23,7 +23,9 @@
 /* A process of the container that the daemon knows: the first one (exec_id "") or an exec'd one. */
 struct proc {
 	struct proc *next;
-	pid_t pid; /* 0: not made yet, or ended and reaped */
+	pid_t pid;      /* 0: not made yet */
+	pid_t wait_pid; /* our child whose end is its end; mostly the same */
+	int pidfd;      /* of a pid that is not our child, and so may become another's; else -1 */
 	bool ended;
 	uint64_t start_time;
 	int held[3], console; /* owned; -1: none */
@@ -103,8 +105,11 @@ struct proc *proc_new(struct shim *s, const char *exec_id);
 void proc_free(struct shim *s, struct proc *p);
 /* NULL or "": the first process. NULL if unknown. */
 struct proc *proc_find(struct shim *s, const char *exec_id);
-/* It runs under this pid from now on; if it has ended already, that is recorded. */
+/* It runs from now on; wait_pid 0: pid is our child. If it has ended already, that is recorded when proc_ended_early is called. */
+void proc_runs(struct proc *p, pid_t pid, uint64_t start_time, pid_t wait_pid);
 void proc_ended_early(struct shim *s, struct proc *p);
+/* 0 or -1 with errno: ESRCH also if it has ended and is not yet reaped. */
+int proc_signal(const struct proc *p, int signo);
 void proc_close_stdio(struct proc *p);
 void reap(struct shim *s);
 void oom_check(struct shim *s);

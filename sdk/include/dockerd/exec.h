@@ -5,7 +5,7 @@
  * Loaded only by dockerd-exec, a short-lived single-threaded program that a container's shim starts for each operation: the driver may
  * fork, unshare and setns at will, and a crash costs one operation. The shim is a subreaper: every process that the driver
  * leaves behind must end up as the shim's child (clone with CLONE_PARENT, or a double fork), because the shim reaps it and
- * reports its exit. Nothing is kept in memory between operations; what a driver must remember goes into `state_fd`.
+ * reports its exit (see also wait_pid). Nothing is kept in memory between operations; what a driver must remember goes into `state_fd`.
  *
  * What to run is an OCI runtime-spec config.json text (version 1.2): the daemon's single interpretation of the user's wishes. Three things
  * are resolved outside it: root.path is "rootfs", whose mounted directory comes as `rootfs_fd`; linux.seccomp is left out of the spec and
@@ -59,7 +59,11 @@ struct dockerd_created {
 	int32_t netns_fd;  /* new network namespace, or -1 */
 	int32_t netlink_fd; /* NETLINK_ROUTE socket born in it, or -1 */
 	int32_t console_fd; /* pty master if stdio.terminal, else -1 */
-	uint32_t reserved;
+	/*
+	 * A driver whose tool keeps a process of its own beside the container's (lxc's monitor) can't make `pid` the shim's child: this is the
+	 * child whose end means the end of `pid`, with its wait status. 0: pid itself.
+	 */
+	uint32_t wait_pid;
 	char cgroup[1024]; /* cgroup path below each hierarchy's mount ("/docker/ID"), for stats and OOM watching; "" if none */
 };
 
