@@ -63,7 +63,9 @@ libbox_a_SOURCES = tests/lib/box.c tests/lib/box.h tests/lib/client.c tests/driv
 libbox_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 check_PROGRAMS += tests/lib/guest
 tests_lib_guest_SOURCES = tests/lib/guest.c
-tests_lib_guest_LDFLAGS = $(AM_LDFLAGS) $(STATIC_LDFLAGS)
+tests_lib_guest_CFLAGS = $(inside_cflags)
+tests_lib_guest_LDFLAGS = $(inside_ldflags)
+tests_lib_guest_LDADD =
 box_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 box_libs = libbox.a libbase.a $(CJSON_LIBS)
 box_tests = tests/api/test_authz tests/api/test_requests tests/api/test_streams tests/api/test_load tests/crash/test_crash \
@@ -94,6 +96,6 @@ tests_api_test_load_CPPFLAGS = $(box_cppflags)
 tests_api_test_load_LDADD = $(box_libs)
 EXTRA_DIST += tests/vm/README tests/vm/cgroup2.sh tests/vm/lib.sh tests/vm/run tests/vm/systemd.sh
 EXTRA_DIST += try check LICENSE README.md HACKING.md docs/architecture.md docs/compat-choices.md tests/allowed-skips tests/lib/setup.sh \
-	tests/lib/count.sh tests/lib/system.sh tests/lib/on-terminal.py tests/system/run tests/system/10-run.sh tests/system/20-streams.sh \
+	tests/lib/count.sh tests/lib/coverage.sh tests/lib/system.sh tests/lib/on-terminal.py tests/system/run tests/system/10-run.sh tests/system/20-streams.sh \
 	tests/system/30-life.sh tests/system/40-images.sh tests/system/50-network.sh tests/system/60-restart.sh tests/system/70-kills.sh \
 	tests/system/80-growth.sh

@@ -99,7 +99,7 @@ caught exits EXITS "it ended the process with exit"
 caught probe-leaves PROBE "probe left files in root: probed"
 caught exports-more EXPORTS "helper_that_should_be_static"
 caught memory-leaker MEMORY "host memory"
-caught no-check-of-alloc SERVICE "it crashed: killed by signal 11"
+caught no-check-of-alloc SERVICE "it crashed: killed by signal"
 caught closes-ours CLOSES "not the driver's was closed"
 echo "1..$n"
 exit $failed

@@ -2,7 +2,12 @@
 # libFuzzer targets, built on demand in a tree of their own:
 #	../configure CC=clang CFLAGS="-g -O1 -fsanitize=fuzzer-no-link,address,undefined" && make fuzz_spec
 #	./fuzz_json_file ../tests/fuzz/corpus/json_file -runs=100000
-EXTRA_PROGRAMS += fuzz_tar fuzz_image fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_logd
+fuzz_programs = fuzz_tar fuzz_image fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_logd fuzz_http fuzz_msg
+EXTRA_PROGRAMS += $(fuzz_programs)
+fuzzers: $(fuzz_programs)
+list-fuzzers:
+	@echo $(fuzz_programs)
+.PHONY: fuzzers list-fuzzers
 fuzz_spec_SOURCES = tests/fuzz/fuzz_spec.c
 fuzz_spec_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_spec_LDADD = libspec.a libbase.a $(CJSON_LIBS)
@@ -50,7 +55,6 @@ tests_fuzz_corpus_image_SOURCES = $(fuzz_image_SOURCES) tests/fuzz/main.c
 tests_fuzz_corpus_image_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/image"'
 tests_fuzz_corpus_image_LDADD = $(fuzz_image_LDADD)
 
-EXTRA_PROGRAMS += fuzz_http fuzz_msg
 fuzz_http_SOURCES = tests/fuzz/fuzz_http.c core/http/head.c core/http/reply.c core/http/route.c
 fuzz_http_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_http_LDADD = libbase.a $(CJSON_LIBS) $(HTTP_PARSER_LIBS)

@@ -6,7 +6,7 @@ build_packages="autoconf automake libtool pkg-config gcc make libc6-dev libcjson
 	libseccomp-dev libcap-dev libnl-route-3-dev libbtrfsutil-dev"
 run_packages="iptables iproute2 busybox-static curl ca-certificates"
 check_packages="$build_packages $run_packages libcmocka-dev btrfs-progs python3 xz-utils procps util-linux"
-ci_packages="$check_packages clang"
+ci_packages="$check_packages clang libclang-rt-14-dev"
 
 # Installs the packages that are missing, and only them. Without network: goes on, configure says what it lacks.
 need_packages() {
