@@ -37,10 +37,17 @@ tests_drivers_test_log_LDADD = liblogs.a libplugin.a libconfig.a libbase.a $(CJS
 endif
 endif
 if NETWORK_BRIDGE
-check_PROGRAMS += tests/drivers/test_network
-TESTS += tests/drivers/test_network
-tests_drivers_test_network_SOURCES = tests/drivers/test_network.c tests/drivers/network_box.c tests/drivers/network_box.h
-tests_drivers_test_network_LDADD = libnetwork.a libplugin.a libbase.a $(CJSON_LIBS)
+network_tests = tests/drivers/test_network tests/drivers/test_network_kills tests/drivers/test_network_settings
+check_PROGRAMS += $(network_tests)
+TESTS += $(network_tests)
+NETWORK_HOST = tests/drivers/network_host.c tests/drivers/network_host.h tests/drivers/network_box.c tests/drivers/network_box.h
+NETWORK_TEST_LIBS = libnetwork.a libplugin.a libbase.a $(CJSON_LIBS)
+tests_drivers_test_network_SOURCES = tests/drivers/test_network.c $(NETWORK_HOST)
+tests_drivers_test_network_LDADD = $(NETWORK_TEST_LIBS)
+tests_drivers_test_network_kills_SOURCES = tests/drivers/test_network_kills.c $(NETWORK_HOST)
+tests_drivers_test_network_kills_LDADD = $(NETWORK_TEST_LIBS)
+tests_drivers_test_network_settings_SOURCES = tests/drivers/test_network_settings.c $(NETWORK_HOST)
+tests_drivers_test_network_settings_LDADD = $(NETWORK_TEST_LIBS)
 endif
 check_PROGRAMS += tests/drivers/test_storage
 TESTS += tests/drivers/test_storage

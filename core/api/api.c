@@ -114,15 +114,15 @@ static bool authorized(struct http_exchange *x, const struct http_route *route)
 	return false;
 }
 
-int api_reply_hook(struct http_exchange *x, int status, const char *body, size_t len,
-		   struct error *err)
+int api_reply_hook(struct http_exchange *x, int status, const char *content_type, const char *body,
+		   size_t len, struct error *err)
 {
 	char name[128];
 
 	if (!authz_active())
 		return 0;
 	route_name(x, name);
-	return authz_response(x, name, status, body, len, err);
+	return authz_response(x, name, status, content_type, body, len, err);
 }
 
 void api_serve(struct http_exchange *x, void *ctx)

@@ -24,7 +24,7 @@ extern struct api_context api;
 void api_serve(struct http_exchange *x, void *ctx);
 
 /* For http_server_set_reply_hook: the response phase of authorization. */
-int api_reply_hook(struct http_exchange *x, int status, const char *body, size_t len,
+int api_reply_hook(struct http_exchange *x, int status, const char *content_type, const char *body, size_t len,
 		   struct error *err);
 
 /* One table of routes per resource; api.c concatenates them. */

@@ -100,6 +100,19 @@ bool authz_active(void)
 	return n_drivers > 0;
 }
 
+static bool is_json(const char *content_type)
+{
+	return content_type && strncasecmp(content_type, "application/json", 16) == 0;
+}
+
+static bool asks_responses(void)
+{
+	for (size_t i = 0; i < n_drivers; i++)
+		if (drivers[i].plugin->ops.authz.response)
+			return true;
+	return false;
+}
+
 static bool has_body(const struct http_exchange *x)
 {
 	return x->chunked || x->content_length > 0;
@@ -108,14 +121,13 @@ static bool has_body(const struct http_exchange *x)
 /* Read a JSON body ahead, whole if it is small enough: it is in x->preread. */
 static int read_ahead(struct http_exchange *x, uint32_t *state, struct error *err)
 {
-	const char *type = http_header(x, "Content-Type");
 	struct str body = STR_INIT;
 
 	*state = DOCKERD_AUTHZ_BODY_NONE;
 	if (!has_body(x))
 		return 0;
 	*state = DOCKERD_AUTHZ_BODY_OTHER;
-	if (!type || strncasecmp(type, "application/json", 16) != 0)
+	if (!is_json(http_header(x, "Content-Type")))
 		return 0;
 	*state = DOCKERD_AUTHZ_BODY_LARGE;
 	if (x->content_length > BODY_MAX)
@@ -140,17 +152,17 @@ static int read_ahead(struct http_exchange *x, uint32_t *state, struct error *er
 }
 
 /* Headers as the driver may see them: credentials are withheld, as moby does. */
-static struct dockerd_key_value *visible_headers(const struct http_exchange *x, uint32_t *n)
+static struct dockerd_key_value *visible_headers(const struct pairs *headers, uint32_t *n)
 {
-	struct dockerd_key_value *h = xcalloc(x->headers.n, sizeof(*h));
+	struct dockerd_key_value *h = xcalloc(headers->n + 1, sizeof(*h)); /* room for one more */
 
 	*n = 0;
-	for (size_t i = 0; i < x->headers.n; i++) {
-		const char *key = x->headers.v[i].key;
+	for (size_t i = 0; i < headers->n; i++) {
+		const char *key = headers->v[i].key;
 
 		if (strcasecmp(key, "Authorization") && strcasecmp(key, "X-Registry-Auth") &&
 		    strcasecmp(key, "X-Registry-Config"))
-			h[(*n)++] = (struct dockerd_key_value){key, x->headers.v[i].value};
+			h[(*n)++] = (struct dockerd_key_value){key, headers->v[i].value};
 	}
 	return h;
 }
@@ -208,22 +220,44 @@ int authz_request(struct http_exchange *x, const char *route, struct error *err)
 
 	if (read_ahead(x, &r.body_state, err) < 0)
 		return -1;
-	headers = visible_headers(x, &r.header_count);
+	headers = visible_headers(&x->headers, &r.header_count);
 	r.headers = headers;
+	x->shown_state = r.body_state;
 	if (r.body_state == DOCKERD_AUTHZ_BODY_WHOLE) {
 		r.body = str_cstr(&x->preread);
 		r.body_length = x->preread.len;
+		if (asks_responses())
+			str_add(&x->shown, r.body, x->preread.len);
 	}
 	return ask_all(&r, false, err);
 }
 
-int authz_response(struct http_exchange *x, const char *route, int status, const char *body,
-		   size_t len, struct error *err)
+int authz_response(struct http_exchange *x, const char *route, int status, const char *content_type,
+		   const char *body, size_t len, struct error *err)
 {
+	auto_free struct dockerd_key_value *headers = NULL, *reply = NULL;
 	struct dockerd_authz_request r = base(x, route);
 
+	if (!asks_responses())
+		return 0;
+	headers = visible_headers(&x->headers, &r.header_count);
+	r.headers = headers;
+	r.body_state = x->shown_state;
+	if (r.body_state == DOCKERD_AUTHZ_BODY_WHOLE) {
+		r.body = str_cstr(&x->shown);
+		r.body_length = x->shown.len;
+	}
 	r.status = status;
-	if (len <= BODY_MAX) {
+	reply = visible_headers(&x->reply_headers, &r.response_header_count);
+	if (content_type)
+		reply[r.response_header_count++] =
+		    (struct dockerd_key_value){"Content-Type", content_type};
+	r.response_headers = reply;
+	r.response_body_state = body && !len                      ? DOCKERD_AUTHZ_BODY_NONE
+				: !body || !is_json(content_type) ? DOCKERD_AUTHZ_BODY_OTHER
+				: len > BODY_MAX                  ? DOCKERD_AUTHZ_BODY_LARGE
+								  : DOCKERD_AUTHZ_BODY_WHOLE;
+	if (r.response_body_state == DOCKERD_AUTHZ_BODY_WHOLE) {
 		r.response_body = body;
 		r.response_length = len;
 	}

@@ -17,9 +17,9 @@ bool authz_active(void);
  * (ERR_DENIED, moby's words), an error, or a time-out.
  */
 int authz_request(struct http_exchange *x, const char *route, struct error *err);
-/* Response phase, before anything is sent. */
-int authz_response(struct http_exchange *x, const char *route, int status, const char *body,
-		   size_t len, struct error *err);
+/* Response phase, before anything is sent. body NULL: a stream, or a connection that is about to be taken over. */
+int authz_response(struct http_exchange *x, const char *route, int status,
+		   const char *content_type, const char *body, size_t len, struct error *err);
 /* SIGHUP. */
 void authz_reload(void);
 

@@ -85,7 +85,7 @@ static void print_ports_kept(struct jw *w, const struct network_endpoint *e)
 static void print_network(struct jw *w, const struct container *c)
 {
 	const struct network_endpoint *e = &c->endpoint;
-	const char *mode = streq(c->network_mode, "default") ? "bridge" : c->network_mode;
+	const char *mode = network_mode_name(c->network_mode);
 
 	jw_kobj(w, "NetworkSettings");
 	jw_kstr(w, "Bridge", "");

@@ -85,7 +85,7 @@ static bool by_label(const struct container *c, const char *v)
 
 static bool by_network(const struct container *c, const char *v)
 {
-	const char *mode = streq(c->network_mode, "default") ? "bridge" : c->network_mode;
+	const char *mode = network_mode_name(c->network_mode);
 
 	return streq(mode, v) || (*c->endpoint.network_id && str_after(c->endpoint.network_id, v));
 }

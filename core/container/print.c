@@ -107,7 +107,7 @@ static void print_endpoint(struct jw *w, const struct container *c)
 
 static void print_networks(struct jw *w, const struct container *c)
 {
-	const char *mode = streq(c->network_mode, "default") ? "bridge" : c->network_mode;
+	const char *mode = network_mode_name(c->network_mode);
 
 	jw_kobj(w, "Networks");
 	if (!str_after(mode, "container:")) {
@@ -227,7 +227,7 @@ static void print_port_map(struct jw *w, const struct container *c)
 static void print_network_settings(struct jw *w, const struct container *c)
 {
 	const struct network_endpoint *e = &c->endpoint;
-	bool bridge = streq(e->driver, "bridge");
+	bool bridge = streq(e->network_name, NETWORK_DEFAULT);
 
 	jw_kobj(w, "NetworkSettings");
 	jw_kstr(w, "Bridge", "");
@@ -347,7 +347,7 @@ static void print_list_ports(struct jw *w, const struct container *c)
 	struct spec_ports ports = {0};
 
 	jw_karr(w, "Ports");
-	if (c->connected && streq(c->endpoint.driver, "bridge")) {
+	if (c->connected && *c->endpoint.ipv4) {
 		config = json_parse(c->config, strlen(c->config), &err);
 		host = json_parse(c->host_config, strlen(c->host_config), &err);
 		if (spec_parse_ports(config, host, &ports, &err) < 0)

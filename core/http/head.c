@@ -424,4 +424,5 @@ void http_exchange_free(struct http_exchange *x)
 	pairs_free(&x->params);
 	pairs_free(&x->reply_headers);
 	str_free(&x->preread);
+	str_free(&x->shown);
 }

@@ -51,15 +51,17 @@ struct http_exchange {
 	int64_t body_read; /* bytes of the decoded request body handed out */
 	bool body_done;
 	struct str preread; /* body bytes that were read ahead (authorization) and come first */
+	struct str shown;   /* the request's body as authorization saw it, if its reply will be asked about */
+	uint32_t shown_state;
 };
 
 typedef void (*http_handler)(struct http_exchange *x, void *ctx);
 /*
- * Asked before the head of a reply goes out, with its body if that is known (NULL: a stream). -1 with err: the error is sent instead.
- * Not asked for the replies that it causes itself.
+ * Asked before the head of a reply goes out, with its body if that is known (NULL: a stream, or a connection that is taken over).
+ * content_type may be NULL. -1 with err: the error is sent instead. Not asked for the replies that it causes itself.
  */
-typedef int (*http_reply_hook)(struct http_exchange *x, int status, const char *body, size_t len,
-			       struct error *err);
+typedef int (*http_reply_hook)(struct http_exchange *x, int status, const char *content_type,
+			       const char *body, size_t len, struct error *err);
 
 /* ---- Server ------------------------------------------------------------------------------------------------------------------- */
 
@@ -117,7 +119,8 @@ void http_end(struct http_exchange *x);
 
 /*
  * Take the connection over. Sends the head of the switch (101 UPGRADED if the client asked to upgrade, else 200 and close) with
- * content_type, gives the socket and the bytes that came behind the request. The caller owns the socket.
+ * content_type, gives the socket and the bytes that came behind the request. The caller owns the socket. -1: the client is gone (ERR_CANCELLED),
+ * or the reply hook has refused and its answer is sent (ERR_DENIED).
  */
 int http_hijack(struct http_exchange *x, const char *content_type, int *sock, struct str *pending,
 		struct error *err);

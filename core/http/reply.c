@@ -118,12 +118,13 @@ static void build_head(struct http_exchange *x, struct str *out, int status,
 }
 
 /* False: the hook refused, and its error was sent. */
-static bool may_reply(struct http_exchange *x, int status, const char *body, size_t n)
+static bool may_reply(struct http_exchange *x, int status, const char *content_type,
+		      const char *body, size_t n)
 {
 	http_reply_hook hook = x->server->reply_hook;
 	struct error err = ERROR_INIT;
 
-	if (!hook || x->vetoed || hook(x, status, body, n, &err) == 0)
+	if (!hook || x->vetoed || hook(x, status, content_type, body, n, &err) == 0)
 		return true;
 	x->vetoed = true;
 	http_reply_error(x, &err);
@@ -138,7 +139,7 @@ void http_reply(struct http_exchange *x, int status, const char *content_type, c
 
 	if (x->status)
 		return; /* a reply has begun: nothing can be put right any more */
-	if (!may_reply(x, status, body, n))
+	if (!may_reply(x, status, content_type, body, n))
 		return;
 	if (!x->body_done || x->preread.len)
 		x->keep_alive = x->keep_alive && http_drain(x);
@@ -186,7 +187,7 @@ int http_begin(struct http_exchange *x, int status, const char *content_type)
 	auto_str head = STR_INIT;
 	struct iovec iov;
 
-	if (!may_reply(x, status, NULL, 0))
+	if (!may_reply(x, status, content_type, NULL, 0))
 		return -1;
 	x->reply_chunked = x->conn->parser.http_minor >= 1;
 	if (!x->reply_chunked)
@@ -234,6 +235,8 @@ int http_hijack(struct http_exchange *x, const char *content_type, int *sock, st
 	auto_str head = STR_INIT;
 	struct iovec iov;
 
+	if (!may_reply(x, x->upgrade ? 101 : 200, content_type, NULL, 0))
+		return error_set(err, ERR_DENIED, "the connection may not be taken over");
 	if (x->upgrade) {
 		build_head(x, &head, 101, content_type, -1);
 		str_puts(&head, "Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n");

@@ -209,7 +209,7 @@ static int sweep_named(struct image_store *s, const char *name, const char *file
 	if (read_small(s->layerdb, path, &id, &err) < 0 || !path_is_component(str_cstr(&id)) ||
 	    cache_id_used(s, str_cstr(&id)))
 		return 0;
-	if (STORAGE(s, &err, remove, str_cstr(&id), str_cstr(&id)) == 0)
+	if (STORAGE_ID(s, &err, remove, str_cstr(&id), NULL) == 0)
 		return 0;
 	log_warn("leftover layer not removed", "layer", str_cstr(&id), "error", err.text);
 	return -1;
@@ -269,7 +269,7 @@ static void draft_discard(struct image_store *s, struct draft *d)
 {
 	struct error err = ERROR_INIT;
 
-	if (d->in_driver && STORAGE(s, &err, remove, d->cache_id, d->cache_id) < 0) {
+	if (d->in_driver && STORAGE_ID(s, &err, remove, d->cache_id, NULL) < 0) {
 		log_warn("unused layer not removed; the next start tries again", "layer",
 			 d->cache_id, "error", err.text);
 		return;

@@ -17,7 +17,15 @@ struct mount_count {
 	unsigned n;
 	bool busy;
 	bool ending; /* no one needs it; the reaper will unmount */
+	char *
+	    parent; /* of the layer; NULL: none, or not known since it was mounted by an earlier daemon */
 };
+
+void mount_count_free(void *p)
+{
+	free(((struct mount_count *)p)->parent);
+	free(p);
+}
 
 static struct mount_count *take(struct image_store *s, const char *id)
 {
@@ -39,8 +47,7 @@ static void give(struct image_store *s, const char *id, struct mount_count *m)
 	LOCK_SCOPE(&s->lock);
 	m->busy = false;
 	if (!m->n && !m->ending) {
-		map_del(&s->mounts, id);
-		free(m);
+		mount_count_free(map_del(&s->mounts, id));
 	}
 	pthread_cond_broadcast(&s->changed);
 }
@@ -53,8 +60,11 @@ int mount_get(struct image_store *s, const struct dockerd_layer *layer, int *fd,
 	int r = STORAGE(s, err, mount, layer->id, layer, &dir);
 
 	if (r == 0) {
+		plugin_mounts_claim(dir.path);
 		m->n++;
 		m->ending = false;
+		if (!m->parent)
+			m->parent = xstrdup_null(layer->parent);
 		*fd = dir.fd;
 		if (path)
 			*path = xstrdup(dir.path);
@@ -84,7 +94,7 @@ void mount_end(struct image_store *s, const char *id)
 	struct mount_count *m = take(s, id);
 	struct error err = ERROR_INIT;
 
-	if (m->ending && STORAGE(s, &err, unmount, id, id) < 0)
+	if (m->ending && STORAGE_ID(s, &err, unmount, id, m->parent) < 0)
 		log_warn("layer not unmounted", "layer", id, "error", err.text);
 	m->ending = false;
 	give(s, id, m);

@@ -34,10 +34,10 @@ void rw_free(void *p)
 int rw_erase(struct image_store *s, const char *dir, const char *mount_id, const char *init_id,
 	     struct error *err)
 {
-	if (mount_id && STORAGE(s, err, remove, mount_id, mount_id) < 0)
+	if (mount_id && STORAGE_ID(s, err, remove, mount_id, init_id) < 0)
 		return -1;
 	FAULT("image.rw.remove.after-mount");
-	if (init_id && STORAGE(s, err, remove, init_id, init_id) < 0)
+	if (init_id && STORAGE_ID(s, err, remove, init_id, NULL) < 0)
 		return -1;
 	FAULT("image.rw.remove.after-init");
 	return dir_remove_all(s->layerdb, dir, err);
@@ -68,7 +68,7 @@ static void rw_read(struct image_store *s, const char *cid)
 		rw->mount_id = read_id(dir, "mount-id");
 		rw->init_id = read_id(dir, "init-id");
 		parent = read_id(dir, "parent");
-		there = rw->mount_id ? STORAGE(s, &err, exists, rw->mount_id, rw->mount_id) : 0;
+		there = rw->mount_id ? STORAGE_ID(s, &err, exists, rw->mount_id, rw->init_id) : 0;
 	}
 	if (dir < 0 || there < 0) {
 		log_error("container layer left out", "container", cid, "error", err.text);

@@ -154,7 +154,7 @@ void image_store_close(struct image_store *s)
 	map_free(&s->tags, free);
 	map_free(&s->images, free);
 	map_free(&s->rws, rw_free);
-	map_free(&s->mounts, free);
+	map_free(&s->mounts, mount_count_free);
 	map_free(&s->layers, layer_free);
 	fd_close(&s->layerdb);
 	fd_close(&s->imagedb);

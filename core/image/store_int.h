@@ -72,6 +72,13 @@ struct image_store {
 					    &derr_, err);                                 \
 		ret_;                                                                     \
 	})
+/* An op of a layer of which the id and perhaps the parent (NULL) are known: STORAGE_ID(s, err, remove, id, parent). */
+#define STORAGE_ID(s, err, op, name, below)                               \
+	({                                                                \
+		struct dockerd_layer layer_ = storage_layer(name, below); \
+                                                                          \
+		STORAGE(s, err, op, layer_.id, &layer_);                  \
+	})
 #define STORAGE_HAS(s, op) ((s)->storage->plugin->ops.storage.op != NULL)
 
 static inline struct dockerd_layer storage_layer(const char *id, const char *parent)
@@ -123,6 +130,7 @@ int mount_get(struct image_store *s, const struct dockerd_layer *layer, int *fd,
 int mount_put(struct image_store *s, const char *id, struct error *err);
 /* The unmount that the last mount_put asked for, unless somebody has mounted the layer again since. */
 void mount_end(struct image_store *s, const char *id);
+void mount_count_free(void *count);
 /* Forget all mounts of a layer that is about to be removed. */
 void mount_forget(struct image_store *s, const char *id);
 

@@ -138,7 +138,10 @@ static void image_event(void *ctx, const char *action, const char *id, const cha
 
 static int open_images(struct daemon *d, struct error *err)
 {
-	if (storage_select(daemon_config(), &d->places, &d->storage, err) < 0)
+	auto_free char *mounts = path_join(d->places.exec_root, "mounts");
+
+	if (plugin_mounts_init(mounts, err) < 0 ||
+	    storage_select(daemon_config(), &d->places, &d->storage, err) < 0)
 		return -1;
 	if (image_store_open(d->places.data_root, &d->storage, &d->images, err) < 0)
 		return -1;
@@ -191,7 +194,10 @@ static int open_containers(struct daemon *d, struct error *err)
 	if (plugin_judge(DOCKERD_KIND_EXEC, path, err) < 0)
 		return -1;
 	room.exec_driver = steal_ptr(&path);
-	return containers_init(&room, err);
+	if (containers_init(&room, err) < 0)
+		return -1;
+	plugin_mounts_sweep();
+	return 0;
 }
 
 static int open_rooms(struct daemon *d, struct error *err)

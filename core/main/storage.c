@@ -69,6 +69,15 @@ static int open_driver(const char *name, const struct config *c, const struct pl
 	return r < 0 ? error_wrap(err, "storage driver %s", name) : 0;
 }
 
+/* Such a driver leaves a directory behind in tests and fallbacks. Loaded to be asked: this is rare. */
+static bool is_last_resort(const char *name)
+{
+	struct error ignored = ERROR_INIT;
+	const struct plugin *p = plugin_load(DOCKERD_KIND_STORAGE, name, &ignored);
+
+	return p && p->capabilities & DOCKERD_STORAGE_CAP_LAST_RESORT;
+}
+
 static int open_prior(const struct config *c, const struct places *p, bool *found,
 		      struct plugin_instance *out, struct error *err)
 {
@@ -78,9 +87,8 @@ static int open_prior(const struct config *c, const struct places *p, bool *foun
 	for (size_t i = 0; i < installed.n; i++)
 		if (has_state(p->data_root, installed.v[i]))
 			strlist_add(&prior, installed.v[i]);
-	/* vfs leaves a directory behind in tests and fallbacks: it counts only alone */
-	for (size_t i = 0; prior.n > 1 && i < prior.n; i++)
-		if (streq(prior.v[i], "vfs"))
+	for (size_t i = prior.n; prior.n > 1 && i-- > 0;)
+		if (is_last_resort(prior.v[i]))
 			strlist_remove(&prior, i);
 	*found = prior.n > 0;
 	if (prior.n > 1) {

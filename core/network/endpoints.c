@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Containers joining and leaving networks. An endpoint is written to <exec-root>/network/endpoints/<id> before its driver is called and
- * removed after it has left, so that the sweep after a crash finds what no container claims.
+ * Containers joining and leaving networks.
+ *
+ * An endpoint is on disk twice, for two questions. What a container has (addresses, ports, link) is answered by its config.v2.json
+ * alone, written when the driver is done. Whether a driver may have left something behind is answered by the record
+ * <exec-root>/network/endpoints/<id>, written before the driver is called and removed after the endpoint has left: it names no more than what
+ * `leave` needs, the network, the container and the addresses. config.v2.json wins: network_adopt writes the record anew from it, and
+ * network_sweep takes away what is on record and was claimed by no container.
  */
 #include "network/network_int.h"
 #include "base/cleanup.h"
@@ -106,6 +111,7 @@ struct view {
 	struct net_text text;
 	struct dockerd_endpoint endpoint;
 	char ipv4[24];
+	struct dockerd_address address;
 	struct dockerd_port *ports; /* owned */
 };
 
@@ -122,6 +128,7 @@ static void view_init(struct view *v, const struct net *n, const struct net_endp
 
 	*v = (struct view){0};
 	v->network = network_view(n, &v->text);
+	v->address = (struct dockerd_address){.size = sizeof(v->address), .address = v->ipv4};
 	if (e->ip) {
 		ipam_format(e->ip, ip);
 		snprintf(v->ipv4, sizeof(v->ipv4), "%s/%d", ip, n->subnet.len);
@@ -129,11 +136,12 @@ static void view_init(struct view *v, const struct net *n, const struct net_endp
 	v->endpoint = (struct dockerd_endpoint){.size = sizeof(v->endpoint),
 						.id = e->id,
 						.container_id = e->container_id,
-						.ipv4 = v->ipv4,
+						.addresses = &v->address,
+						.address_count = e->ip ? 1 : 0,
 						.ifname = ifname,
 						.netns_fd = -1,
 						.netlink_fd = -1,
-						.default_route = 1,
+						.flags = DOCKERD_ENDPOINT_ROUTE_IPV4,
 						.name = ""};
 }
 

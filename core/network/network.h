@@ -29,6 +29,13 @@ struct network_config {
 	const char *const *dns, *const *dns_search, *const *dns_options; /* NULL-terminated */
 };
 
+/* What "default" stands for in requests, and the network whose endpoint inspect repeats on top: names of the API. */
+#define NETWORK_DEFAULT "bridge"
+static inline const char *network_mode_name(const char *mode)
+{
+	return streq(mode, "default") ? NETWORK_DEFAULT : mode;
+}
+
 int network_init(const struct network_config *c, struct error *err);
 /* Remove what we made and nobody uses (default bridge stays as moby leaves it), stop the firewall helper. */
 void network_shutdown(void);

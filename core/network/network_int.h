@@ -47,7 +47,8 @@ extern struct network_room {
 struct net *network_get(const char *name_or_id, struct error *err);
 /* The SDK's view of a network; `text` backs its strings. */
 struct net_text {
-	char subnet[20], gateway[16], route[16];
+	char subnet[20], gateway[16], route[16], range[20];
+	struct dockerd_subnet subnets[1];
 };
 struct dockerd_network network_view(const struct net *n, struct net_text *text);
 bool network_has_addresses(const struct net *n);

@@ -158,20 +158,30 @@ static void set_options(const struct network_config *c, const char *ifname, stru
 
 struct dockerd_network network_view(const struct net *n, struct net_text *t)
 {
-	struct dockerd_network v = {
-	    .size = sizeof(v), .id = n->id, .name = n->name, .is_default = n->is_default};
+	struct dockerd_subnet *s = &t->subnets[0];
+	struct dockerd_network v = {.size = sizeof(v),
+				    .id = n->id,
+				    .name = n->name,
+				    .flags = (n->is_default ? DOCKERD_NETWORK_DEFAULT : 0) |
+					     DOCKERD_NETWORK_IPV4,
+				    .subnets = t->subnets,
+				    .options = n->typed};
 
-	if (network_has_addresses(n)) {
-		ipam_format_net(n->subnet, t->subnet);
-		ipam_format(n->gateway, t->gateway);
-		v.subnet4 = t->subnet;
-		v.gateway4 = t->gateway;
-		if (n->route) {
-			ipam_format(n->route, t->route);
-			v.route4 = t->route;
-		}
+	if (!network_has_addresses(n))
+		return v;
+	ipam_format_net(n->subnet, t->subnet);
+	ipam_format(n->gateway, t->gateway);
+	*s =
+	    (struct dockerd_subnet){.size = sizeof(*s), .subnet = t->subnet, .gateway = t->gateway};
+	if (n->route) {
+		ipam_format(n->route, t->route);
+		s->next_hop = t->route;
 	}
-	v.options = n->typed;
+	if (n->has_range) {
+		ipam_format_net(n->range, t->range);
+		s->range = t->range;
+	}
+	v.subnet_count = 1;
 	return v;
 }
 
@@ -205,8 +215,8 @@ static int default_bridge(const struct network_config *c, struct net *n, struct 
 	if (choose_addresses(c, ifname, n, err) < 0)
 		return -1;
 	set_options(c, ifname, n);
-	if (plugin_options_parse(n->instance.plugin, DOCKERD_SCOPE_CONTAINER, &n->options,
-				 &n->typed, err) < 0)
+	if (plugin_options_parse(n->instance.plugin, DOCKERD_SCOPE_NETWORK, &n->options, &n->typed,
+				 err) < 0)
 		return -1;
 	return bring_up(n, err);
 }

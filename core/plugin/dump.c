@@ -4,7 +4,9 @@
  * so loading every driver here costs the daemon nothing.
  */
 #include "plugin/plugin_int.h"
+#include "base/cleanup.h"
 #include "base/json.h"
+#include "base/mem.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -37,6 +39,15 @@ int plugin_dump_list(struct str *out, struct error *err)
 	return 0;
 }
 
+static void scope_names(uint32_t scope, struct strlist *out)
+{
+	static const char *const names[] = {"daemon", "container", "network", "endpoint"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (scope & (1U << i))
+			strlist_add(out, names[i]);
+}
+
 static void dump_lines(const struct plugin *p, struct str *out)
 {
 	str_printf(out,
@@ -48,11 +59,13 @@ static void dump_lines(const struct plugin *p, struct str *out)
 	for (uint32_t i = 0; i < p->option_count; i++) {
 		const struct dockerd_option *o = &p->options[i];
 
-		str_printf(out, "option=%s type=%s scope=%s%s%s default=%s%s%s help=%s\n", o->key,
-			   plugin_option_type_name(o->type),
-			   o->scope & DOCKERD_SCOPE_DAEMON ? "daemon" : "",
-			   o->scope == (DOCKERD_SCOPE_DAEMON | DOCKERD_SCOPE_CONTAINER) ? "," : "",
-			   o->scope & DOCKERD_SCOPE_CONTAINER ? "container" : "",
+		auto_strlist scopes = STRLIST_INIT;
+		auto_free char *scope = NULL;
+
+		scope_names(o->scope, &scopes);
+		scope = strlist_join(&scopes, ",");
+		str_printf(out, "option=%s type=%s scope=%s default=%s%s%s help=%s\n", o->key,
+			   plugin_option_type_name(o->type), scope,
 			   o->default_value ? o->default_value : "", o->alias ? " alias=" : "",
 			   o->alias ? o->alias : "", o->help);
 	}
@@ -76,15 +89,13 @@ static void dump_json(const struct plugin *p, struct str *out)
 	for (uint32_t i = 0; i < p->option_count; i++) {
 		const struct dockerd_option *o = &p->options[i];
 
+		auto_strlist scopes = STRLIST_INIT;
+
 		jw_obj(&w);
 		jw_kstr(&w, "key", o->key);
 		jw_kstr(&w, "type", plugin_option_type_name(o->type));
-		jw_karr(&w, "scope");
-		if (o->scope & DOCKERD_SCOPE_DAEMON)
-			jw_str(&w, "daemon");
-		if (o->scope & DOCKERD_SCOPE_CONTAINER)
-			jw_str(&w, "container");
-		jw_end(&w);
+		scope_names(o->scope, &scopes);
+		jw_kstrlist(&w, "scope", &scopes, false);
 		jw_kstr(&w, "default", o->default_value);
 		jw_kstr(&w, "alias", o->alias);
 		jw_kstr(&w, "choices", o->choices);

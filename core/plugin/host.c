@@ -3,6 +3,7 @@
 #include "plugin/plugin_int.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spawn.h"
@@ -86,8 +87,11 @@ static int32_t host_mount(const struct dockerd_host *host, const char *source, c
 	(void)host;
 	if (services.mounted && services.mounted(target, &err) < 0)
 		return fail_with(derr, &err);
-	if (mount(source, target, fstype, (unsigned long)flags, data) == 0)
+	FAULT("plugin.mount.recorded");
+	if (mount(source, target, fstype, (unsigned long)flags, data) == 0) {
+		FAULT("plugin.mount.made");
 		return 0;
+	}
 	dockerd_fail_errno(derr, errno, "mount %s at %s", fstype ? fstype : source, target);
 	if (services.unmounted)
 		services.unmounted(target);
@@ -100,6 +104,7 @@ static int32_t host_unmount(const struct dockerd_host *host, const char *target,
 	(void)host;
 	if (umount2(target, (int)flags) < 0 && errno != EINVAL && errno != ENOENT)
 		return dockerd_fail_errno(derr, errno, "unmount %s", target);
+	FAULT("plugin.mount.unmade");
 	if (services.unmounted)
 		services.unmounted(target);
 	return 0;

@@ -87,14 +87,20 @@ static const struct kind_rule {
 	uint64_t known_capabilities;
 } kinds[] = {
     [DOCKERD_KIND_STORAGE] = {storage_rules, ARRAY_LEN(storage_rules),
-			      sizeof(struct dockerd_storage_ops), 7},
+			      sizeof(struct dockerd_storage_ops),
+			      DOCKERD_STORAGE_CAP_QUOTA | DOCKERD_STORAGE_CAP_NATIVE_DIFF |
+				  DOCKERD_STORAGE_CAP_SHARED_PAGES |
+				  DOCKERD_STORAGE_CAP_LAST_RESORT},
     [DOCKERD_KIND_EXEC] = {exec_rules, ARRAY_LEN(exec_rules), sizeof(struct dockerd_exec_ops), 7},
     [DOCKERD_KIND_LOG] = {log_rules, ARRAY_LEN(log_rules), sizeof(struct dockerd_log_ops),
 			  DOCKERD_LOG_CAP_READ | DOCKERD_LOG_CAP_LOCAL},
     [DOCKERD_KIND_AUTHZ] = {authz_rules, ARRAY_LEN(authz_rules), sizeof(struct dockerd_authz_ops),
 			    0},
     [DOCKERD_KIND_NETWORK] = {network_rules, ARRAY_LEN(network_rules),
-			      sizeof(struct dockerd_network_ops), 15},
+			      sizeof(struct dockerd_network_ops),
+			      DOCKERD_NETWORK_CAP_PORTS | DOCKERD_NETWORK_CAP_ADDRESSES |
+				  DOCKERD_NETWORK_CAP_SINGLETON | DOCKERD_NETWORK_CAP_HOST |
+				  DOCKERD_NETWORK_CAP_IPV6 | DOCKERD_NETWORK_CAP_NO_GATEWAY},
 };
 
 static int refuse(struct error *err, const char *path, const char *fmt, ...)

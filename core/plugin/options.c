@@ -17,13 +17,29 @@ const char *plugin_option_type_name(uint32_t type)
 	return type < ARRAY_LEN(type_names) ? type_names[type] : NULL;
 }
 
-static const struct dockerd_option *find_option(const struct plugin *p, const char *key)
+/* "label.*", "*" */
+static bool is_pattern(const struct dockerd_option *o)
 {
-	for (uint32_t i = 0; i < p->option_count; i++)
-		if (streq(p->options[i].key, key) ||
-		    (p->options[i].alias && streq(p->options[i].alias, key)))
-			return &p->options[i];
-	return NULL;
+	return str_ends(o->key, "*");
+}
+
+/* The row of the scope that is the key's own; else the first pattern that it fits. */
+static const struct dockerd_option *find_option(const struct plugin *p, uint32_t scope,
+						const char *key)
+{
+	const struct dockerd_option *pattern = NULL;
+
+	for (uint32_t i = 0; i < p->option_count; i++) {
+		const struct dockerd_option *o = &p->options[i];
+
+		if (!(o->scope & scope))
+			continue;
+		if (streq(o->key, key) || (o->alias && streq(o->alias, key)))
+			return o;
+		if (!pattern && is_pattern(o) && !strncmp(o->key, key, strlen(o->key) - 1))
+			pattern = o;
+	}
+	return pattern;
 }
 
 /* Levenshtein distance, enough for near misses. */
@@ -54,7 +70,8 @@ static unsigned int distance(const char *a, const char *b)
 	return row[n];
 }
 
-static int unknown_option(const struct plugin *p, const char *key, struct error *err)
+static int unknown_option(const struct plugin *p, uint32_t scope, const char *key,
+			  struct error *err)
 {
 	const char *near = NULL;
 	unsigned int best = 4;
@@ -62,7 +79,7 @@ static int unknown_option(const struct plugin *p, const char *key, struct error 
 	for (uint32_t i = 0; i < p->option_count; i++) {
 		unsigned int d = distance(key, p->options[i].key);
 
-		if (d < best) {
+		if (d < best && p->options[i].scope & scope) {
 			best = d;
 			near = p->options[i].key;
 		}
@@ -173,6 +190,19 @@ static int parse_value(const struct plugin *p, const struct dockerd_option *o, c
 	return 0;
 }
 
+/* The key as given, in one block with the text. */
+static void keep_key(struct dockerd_value *v, const char *key)
+{
+	size_t n = strlen(v->text) + 1, k = strlen(key) + 1;
+	char *both = xmalloc(n + k);
+
+	memcpy(both, v->text, n);
+	memcpy(both + n, key, k);
+	free((void *)(uintptr_t)v->text);
+	v->text = both;
+	v->key = both + n;
+}
+
 int plugin_options_parse(const struct plugin *p, uint32_t scope, const struct pairs *given,
 			 struct dockerd_options **out, struct error *err)
 {
@@ -182,10 +212,8 @@ int plugin_options_parse(const struct plugin *p, uint32_t scope, const struct pa
 	*o = (struct dockerd_options){
 	    .size = sizeof(*o), .count = 0, .values = values, .value_size = sizeof(*values)};
 	for (size_t i = 0; i < given->n; i++) {
-		const struct dockerd_option *row = find_option(p, given->v[i].key);
-
-		if (!row || !(row->scope & scope)) {
-			unknown_option(p, given->v[i].key, err);
+		if (!find_option(p, scope, given->v[i].key)) {
+			unknown_option(p, scope, given->v[i].key, err);
 			goto fail;
 		}
 	}
@@ -196,14 +224,17 @@ int plugin_options_parse(const struct plugin *p, uint32_t scope, const struct pa
 		if (!(row->scope & scope))
 			continue;
 		for (size_t j = 0; j < given->n; j++) {
-			if (find_option(p, given->v[j].key) != row)
+			if (find_option(p, scope, given->v[j].key) != row)
 				continue;
 			text = given->v[j].value;
-			if (row->flags & DOCKERD_OPTF_REPEAT &&
-			    parse_value(p, row, text, &values[o->count++], err) < 0)
+			if (!(row->flags & DOCKERD_OPTF_REPEAT) && !is_pattern(row))
+				continue;
+			if (parse_value(p, row, text, &values[o->count++], err) < 0)
 				goto fail_last;
+			if (is_pattern(row))
+				keep_key(&values[o->count - 1], given->v[j].key);
 		}
-		if (text && row->flags & DOCKERD_OPTF_REPEAT)
+		if (text && (row->flags & DOCKERD_OPTF_REPEAT || is_pattern(row)))
 			continue;
 		if (!text)
 			text = row->default_value;

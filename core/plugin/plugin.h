@@ -103,6 +103,14 @@ struct plugin_services {
 	int (*proxy_stop)(const char *proto, const char *host_ip, uint32_t host_port,
 			  struct error *err);
 };
+/*
+ * Mounts on record (mounts.c), one symbolic link per mount below dir, made before the mount is: from plugin_mounts_init on, drivers' mounts go
+ * through it. What an earlier daemon left there is unmounted by plugin_mounts_sweep, unless it was claimed: `path` (of a layer that was handed
+ * out) is a recorded target or lies below one. Any thread.
+ */
+int plugin_mounts_init(const char *dir, struct error *err);
+void plugin_mounts_claim(const char *path);
+void plugin_mounts_sweep(void);
 void plugin_set_services(const struct plugin_services *s);
 /* What is set now, for a room that adds its own members. */
 struct plugin_services plugin_get_services(void);

@@ -2,6 +2,7 @@
 # Sources that each storage driver compiles in for itself: walks of trees in plain libc, and (tests) the fault points.
 STORAGE_COMMON = plugins/storage/common/tree.c plugins/storage/common/tree.h \
 	core/base/fault.c core/base/fault.h core/base/error.c core/base/error.h
+STORAGE_PLAIN = plugins/storage/common/plain.c plugins/storage/common/plain.h
 STORAGE_LDFLAGS = $(DRIVER_LDFLAGS_ALL) -pthread
 
 if STORAGE_OVERLAY2
@@ -15,7 +16,7 @@ endif
 
 if STORAGE_VFS
 drvstorage_LTLIBRARIES += plugins/storage/vfs/vfs.la
-plugins_storage_vfs_vfs_la_SOURCES = plugins/storage/vfs/vfs.c plugins/storage/common/copy.c $(STORAGE_COMMON)
+plugins_storage_vfs_vfs_la_SOURCES = plugins/storage/vfs/vfs.c plugins/storage/common/copy.c $(STORAGE_PLAIN) $(STORAGE_COMMON)
 plugins_storage_vfs_vfs_la_CFLAGS = $(DRIVER_CFLAGS)
 plugins_storage_vfs_vfs_la_LDFLAGS = $(STORAGE_LDFLAGS)
 dist_man_MANS += plugins/storage/vfs/dockerd-storage-vfs.8
@@ -23,7 +24,7 @@ endif
 
 if STORAGE_BTRFS
 drvstorage_LTLIBRARIES += plugins/storage/btrfs/btrfs.la
-plugins_storage_btrfs_btrfs_la_SOURCES = plugins/storage/btrfs/btrfs.c $(STORAGE_COMMON)
+plugins_storage_btrfs_btrfs_la_SOURCES = plugins/storage/btrfs/btrfs.c $(STORAGE_PLAIN) $(STORAGE_COMMON)
 plugins_storage_btrfs_btrfs_la_CFLAGS = $(DRIVER_CFLAGS)
 plugins_storage_btrfs_btrfs_la_LDFLAGS = $(STORAGE_LDFLAGS)
 dist_man_MANS += plugins/storage/btrfs/dockerd-storage-btrfs.8

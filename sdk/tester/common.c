@@ -81,13 +81,15 @@ static void check_row(struct kit *k, const struct dockerd_option *o)
 	    [DOCKERD_OPT_SIZE] = "huge",         [DOCKERD_OPT_DURATION] = "a while",
 	    [DOCKERD_OPT_PATH] = "not/absolute", [DOCKERD_OPT_CHOICE] = "no such choice"};
 	struct error err = ERROR_INIT;
-	uint32_t scope =
-	    o->scope & DOCKERD_SCOPE_DAEMON ? DOCKERD_SCOPE_DAEMON : DOCKERD_SCOPE_CONTAINER;
+	uint32_t scope = o->scope & -o->scope; /* any: the lowest */
+	uint32_t known = k->plugin->kind == DOCKERD_KIND_NETWORK
+			     ? DOCKERD_SCOPE_DAEMON | DOCKERD_SCOPE_NETWORK | DOCKERD_SCOPE_ENDPOINT
+			     : DOCKERD_SCOPE_DAEMON | DOCKERD_SCOPE_CONTAINER;
 
 	KIT_CHECK(k, one_line(o->help), "help of option %s is not one line", o->key);
 	KIT_CHECK(k, o->min <= o->max, "option %s: range ends before it begins", o->key);
-	KIT_CHECK(k, !(o->scope & ~(DOCKERD_SCOPE_DAEMON | DOCKERD_SCOPE_CONTAINER)),
-		  "option %s has the unknown scope %#x", o->key, o->scope);
+	KIT_CHECK(k, !(o->scope & ~known), "option %s has scope %#x, which its kind does not know",
+		  o->key, o->scope);
 	if (o->default_value && parse(k, scope, o->key, o->default_value, &err) < 0)
 		kit_fail(k, "default '%s' of option %s is refused: %s", o->default_value, o->key,
 			 err.text);
@@ -99,19 +101,23 @@ static void check_row(struct kit *k, const struct dockerd_option *o)
 static void check_options(struct kit *k)
 {
 	struct error err = ERROR_INIT;
+	bool takes_all = false;
 
 	kit_load(k);
 	for (uint32_t i = 0; i < k->plugin->option_count; i++) {
 		const struct dockerd_option *o = &k->plugin->options[i];
 
 		check_row(k, o);
+		takes_all |= streq(o->key, "*") && o->scope & DOCKERD_SCOPE_DAEMON;
 		for (uint32_t j = 0; j < i; j++)
-			KIT_CHECK(k, !streq(k->plugin->options[j].key, o->key),
+			KIT_CHECK(k,
+				  !streq(k->plugin->options[j].key, o->key) ||
+				      !(k->plugin->options[j].scope & o->scope),
 				  "option %s stands twice in the table", o->key);
 	}
 	KIT_CHECK(k,
-		  parse(k, DOCKERD_SCOPE_DAEMON, "no-such-option", "1", &err) < 0 &&
-		      strstr(err.text, "no-such-option"),
+		  takes_all || (parse(k, DOCKERD_SCOPE_DAEMON, "no-such-option", "1", &err) < 0 &&
+				strstr(err.text, "no-such-option")),
 		  "an unknown option is not refused by name: %s", err.text);
 }
 

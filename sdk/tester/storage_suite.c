@@ -72,15 +72,25 @@ static int mount_layer(struct suite *s, const char *id, const char *parent)
 
 static void unmount_layer(struct suite *s, const char *id, int fd)
 {
+	struct dockerd_layer l = layer(id, NULL);
+
 	close(fd);
-	MUST(s, unmount, id);
+	MUST(s, unmount, &l);
+}
+
+static void remove_layer(struct suite *s, const char *id)
+{
+	struct dockerd_layer l = layer(id, NULL);
+
+	MUST(s, remove, &l);
 }
 
 static int exists(struct suite *s, const char *id)
 {
+	struct dockerd_layer l = layer(id, NULL);
 	struct dockerd_error e = {.size = sizeof(e)};
 
-	return s->ops->exists(s->self, id, &e);
+	return s->ops->exists(s->self, &l, &e);
 }
 
 static void put(int dir, const char *name, const char *text)
@@ -246,7 +256,7 @@ static void check_opaque(struct suite *s)
 		  there(d, "plain"),
 	      "opaque directory");
 	unmount_layer(s, "opaque", d);
-	MUST(s, remove, "opaque");
+	remove_layer(s, "opaque");
 }
 
 static void check_rw(struct suite *s)
@@ -271,10 +281,10 @@ static void check_rw(struct suite *s)
 		  has_text(d, "moved", "base"),
 	      "lost at unmount");
 	close(d);
-	MUST(s, remove, "container"); /* while mounted */
+	remove_layer(s, "container"); /* while mounted */
 	CHECK(exists(s, "container") == 0, "still there");
-	MUST(s, remove, "container");
-	MUST(s, remove, "never-was");
+	remove_layer(s, "container");
+	remove_layer(s, "never-was");
 }
 
 /* The daemon ends and comes back while a container runs: the mount is found again. */
@@ -294,7 +304,7 @@ static void check_reopen(struct suite *s)
 	CHECK(has_text(d, "written", "before"), "another mount");
 	unmount_layer(s, "kept", d);
 	s->self = s->reopen(s);
-	MUST(s, remove, "kept");
+	remove_layer(s, "kept");
 	CHECK(exists(s, "kept") == 0, "still there");
 }
 
@@ -319,7 +329,7 @@ static void check_deep_chain(struct suite *s)
 	unmount_layer(s, "chain-65", d);
 	for (int i = 65; i >= 0; i--) {
 		snprintf(id, sizeof(id), "chain-%d", i);
-		MUST(s, remove, id);
+		remove_layer(s, id);
 	}
 }
 
@@ -342,7 +352,7 @@ static void check_deep_tree(struct suite *s)
 	put(at, "bottom", "x");
 	close(at);
 	unmount_layer(s, "deep", d);
-	MUST(s, remove, "deep");
+	remove_layer(s, "deep");
 	CHECK(exists(s, "deep") == 0, "still there");
 }
 
@@ -358,7 +368,7 @@ static void check_bad_ids(struct suite *s)
 		CHECK(s->ops->prepare(s->self, &l, &d, &e) < 0 && e.category && e.text[0],
 		      "id '%s' taken", bad[i]);
 		CHECK(s->ops->create_rw(s->self, &child, &e) < 0, "parent '%s' taken", bad[i]);
-		CHECK(s->ops->remove(s->self, bad[i], &e) < 0, "remove of '%s'", bad[i]);
+		CHECK(s->ops->remove(s->self, &l, &e) < 0, "remove of '%s'", bad[i]);
 		CHECK(exists(s, bad[i]) <= 0, "'%s' exists", bad[i]);
 	}
 	CHECK(exists(s, "fine") == 0, "left behind");
@@ -384,7 +394,7 @@ static void *create_many(void *arg)
 		put(d, "mine", id);
 		CHECK(has_text(d, "mine", id) && has_text(d, "plain", "base"), "%s", id);
 		unmount_layer(w->s, id, d);
-		MUST(w->s, remove, id);
+		remove_layer(w->s, id);
 	}
 	return NULL;
 }
@@ -437,9 +447,9 @@ void suite_make_and_remove(struct suite *s)
 	s->ops->commit(s->self, &ro, &e);
 	s->ops->create_rw(s->self, &rw, &e);
 	s->ops->mount(s->self, &rw, &d, &e);
-	s->ops->unmount(s->self, rw.id, &e);
-	s->ops->remove(s->self, rw.id, &e);
-	s->ops->remove(s->self, ro.id, &e);
+	s->ops->unmount(s->self, &rw, &e);
+	s->ops->remove(s->self, &rw, &e);
+	s->ops->remove(s->self, &ro, &e);
 }
 
 static void check_crashes(struct suite *s)
@@ -461,7 +471,7 @@ static void check_crashes(struct suite *s)
 				check_base(d);
 				unmount_layer(s, ids[i], d);
 			}
-			MUST(s, remove, ids[i]);
+			remove_layer(s, ids[i]);
 			CHECK(exists(s, ids[i]) == 0, "%s survives remove after %s", ids[i], *p);
 		}
 		names = list(s);
@@ -477,8 +487,8 @@ void suite_end(struct suite *s)
 
 	CHECK(strstr(names, "base ") && strstr(names, "child "), "list: %s", names);
 	free(names);
-	MUST(s, remove, "child");
-	MUST(s, remove, "base");
+	remove_layer(s, "child");
+	remove_layer(s, "base");
 	names = list(s);
 	CHECK(!*names, "left at the end: %s", names);
 	free(names);

@@ -73,6 +73,9 @@ static void ask(struct kit *k, const struct dockerd_authz_request *r)
 		struct dockerd_authz_request reply = *r;
 
 		reply.status = 200;
+		reply.response_headers = headers;
+		reply.response_header_count = ARRAY_LEN(headers);
+		reply.response_body_state = DOCKERD_AUTHZ_BODY_WHOLE;
 		reply.response_body = "{}";
 		reply.response_length = 2;
 		first = ask_phase(k, &reply, true);

@@ -125,18 +125,24 @@ static void links_are(struct kit *k, unsigned int want, const char *when)
 struct net {
 	struct dockerd_network n;
 	struct dockerd_options *options;
+	struct dockerd_subnet subnet;
 	unsigned int links; /* before it was made */
 };
 
 static void net_init(struct kit *k, struct net *net)
 {
-	*net = (struct net){.options = kit_options(k, DOCKERD_SCOPE_CONTAINER, NULL),
+	*net = (struct net){.options = kit_options(k, DOCKERD_SCOPE_NETWORK, NULL),
 			    .links = count_links()};
-	net->n = (struct dockerd_network){
-	    .size = sizeof(net->n), .id = NETWORK_ID, .name = "kit", .options = net->options};
+	net->subnet = (struct dockerd_subnet){
+	    .size = sizeof(net->subnet), .subnet = "10.211.0.0/24", .gateway = "10.211.0.1"};
+	net->n = (struct dockerd_network){.size = sizeof(net->n),
+					  .flags = DOCKERD_NETWORK_IPV4,
+					  .id = NETWORK_ID,
+					  .name = "kit",
+					  .options = net->options};
 	if (k->plugin->capabilities & DOCKERD_NETWORK_CAP_ADDRESSES) {
-		net->n.subnet4 = "10.211.0.0/24";
-		net->n.gateway4 = "10.211.0.1";
+		net->n.subnets = &net->subnet;
+		net->n.subnet_count = 1;
 	}
 }
 
@@ -161,11 +167,12 @@ static void net_close(struct kit *k, struct net *net)
 static struct dockerd_endpoint endpoint(struct kit *k, const struct box *b, unsigned int n)
 {
 	static char text[4][3][80];
+	static struct dockerd_address address[4];
 	struct dockerd_endpoint e = {.size = sizeof(e),
 				     .ifname = "eth0",
 				     .netns_fd = b->netns,
 				     .netlink_fd = b->netlink,
-				     .default_route = 1,
+				     .flags = DOCKERD_ENDPOINT_ROUTE_IPV4,
 				     .name = "kit-container"};
 
 	snprintf(text[n][0], 80, "%u7%062u", n, 0);
@@ -173,8 +180,11 @@ static struct dockerd_endpoint endpoint(struct kit *k, const struct box *b, unsi
 	snprintf(text[n][2], 80, "10.211.0.%u/24", n + 2);
 	e.id = text[n][0];
 	e.container_id = text[n][1];
-	if (k->plugin->capabilities & DOCKERD_NETWORK_CAP_ADDRESSES)
-		e.ipv4 = text[n][2];
+	address[n] = (struct dockerd_address){.size = sizeof(address[n]), .address = text[n][2]};
+	if (k->plugin->capabilities & DOCKERD_NETWORK_CAP_ADDRESSES) {
+		e.addresses = &address[n];
+		e.address_count = 1;
+	}
 	return e;
 }
 
@@ -183,17 +193,18 @@ static void judge_inside(struct kit *k, const struct box *b, const struct docker
 	struct ifreq r = {0};
 	struct in_addr want;
 	char ip[INET_ADDRSTRLEN] = "";
+	const char *address = dockerd_address_of(e, 0);
 
-	if (!e->ipv4)
+	if (!address)
 		return;
 	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", e->ifname);
 	KIT_CHECK(k, ioctl(b->ctl, SIOCGIFFLAGS, &r) == 0, "the container has no %s", e->ifname);
 	KIT_CHECK(k, r.ifr_flags & IFF_UP, "%s in the container is down", e->ifname);
 	KIT_CHECK(k, ioctl(b->ctl, SIOCGIFADDR, &r) == 0, "%s has no address", e->ifname);
-	snprintf(ip, sizeof(ip), "%.*s", (int)strcspn(e->ipv4, "/"), e->ipv4);
+	snprintf(ip, sizeof(ip), "%.*s", (int)strcspn(address, "/"), address);
 	inet_pton(AF_INET, ip, &want);
 	KIT_CHECK(k, ((struct sockaddr_in *)&r.ifr_addr)->sin_addr.s_addr == want.s_addr,
-		  "%s has another address than %s", e->ifname, e->ipv4);
+		  "%s has another address than %s", e->ifname, address);
 	KIT_CHECK(k, strlen(e->out_mac) == 17, "out_mac is '%s'", e->out_mac);
 	KIT_CHECK(k, memchr(e->out_host_ifname, '\0', sizeof(e->out_host_ifname)),
 		  "out_host_ifname does not end");
@@ -248,7 +259,7 @@ static void check_join(struct kit *k)
 		MUST_OP(k, join, &net.n, &e[i]);
 		judge_inside(k, &b[i], &e[i]);
 	}
-	if (e[0].ipv4)
+	if (e[0].address_count)
 		KIT_CHECK(k, strcmp(e[0].out_mac, e[1].out_mac) != 0, "two endpoints have one MAC");
 	MUST_OP(k, leave, &net.n, &e[0]);
 	MUST_OP(k, leave, &net.n, &e[0]);
@@ -361,6 +372,76 @@ static void check_ports(struct kit *k)
 	net_close(k, &net);
 }
 
+/* Does the container have a default route? By the kernel's list of routes, asked through a socket in there. */
+static bool has_default_route(struct kit *k, const struct box *b)
+{
+	struct {
+		struct nlmsghdr h;
+		struct rtmsg r;
+	} ask = {.h = {.nlmsg_len = sizeof(ask),
+		       .nlmsg_type = RTM_GETROUTE,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		       .nlmsg_seq = 77},
+		 .r = {.rtm_family = AF_INET}};
+	char buf[16384];
+	bool found = false;
+	ssize_t n;
+
+	KIT_CHECK(k, send(b->netlink, &ask, sizeof(ask), 0) == sizeof(ask), "RTM_GETROUTE");
+	while ((n = recv(b->netlink, buf, sizeof(buf), 0)) > 0)
+		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf; NLMSG_OK(h, (size_t)n);
+		     h = NLMSG_NEXT(h, n)) {
+			const struct rtmsg *r = NLMSG_DATA(h);
+
+			if (h->nlmsg_seq != 77)
+				continue;
+			if (h->nlmsg_type != RTM_NEWROUTE)
+				return found;
+			found |= r->rtm_dst_len == 0 && r->rtm_table == RT_TABLE_MAIN;
+		}
+	return found;
+}
+
+/* The way out comes, with ports, and goes again. */
+static void check_update(struct kit *k)
+{
+	struct dockerd_port ports[] = {port(80, 18080), port(81, 0)};
+	struct dockerd_endpoint e, was;
+	struct box b;
+	struct net net;
+
+	net_open(k, &net);
+	if (!k->plugin->ops.network.update)
+		kit_skip(k, "no op update");
+	box_open(k, &b);
+	e = endpoint(k, &b, 0);
+	e.flags = 0;
+	MUST_OP(k, join, &net.n, &e);
+	KIT_CHECK(k, !has_default_route(k, &b), "a default route that nobody asked for");
+	was = e;
+	e.flags = DOCKERD_ENDPOINT_ROUTE_IPV4;
+	if (k->plugin->capabilities & DOCKERD_NETWORK_CAP_PORTS) {
+		e.ports = ports;
+		e.port_count = 2;
+	}
+	MUST_OP(k, update, &net.n, &was, &e);
+	KIT_CHECK(k, !e.address_count || has_default_route(k, &b), "no default route after update");
+	KIT_CHECK(k, !e.port_count || (ports[0].bound_port == 18080 && ports[1].bound_port),
+		  "ports were bound to %u and %u, expected 18080 and some", ports[0].bound_port,
+		  ports[1].bound_port);
+	judge_inside(k, &b, &e);
+	was = e;
+	e.flags = 0;
+	e.port_count = 0;
+	MUST_OP(k, update, &net.n, &was, &e);
+	KIT_CHECK(k, !has_default_route(k, &b), "the default route stayed");
+	KIT_CHECK(k, host_proxies() == 0, "%u proxies still run after update", host_proxies());
+	judge_inside(k, &b, &e);
+	MUST_OP(k, leave, &net.n, &e);
+	box_close(&b);
+	net_close(k, &net);
+}
+
 static void faults(struct kit *k)
 {
 	struct dockerd_error err = {.size = sizeof(err)};
@@ -400,6 +481,7 @@ static const struct kit_check checks[] = {
     {"join, leave twice, leave without the namespace, join again", check_join, 0},
     {"leave by no more than ids and addresses", check_leave_by_id, 0},
     {"a second instance adopts a live endpoint", check_adopt, 0},
+    {"the way out and its ports come and go", check_update, 0},
     {"published ports: fixed, ephemeral, taken", check_ports, DOCKERD_NETWORK_CAP_PORTS},
 };
 

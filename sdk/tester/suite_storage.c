@@ -147,8 +147,8 @@ static void check_unknown(struct kit *k)
 		  "create_rw on a parent that does not exist succeeds");
 	KIT_CHECK(k, KIT_CALL(k, storage, mount, &nobody, &d) < 0,
 		  "mount of a layer that does not exist succeeds");
-	KIT_CALL(k, storage, unmount, "never-was");
-	KIT_CHECK(k, KIT_CALL(k, storage, exists, "orphan") <= 0, "it left the layer behind");
+	KIT_CALL(k, storage, unmount, &nobody);
+	KIT_CHECK(k, KIT_CALL(k, storage, exists, &orphan) <= 0, "it left the layer behind");
 	suite_end(&s);
 }
 
@@ -168,21 +168,21 @@ static void faults(struct kit *k)
 		close(d.fd);
 		r = KIT_CALL(k, storage, commit, &base);
 	}
-	if (r == 0 && KIT_CALL(k, storage, exists, "base") == 1 &&
+	if (r == 0 && KIT_CALL(k, storage, exists, &base) == 1 &&
 	    KIT_CALL(k, storage, create_rw, &rw) == 0) {
 		d.fd = -1;
 		if (KIT_CALL(k, storage, mount, &rw, &d) == 0) {
 			close(d.fd);
-			if (KIT_CALL(k, storage, unmount, "rw") < 0)
-				KIT_MUST(k, storage, unmount, "rw");
+			if (KIT_CALL(k, storage, unmount, &rw) < 0)
+				KIT_MUST(k, storage, unmount, &rw);
 		}
 	}
-	if (KIT_CALL(k, storage, remove, "rw") < 0)
-		KIT_MUST(k, storage, remove, "rw");
-	if (KIT_CALL(k, storage, remove, "base") < 0)
-		KIT_MUST(k, storage, remove, "base");
+	if (KIT_CALL(k, storage, remove, &rw) < 0)
+		KIT_MUST(k, storage, remove, &rw);
+	if (KIT_CALL(k, storage, remove, &base) < 0)
+		KIT_MUST(k, storage, remove, &base);
 	KIT_CHECK(
-	    k, KIT_CALL(k, storage, exists, "rw") == 0 && KIT_CALL(k, storage, exists, "base") == 0,
+	    k, KIT_CALL(k, storage, exists, &rw) == 0 && KIT_CALL(k, storage, exists, &base) == 0,
 	    "a layer is still there after its removal");
 }
 

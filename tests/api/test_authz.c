@@ -27,7 +27,13 @@ static const char rules[] =
     "  \"message\": \"no privileged containers here\"},\n"
     " {\"verdict\": \"deny\", \"route\": \"/containers/{name}/json\", \"uid\": 4242},\n"
     " {\"verdict\": \"deny\", \"route\": \"GET /info\", \"phase\": \"response\","
-    " \"status\": 200, \"name\": \"secret-info\"}\n"
+    " \"status\": 200, \"name\": \"secret-info\"},\n"
+    " {\"verdict\": \"deny\", \"route\": \"POST /exec/{id}/start\", \"phase\": \"response\","
+    " \"status\": [101, 200], \"header\": {\"x-look\": \"only\"}, \"body\": {\"Tty\": false},"
+    " \"message\": \"nobody gets in\"},\n"
+    " {\"verdict\": \"deny\", \"route\": \"POST /containers/{name}/attach\", \"phase\": "
+    "\"response\","
+    " \"status\": [101, 200], \"message\": \"nobody gets in\"}\n"
     "]}\n";
 
 static pid_t daemon_pid;
@@ -216,6 +222,41 @@ static void peers_and_replies(void)
 	expect("other replies are not", "GET", "/version", NULL, 200, "ApiVersion");
 }
 
+/* The reply to a request for a connection of its own is asked about before the connection is given away. */
+static void taken_over(void)
+{
+	static const char upgrade[] = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
+	static const char start[] = "{\"Detach\":false,\"Tty\":false}";
+	auto_json *made = NULL;
+	auto_reply r = {0};
+	struct error err = ERROR_INIT;
+	const char *id, *exec;
+
+	if (daemon_image() < 0) {
+		ok(false, "image");
+		return;
+	}
+	id = make_container("held", "\"pause\"", "");
+	ok(*id && status_of("POST", fmt("/containers/%s/start", id), NULL) == 204, "a container");
+	sent("attach, upgraded",
+	     fmt("POST /containers/%s/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: d\r\n%s\r\n", id,
+		 upgrade),
+	     "", 403, "nobody gets in");
+	sent("attach, not upgraded",
+	     fmt("POST /containers/%s/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: d\r\n\r\n", id),
+	     "", 403, "nobody gets in");
+	request("POST", fmt("/containers/%s/exec", id),
+		"{\"Cmd\":[\"pause\"],\"AttachStdout\":true}", &r);
+	made = json_parse(str_cstr(&r.body), r.body.len, &err);
+	exec = json_get_str(made, "Id", "");
+	sent("exec: the request's headers and body count for its reply",
+	     fmt("POST /exec/%s/start HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n"
+		 "X-Look: only\r\n%sContent-Length: %zu\r\n\r\n",
+		 exec, upgrade, strlen(start)),
+	     start, 403, "nobody gets in");
+	status_of("DELETE", fmt("/containers/%s?force=1", id), NULL);
+}
+
 /* SIGHUP, and wait until the daemon says that it was done. */
 static void reload(void)
 {
@@ -276,6 +317,7 @@ static int test(void)
 	framing();
 	large();
 	peers_and_replies();
+	taken_over();
 	reloading();
 	if (box_failed)
 		daemon_log_show();

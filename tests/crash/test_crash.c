@@ -52,6 +52,9 @@ static const char *const own[] = {
     "overlay2.create.before-link",
     "overlay2.create.after-mkdir",
     "overlay2.mount.before",
+    "plugin.mount.recorded",
+    "plugin.mount.made",
+    "plugin.mount.unmade",
     "overlay2.mount.after",
     "overlay2.unmount.after",
     "overlay2.remove.after-link",
@@ -251,6 +254,7 @@ static int leaks(const char *point)
 	n += processes(point) + cgroups(point);
 	n += entries(point, "container", fmt("%s/data/containers", box_dir), 64);
 	n += entries(point, "run directory", fmt("%s/exec/containers", box_dir), 64);
+	n += entries(point, "recorded mount", fmt("%s/exec/mounts", box_dir), 1);
 	n += entries(point, "layer", fmt("%s/data/image/overlay2/layerdb/mounts", box_dir), 1);
 	return n;
 }

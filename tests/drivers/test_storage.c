@@ -214,8 +214,8 @@ int main(int argc, char **argv)
 					       "overlay2.remove.after-link",
 					       NULL};
 	static const char *const vfs[] = {"vfs.create.after-mkdir", "vfs.create.after-copy",
-					  "vfs.commit.before", "vfs.remove.after-rename", NULL};
-	static const char *const btrfs[] = {"btrfs.create.after-subvolume", "btrfs.commit.before",
+					  "plain.commit.before", "vfs.remove.after-rename", NULL};
+	static const char *const btrfs[] = {"btrfs.create.after-subvolume", "plain.commit.before",
 					    "btrfs.remove.after-subvolume", NULL};
 #else
 	static const char *const *const overlay2 = NULL, *const *const vfs = NULL,

@@ -164,7 +164,7 @@ const struct rule *rules_match(const struct rule_set *s, const struct dockerd_au
 	const struct rule *found = NULL;
 
 	/* of a daemon that does not say why: a body that is not there is one that is not shown */
-	q.body_state = r->size >= offsetof(struct dockerd_authz_request, response_body)
+	q.body_state = r->size >= offsetof(struct dockerd_authz_request, status)
 			   ? r->body_state
 		       : r->body ? DOCKERD_AUTHZ_BODY_WHOLE
 				 : DOCKERD_AUTHZ_BODY_LARGE;

@@ -32,33 +32,33 @@ static const struct dockerd_option options[] = {
      .help = "Switch on IP forwarding of the kernel (net.ipv4.ip_forward)"},
     {.key = "com.docker.network.bridge.name",
      .type = DOCKERD_OPT_STRING,
-     .scope = DOCKERD_SCOPE_CONTAINER,
+     .scope = DOCKERD_SCOPE_NETWORK,
      .help = "Name of the bridge; made if it does not exist [br-<network id>]"},
     {.key = "com.docker.network.bridge.default_bridge",
      .type = DOCKERD_OPT_BOOL,
-     .scope = DOCKERD_SCOPE_CONTAINER,
+     .scope = DOCKERD_SCOPE_NETWORK,
      .default_value = "false",
      .help = "Set by the daemon for its own network"},
     {.key = "com.docker.network.bridge.enable_icc",
      .type = DOCKERD_OPT_BOOL,
-     .scope = DOCKERD_SCOPE_CONTAINER,
+     .scope = DOCKERD_SCOPE_NETWORK,
      .default_value = "true",
      .help = "Let containers of the network reach each other"},
     {.key = "com.docker.network.bridge.enable_ip_masquerade",
      .type = DOCKERD_OPT_BOOL,
-     .scope = DOCKERD_SCOPE_CONTAINER,
+     .scope = DOCKERD_SCOPE_NETWORK,
      .default_value = "true",
      .help = "Give outgoing connections the host's address"},
     {.key = "com.docker.network.bridge.host_binding_ipv4",
      .type = DOCKERD_OPT_STRING,
-     .scope = DOCKERD_SCOPE_CONTAINER,
+     .scope = DOCKERD_SCOPE_NETWORK,
      .default_value = "0.0.0.0",
      .help = "Host address for published ports that name none"},
     {.key = "com.docker.network.driver.mtu",
      .type = DOCKERD_OPT_INT,
      .min = 0,
      .max = 65535,
-     .scope = DOCKERD_SCOPE_CONTAINER,
+     .scope = DOCKERD_SCOPE_NETWORK,
      .default_value = "0",
      .help = "Largest packet; 0: the kernel's choice"},
 };
@@ -84,15 +84,17 @@ static int read_net(const struct bridge *b, const struct dockerd_network *n, cha
 	const struct dockerd_value *mtu =
 	    dockerd_option_get(n->options, "com.docker.network.driver.mtu");
 
-	if (!n->subnet4 || !*n->subnet4 || !n->gateway4 || !*n->gateway4)
+	const struct dockerd_subnet *v4 = dockerd_subnet_of(n, 0);
+
+	if (!v4 || !v4->gateway)
 		return dockerd_fail(err, DOCKERD_ERR_INVALID,
 				    "network %s has no IPv4 subnet and gateway", n->name);
 	snprintf(name, 16, "br-%.12s", n->id);
 	*out = (struct bridge_net){
 	    .ifname = text(n->options, "com.docker.network.bridge.name", name),
-	    .subnet = n->subnet4,
-	    .gateway = n->gateway4,
-	    .route = DOCKERD_HAS(n, route4) && *n->route4 ? n->route4 : n->gateway4,
+	    .subnet = v4->subnet,
+	    .gateway = v4->gateway,
+	    .route = v4->next_hop ? v4->next_hop : v4->gateway,
 	    .id = n->id,
 	    .binding = text(n->options, "com.docker.network.bridge.host_binding_ipv4", "0.0.0.0"),
 	    .mtu = n->mtu ? n->mtu
@@ -100,7 +102,7 @@ static int read_net(const struct bridge *b, const struct dockerd_network *n, cha
 			  : 0,
 	    .icc = flag(n->options, "com.docker.network.bridge.enable_icc", true),
 	    .masquerade = flag(n->options, "com.docker.network.bridge.enable_ip_masquerade", true),
-	    .internal = n->internal != 0,
+	    .internal = (n->flags & DOCKERD_NETWORK_INTERNAL) != 0,
 	    .proxy = b->proxy,
 	};
 	if (strlen(out->ifname) > 15)
@@ -250,7 +252,7 @@ static int choose_mac(const char *wanted, const char *ip, char out[24], struct d
 static int external_failed(const struct dockerd_endpoint *e, struct dockerd_error *err)
 {
 	struct dockerd_error inner = *err;
-	const char *name = DOCKERD_HAS(e, name) ? e->name : "";
+	const char *name = e->name ? e->name : "";
 
 	dockerd_fail(err, inner.category,
 		     "driver failed programming external connectivity on endpoint %s (%s): %.700s",
@@ -276,14 +278,15 @@ static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_
 	struct dockerd_error ignored = {.size = sizeof(ignored)};
 	struct bridge *b = self;
 	struct bridge_net net;
+	const char *address = dockerd_address_of(e, 0);
 	char name[16], ip[64];
 
 	if (read_net(b, n, name, &net, err) < 0)
 		return -1;
-	if (!e->ipv4 || !*e->ipv4)
+	if (!address)
 		return dockerd_fail(err, DOCKERD_ERR_INVALID, "endpoint %s has no IPv4 address",
 				    e->id);
-	bare(e->ipv4, ip);
+	bare(address, ip);
 	host_name(e, e->out_host_ifname);
 	if (choose_mac(e->mac, ip, e->out_mac, err) < 0)
 		return -1;
@@ -296,8 +299,10 @@ static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_
 	}
 	if (add_link(b, &net, e, err) < 0)
 		goto drop_rules;
-	if (link_setup_inside(e->netlink_fd, e->ifname, e->ipv4,
-			      e->default_route && !net.internal ? net.route : NULL, err) < 0)
+	if (link_setup_inside(e->netlink_fd, e->ifname, address,
+			      e->flags & DOCKERD_ENDPOINT_ROUTE_IPV4 && !net.internal ? net.route
+										      : NULL,
+			      err) < 0)
 		goto drop_link;
 	return 0;
 drop_link:
@@ -314,14 +319,15 @@ static int32_t leave(void *self, const struct dockerd_network *n, struct dockerd
 {
 	struct bridge *b = self;
 	struct bridge_net net;
+	const char *address = dockerd_address_of(e, 0);
 	char name[16], ip[64], host[16];
 	bool gone;
 	int r = 0;
 
 	if (read_net(b, n, name, &net, err) < 0)
 		return -1;
-	if (e->ipv4 && *e->ipv4) {
-		bare(e->ipv4, ip);
+	if (address) {
+		bare(address, ip);
 		r = firewall(b, bridge_rules_endpoint(&net, ip, e->ports, e->port_count, false),
 			     err);
 	}
@@ -340,11 +346,12 @@ static int32_t adopt(void *self, const struct dockerd_network *n, struct dockerd
 {
 	struct bridge *b = self;
 	struct bridge_net net;
+	const char *address = dockerd_address_of(e, 0);
 	char name[16], ip[64];
 
 	if (read_net(b, n, name, &net, err) < 0)
 		return -1;
-	bare(e->ipv4 ? e->ipv4 : "", ip);
+	bare(address ? address : "", ip);
 	host_name(e, e->out_host_ifname);
 	if (!link_exists(e->out_host_ifname))
 		return dockerd_fail(err, DOCKERD_ERR_NOT_FOUND, "link %s of endpoint %s is gone",
@@ -358,12 +365,113 @@ static int32_t adopt(void *self, const struct dockerd_network *n, struct dockerd
 	return firewall(b, bridge_rules_endpoint(&net, ip, e->ports, e->port_count, true), err);
 }
 
+/* Is the port of v among those of w, bound to the same number? */
+static bool among(const struct dockerd_port *v, const struct dockerd_port *w, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct dockerd_port *p = DOCKERD_AT(w, i);
+
+		if (p->bound_port == v->bound_port && p->container_port == v->container_port &&
+		    !strcmp(p->proto, v->proto) && !strcmp(p->host_ip, v->host_ip))
+			return true;
+	}
+	return false;
+}
+
+/* The ports of v that are not in w, by structs of ours: malloc'ed, *n of them. NULL if memory is gone. */
+static struct dockerd_port *only_in(const struct dockerd_port *v, uint32_t count,
+				    const struct dockerd_port *w, uint32_t other, uint32_t *n)
+{
+	struct dockerd_port *out = calloc(count + 1, sizeof(*out));
+
+	*n = 0;
+	for (uint32_t i = 0; out && i < count; i++) {
+		const struct dockerd_port *p = DOCKERD_AT(v, i);
+
+		if (p->bound_port && among(p, w, other))
+			continue;
+		memcpy(&out[*n], p, p->size < sizeof(*p) ? p->size : sizeof(*p));
+		out[(*n)++].size = sizeof(*out);
+	}
+	return out;
+}
+
+/* Ports that go: rules first, so that nobody is sent to a port that is another's already. */
+static int drop_ports(struct bridge *b, const struct bridge_net *net, const char *ip,
+		      const struct dockerd_port *v, uint32_t n, struct dockerd_error *err)
+{
+	int r = n ? firewall(b, bridge_rules_ports(net, ip, v, n, false), err) : 0;
+
+	ports_release(&b->ports, b->host, v, n);
+	return r;
+}
+
+static int add_ports(struct bridge *b, const struct bridge_net *net, const char *ip,
+		     struct dockerd_endpoint *e, struct dockerd_port *v, uint32_t n,
+		     struct dockerd_error *err)
+{
+	uint32_t k = 0;
+
+	if (!n)
+		return 0;
+	if (ports_bind(&b->ports, b->host, ip, net->proxy, v, n, err) < 0)
+		return external_failed(e, err);
+	if (firewall(b, bridge_rules_ports(net, ip, v, n, true), err) < 0) {
+		ports_release(&b->ports, b->host, v, n);
+		return external_failed(e, err);
+	}
+	for (uint32_t i = 0; i < e->port_count; i++) /* in the order of only_in */
+		if (!DOCKERD_AT(e->ports, i)->bound_port)
+			DOCKERD_AT(e->ports, i)->bound_port = v[k++].bound_port;
+	return 0;
+}
+
+/* The way out goes to another network, or comes back from one. */
+static int32_t update(void *self, const struct dockerd_network *n,
+		      const struct dockerd_endpoint *was, struct dockerd_endpoint *e,
+		      struct dockerd_error *err)
+{
+	const char *address = dockerd_address_of(e, 0);
+	struct bridge *b = self;
+	struct bridge_net net;
+	struct dockerd_port *gone, *fresh;
+	uint32_t n_gone, n_fresh;
+	bool before = was->flags & DOCKERD_ENDPOINT_ROUTE_IPV4,
+	     now = e->flags & DOCKERD_ENDPOINT_ROUTE_IPV4;
+	char name[16], ip[64];
+	int r = 0;
+
+	if (read_net(b, n, name, &net, err) < 0)
+		return -1;
+	bare(address ? address : "", ip);
+	gone = only_in(was->ports, was->port_count, e->ports, e->port_count, &n_gone);
+	fresh = only_in(e->ports, e->port_count, was->ports, was->port_count, &n_fresh);
+	if (!gone || !fresh)
+		r = dockerd_fail_errno(err, ENOMEM, "ports of endpoint %s", e->id);
+	if (r == 0)
+		r = add_ports(b, &net, ip, e, fresh, n_fresh, err);
+	if (r == 0 && before != now && !net.internal && e->netlink_fd >= 0) {
+		r = link_default_route(e->netlink_fd, now ? net.route : NULL, err);
+		if (r < 0) {
+			struct dockerd_error ignored = {.size = sizeof(ignored)};
+
+			drop_ports(b, &net, ip, fresh, n_fresh, &ignored);
+		}
+	}
+	if (r == 0)
+		r = drop_ports(b, &net, ip, gone, n_gone, err);
+	free(gone);
+	free(fresh);
+	return r;
+}
+
 static const struct dockerd_network_ops ops = {
     .common = {.size = sizeof(ops), .open = bridge_open, .close = bridge_close},
     .network_create = network_create,
     .network_delete = network_delete,
     .join = join,
     .leave = leave,
+    .update = update,
     .adopt = adopt,
 };
 

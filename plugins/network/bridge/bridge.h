@@ -23,6 +23,9 @@ struct bridge_net {
 
 /* A batch for host->firewall, family 4. malloc'ed; NULL if memory is gone. `add` false: the same rules out. */
 char *bridge_rules_network(const struct bridge_net *n, bool add);
+/* Of published ports alone; bridge_rules_endpoint has them as well. */
+char *bridge_rules_ports(const struct bridge_net *n, const char *ip,
+			 const struct dockerd_port *ports, uint32_t count, bool add);
 char *bridge_rules_endpoint(const struct bridge_net *n, const char *ip,
 			    const struct dockerd_port *ports, uint32_t count, bool add);
 
@@ -41,6 +44,8 @@ int link_delete(const char *ifname, struct dockerd_error *err);
 /* Inside the namespace of netlink_fd: address, up, default route (gateway NULL: none). */
 int link_setup_inside(int netlink_fd, const char *ifname, const char *address, const char *gateway,
 		      struct dockerd_error *err);
+/* The default route through the interface: made (gateway), or taken away (NULL; absent is fine). */
+int link_default_route(int netlink_fd, const char *gateway, struct dockerd_error *err);
 bool link_exists(const char *ifname);
 
 /* ---- reaper.c: a thread that deletes links, so that leaving does not wait for the kernel --------------------------------------------- */

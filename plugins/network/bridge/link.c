@@ -386,6 +386,37 @@ static int default_route(struct nl_sock *sk, const char *gateway, struct dockerd
 	return r < 0 && r != -NLE_EXIST ? nl_fail(err, r, "default route through %s", gateway) : 0;
 }
 
+int link_default_route(int netlink_fd, const char *gateway, struct dockerd_error *err)
+{
+	struct nl_sock *sk = open_there(netlink_fd, err);
+	struct rtnl_route *route = NULL;
+	struct nl_addr *any = NULL;
+	int r;
+
+	if (!sk)
+		return -1;
+	if (gateway) {
+		r = default_route(sk, gateway, err);
+	} else {
+		route = rtnl_route_alloc();
+		r = route ? nl_addr_parse("default", AF_INET, &any) : -NLE_NOMEM;
+		if (r == 0) {
+			rtnl_route_set_dst(route, any);
+			rtnl_route_set_scope(route, RT_SCOPE_UNIVERSE);
+			rtnl_route_set_protocol(route, RTPROT_UNSPEC); /* whoever made it */
+			r = rtnl_route_delete(sk, route, 0);
+		}
+		if (r < 0 && r != -NLE_OBJ_NOTFOUND)
+			nl_fail(err, r, "default route%s", "");
+		else
+			r = 0;
+	}
+	nl_addr_put(any);
+	rtnl_route_put(route);
+	nl_socket_free(sk);
+	return r < 0 ? -1 : 0;
+}
+
 /* Up. An interface without an IPv6 address of ours shall not make itself one. */
 static int bring_up(struct nl_sock *sk, struct rtnl_link *at, bool no_ipv6)
 {

@@ -143,6 +143,17 @@ static void port_rules(struct batch *b, const struct bridge_net *n, const char *
 	     n->ifname, n->ifname, p->proto, p->proto, p->container_port);
 }
 
+char *bridge_rules_ports(const struct bridge_net *n, const char *ip,
+			 const struct dockerd_port *ports, uint32_t count, bool add)
+{
+	struct batch b;
+
+	batch_open(&b, add);
+	for (uint32_t i = 0; i < count; i++)
+		port_rules(&b, n, ip, ports, i);
+	return batch_close(&b);
+}
+
 char *bridge_rules_endpoint(const struct bridge_net *n, const char *ip,
 			    const struct dockerd_port *ports, uint32_t count, bool add)
 {

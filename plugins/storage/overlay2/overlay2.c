@@ -155,7 +155,7 @@ static int fill_layer(const struct overlay2 *o, const struct dockerd_layer *l, i
 	return dockerd_fail_errno(err, errno, "make %s/%s", o->path, from);
 }
 
-static int32_t ov_remove(void *self, const char *id, struct dockerd_error *err);
+static int32_t ov_remove(void *self, const struct dockerd_layer *l, struct dockerd_error *err);
 
 static int create(struct overlay2 *o, const struct dockerd_layer *l, bool incomplete,
 		  struct dockerd_error *err)
@@ -179,7 +179,7 @@ static int create(struct overlay2 *o, const struct dockerd_layer *l, bool incomp
 	if (r < 0) {
 		struct dockerd_error ignored = {.size = sizeof(ignored)};
 
-		ov_remove(o, l->id, &ignored);
+		ov_remove(o, l, &ignored);
 	}
 	return r;
 }
@@ -294,8 +294,9 @@ static int unmount_at(struct overlay2 *o, const char *id, int layer, struct dock
 	return 0;
 }
 
-static int32_t ov_unmount(void *self, const char *id, struct dockerd_error *err)
+static int32_t ov_unmount(void *self, const struct dockerd_layer *l, struct dockerd_error *err)
 {
+	const char *id = l->id;
 	struct overlay2 *o = self;
 	int fd, r;
 
@@ -309,8 +310,9 @@ static int32_t ov_unmount(void *self, const char *id, struct dockerd_error *err)
 	return r;
 }
 
-static int32_t ov_remove(void *self, const char *id, struct dockerd_error *err)
+static int32_t ov_remove(void *self, const struct dockerd_layer *l, struct dockerd_error *err)
 {
+	const char *id = l->id;
 	struct overlay2 *o = self;
 	char link[LINK_LEN + 2], path[64];
 	int fd;
@@ -337,8 +339,9 @@ static int32_t ov_remove(void *self, const char *id, struct dockerd_error *err)
 
 /* ---- looking ----------------------------------------------------------------------------------------------------------------- */
 
-static int32_t ov_exists(void *self, const char *id, struct dockerd_error *err)
+static int32_t ov_exists(void *self, const struct dockerd_layer *l, struct dockerd_error *err)
 {
+	const char *id = l->id;
 	struct overlay2 *o = self;
 	char link[LINK_LEN + 2], path[64];
 	int fd, r = 0;

@@ -3,6 +3,9 @@
  * Authorization drivers: asked before each request is handled and before its reply is sent. Runs in the daemon. Several drivers are asked in the
  * order configured; each must allow. An error, a verdict that is missing, or a call past its deadline denies.
  *
+ * In the response phase everything of the request is shown again, with what is about to be sent. A connection that is about to be taken over
+ * (attach, exec: status 101, or 200 without an upgrade) is a reply without a body: denied, it stays HTTP and the client gets the denial.
+ *
  * Object for concurrency: none (PER_OBJECT counts as PARALLEL).
  */
 #ifndef DOCKERD_AUTHZ_H
@@ -36,9 +39,13 @@ struct dockerd_authz_request {
 	const char *body;        /* JSON body up to 1 MiB, byte for byte as the handler reads it; NULL: see body_state */
 	uint64_t body_length;
 	int64_t peer_uid, peer_gid, peer_pid; /* SO_PEERCRED of a unix socket; -1 otherwise */
-	int32_t status;      /* HTTP status, 0 in the request phase */
-	uint32_t body_state; /* DOCKERD_AUTHZ_BODY_*, both phases */
-	const char *response_body; /* response phase: a body up to 1 MiB, or NULL (a stream, or larger) */
+	uint32_t body_state; /* DOCKERD_AUTHZ_BODY_*: of the request */
+	/* Response phase, else 0 and NULL: */
+	int32_t status; /* HTTP status */
+	uint32_t response_body_state; /* DOCKERD_AUTHZ_BODY_*: NONE for an empty body, OTHER for a stream, a taken-over connection, and what is no JSON */
+	uint32_t response_header_count;
+	const struct dockerd_key_value *response_headers; /* as they will be sent */
+	const char *response_body; /* JSON body up to 1 MiB; NULL: see response_body_state */
 	uint64_t response_length;
 };
 

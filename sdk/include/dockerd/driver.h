@@ -129,14 +129,16 @@ static int dockerd_fail_errno(struct dockerd_error *err, int errnum, const char 
 
 /* Where an option may be given. */
 #define DOCKERD_SCOPE_DAEMON UINT32_C(1)    /* --storage-opt, --exec-opt, --log-opt, daemon.json */
-#define DOCKERD_SCOPE_CONTAINER UINT32_C(2) /* docker run --log-opt, --storage-opt; docker network create -o */
+#define DOCKERD_SCOPE_CONTAINER UINT32_C(2) /* docker run --log-opt, --storage-opt */
+#define DOCKERD_SCOPE_NETWORK UINT32_C(4)   /* docker network create -o */
+#define DOCKERD_SCOPE_ENDPOINT UINT32_C(8)  /* docker network connect --driver-opt */
 
 #define DOCKERD_OPTF_DEPRECATED UINT32_C(1) /* accepted with a warning */
 #define DOCKERD_OPTF_REPEAT UINT32_C(2)     /* may be given several times; each is passed on */
 
 /* The daemon parses, range-checks, and suggests near misses; the driver sees typed values only. */
 struct dockerd_option {
-	const char *key;           /* full name as users type it: "overlay2.size", "max-file" */
+	const char *key;           /* full name as users type it: "overlay2.size", "max-file"; "label.*": any that begins so, "*": any */
 	const char *alias;         /* second spelling, or NULL */
 	const char *default_value; /* as a user would type it, or NULL: not set */
 	const char *help;          /* one line */
@@ -150,7 +152,7 @@ struct dockerd_option {
 
 /* A checked option as it reaches the driver. */
 struct dockerd_value {
-	const char *key;  /* canonical key (never the alias) */
+	const char *key;  /* canonical key (never the alias); as given where the row's key ends with an asterisk */
 	const char *text; /* as given */
 	int64_t number;   /* BOOL, INT, SIZE, DURATION */
 };
@@ -205,8 +207,9 @@ struct dockerd_host {
 	/* 1 if the daemon has the named behaviour, see the list in dockerd-driver(3); else 0. */
 	int32_t (*has_extension)(const struct dockerd_host *host, const char *name);
 	/*
-	 * mount(2), umount2(2), recorded so that a daemon that was killed can clean up at its next start. Mounts that a driver makes
-	 * outside these calls are lost in that case. fstype, flags and data as in mount(2).
+	 * mount(2), umount2(2), on record (under exec-root) before the mount is made: one that a killed daemon left, and that
+	 * no container uses when the next has found its containers again, is unmounted there. Mounts that a driver makes
+	 * outside these calls are lost in that case. fstype, flags and data as in mount(2); target is an absolute path.
 	 */
 	int32_t (*mount)(const struct dockerd_host *host, const char *source, const char *target, const char *fstype, uint64_t flags,
 			 const char *data, struct dockerd_error *err);
@@ -243,6 +246,14 @@ struct dockerd_host {
 	void *reserved; /* the daemon's own */
 };
 
+/* Receives rows: `docker info` status, GraphDriver.Data of inspect, what a network driver chose. Strings are copied. */
+struct dockerd_emit {
+	uint32_t size;
+	uint32_t reserved;
+	void (*row)(const struct dockerd_emit *to, const char *key, const char *value);
+	void *ctx; /* the daemon's */
+};
+
 /* Is the member inside the struct that the other side made? Required before an out member that is younger than ABI 0.1 is written. */
 #define DOCKERD_HAS_FIELD(p, member)                                                               \
 	((p) != NULL && (p)->size >= offsetof(__typeof__(*(p)), member) + sizeof((p)->member))
@@ -252,7 +263,7 @@ struct dockerd_host {
  * struct than this header does: never index such an array by [].
  */
 #define DOCKERD_AT(array, i)                                                                       \
-	((__typeof__(array))(uintptr_t)((const char *)(array) + (size_t)(i) * (array)->size))
+	((__typeof__(&*(array)))(uintptr_t)((const char *)(array) + (size_t)(i) * (array)->size))
 
 /* Does the sized struct behind p hold a non-NULL member? */
 #define DOCKERD_HAS(p, member)                                                                                                     \

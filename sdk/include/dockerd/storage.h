@@ -28,6 +28,7 @@ extern "C" {
 #define DOCKERD_STORAGE_CAP_QUOTA UINT64_C(1)       /* honours the size option of a read-write layer */
 #define DOCKERD_STORAGE_CAP_NATIVE_DIFF UINT64_C(2) /* diff_dir hands out a directory that holds just the layer's changes */
 #define DOCKERD_STORAGE_CAP_SHARED_PAGES UINT64_C(4) /* mounts of one layer share page cache */
+#define DOCKERD_STORAGE_CAP_LAST_RESORT UINT64_C(8) /* found beside another driver's, its data on disk does not count as a choice */
 
 struct dockerd_layer {
 	uint32_t size;
@@ -45,14 +46,6 @@ struct dockerd_layer_dir {
 	int32_t fd;         /* directory, O_RDONLY or O_PATH; the daemon closes it */
 	uint32_t reserved;
 	char path[4096]; /* the same as a path, for messages and for the API (GraphDriver.Data) */
-};
-
-/* Receives rows: `docker info` status, GraphDriver.Data of inspect. Strings are copied. */
-struct dockerd_emit {
-	uint32_t size;
-	uint32_t reserved;
-	void (*row)(const struct dockerd_emit *to, const char *key, const char *value);
-	void *ctx; /* the daemon's */
 };
 
 struct dockerd_storage_ops {
@@ -75,11 +68,12 @@ struct dockerd_storage_ops {
 	 * must find the mount.
 	 */
 	int32_t (*mount)(void *self, const struct dockerd_layer *layer, struct dockerd_layer_dir *out, struct dockerd_error *err);
-	int32_t (*unmount)(void *self, const char *id, struct dockerd_error *err);
+	/* Here and in `remove` and `exists`: after a crash the daemon may know no more of the layer than its id. */
+	int32_t (*unmount)(void *self, const struct dockerd_layer *layer, struct dockerd_error *err);
 	/* Remove layer, mounted or half-made; unknown id: success. */
-	int32_t (*remove)(void *self, const char *id, struct dockerd_error *err);
+	int32_t (*remove)(void *self, const struct dockerd_layer *layer, struct dockerd_error *err);
 	/* 1 known and complete, 0 not, -1 error. */
-	int32_t (*exists)(void *self, const char *id, struct dockerd_error *err);
+	int32_t (*exists)(void *self, const struct dockerd_layer *layer, struct dockerd_error *err);
 	/*
 	 * NATIVE_DIFF: the directory with just this layer's changes, in the driver's whiteout style. NULL: the daemon compares
 	 * mounts of the layer and its parent.
