@@ -37,7 +37,7 @@ static int run_once(struct fixture *f, double out[4], struct error *err)
 	if (shim_create(&b.create, &b.made, err) < 0)
 		return -1;
 	t[1] = clock_mono_ns();
-	if (shim_start(b.dir, err) < 0)
+	if (shim_start(b.made.sock, err) < 0)
 		return -1;
 	t[2] = clock_mono_ns();
 	b.events = shim_subscribe(b.dir, 0, err);

@@ -24,6 +24,13 @@ tests_drivers_monitored_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL) -rpath /nowhere
 tests_drivers_monitored_la_LIBADD = $(CJSON_LIBS)
 endif
 if HAVE_CMOCKA
+if LOG_NONE
+check_PROGRAMS += tests/drivers/test_handshake
+TESTS += tests/drivers/test_handshake
+tests_drivers_test_handshake_SOURCES = tests/drivers/test_handshake.c
+tests_drivers_test_handshake_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_drivers_test_handshake_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lpthread
+endif
 if LOG_JSON_FILE
 check_PROGRAMS += tests/drivers/test_log
 TESTS += tests/drivers/test_log

@@ -155,8 +155,8 @@ int container_wait_exit(struct container *c,
 
 /* ---- monitor.c */
 int monitor_init(struct error *err);
-/* Follow the shim's events after c->last_event. */
-int monitor_add(struct container *c, struct error *err);
+/* Follow the shim's events from the first on. sock: the connection that it was created through, taken; -1: make one. */
+int monitor_add(struct container *c, int sock, struct error *err);
 void monitor_remove(const char *id);
 
 /* ---- wait.c: with lock held */

@@ -450,7 +450,7 @@ static void run_session(struct http_exchange *x, struct container *c, struct exe
 {
 	struct exec_fds f = {.child = {-1, -1, -1},
 			     .held = {-1, -1, -1},
-			     .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1}};
+			     .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};
 	struct error err = ERROR_INIT;
 	auto_close client = -1;
 	int r = exec_logd_open(c, e, &err);

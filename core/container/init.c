@@ -260,7 +260,7 @@ static void *keep_asking(void *arg)
 
 		if (fate == FATE_DEAD)
 			settle_dead(c, &past);
-		else if (fate == FATE_ALIVE && monitor_add(c, &err) < 0)
+		else if (fate == FATE_ALIVE && monitor_add(c, -1, &err) < 0)
 			log_error("live container is not watched", "container", c->id, "error",
 				  err.text);
 		if (fate != FATE_UNREACHABLE)
@@ -299,7 +299,7 @@ static void restore(struct container *c)
 				  err.text);
 		return;
 	}
-	if (monitor_add(c, &err) < 0)
+	if (monitor_add(c, -1, &err) < 0)
 		log_error("live container is not watched", "container", c->id, "error", err.text);
 	if (!containers.live_restore && container_stop(c->id, INT32_MIN, NULL, &err) < 0)
 		log_warn("container of an earlier daemon", "container", c->id, "error", err.text);

@@ -160,7 +160,7 @@ int monitor_init(struct error *err)
 	return thread_start("monitor", run, NULL, err);
 }
 
-int monitor_add(struct container *c, struct error *err)
+int monitor_add(struct container *c, int sock, struct error *err)
 {
 	auto_free char *dir = container_run_dir(c->id);
 	struct watched *w = xnew(struct watched);
@@ -169,7 +169,9 @@ int monitor_add(struct container *c, struct error *err)
 	memcpy(w->id, c->id, sizeof(w->id));
 	/* from the first event on: exec sessions that ended while nobody looked are told as well. Without the lock: a shim that does
 	 * not answer must hold up its own container only. */
-	w->sock = shim_subscribe(dir, 0, err);
+	w->sock = sock >= 0 && shim_follow(sock, err) == 0 ? sock : shim_subscribe(dir, 0, err);
+	if (w->sock != sock)
+		fd_close(&sock);
 	LOCK_SCOPE(&lock);
 	if (w->sock < 0) { /* died already: the journal says how */
 		shim_died(w);

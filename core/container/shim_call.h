@@ -7,9 +7,9 @@
 #include "proto/msg.h"
 #include "proto/shim.h"
 
-/* Connect and greet. ERR_NOT_FOUND: no shim there. */
-int shim_open(const char *dir, struct error *err);
-int shim_greet(int sock, struct error *err);
+/* The first request on a connection, greeting and request in one. */
+int shim_first_call(int sock, const struct msg *request, struct msg *reply, int timeout_ms,
+		    struct error *err);
 /* One request over a connection of its own. ERR_NOT_FOUND, ERR_CANCELLED: no shim there, it went away. */
 int shim_call(const char *dir, const struct msg *request, struct msg *reply, struct error *err);
 /* The held ends are put last: the shim cuts them off. */

@@ -14,36 +14,43 @@
 
 #define INLINE_TEXT (32 * 1024) /* more goes as a memfd: a packet holds MSG_MAX */
 
-int shim_greet(int sock, struct error *err)
-{
-	uint32_t version;
-
-	return msg_hello_client(sock, PACKAGE_NAME " " PACKAGE_VERSION, SHIM_PROTOCOL_MIN,
-				SHIM_PROTOCOL_MAX, &version, err);
-}
-
 /* Nothing that a shim or an exec driver does takes this long; beyond it the shim counts as not answering. */
 #define CALL_TIMEOUT_MS 60000
 
-int shim_open(const char *dir, struct error *err)
+#define GREETING PACKAGE_NAME " " PACKAGE_VERSION, SHIM_PROTOCOL_MIN, SHIM_PROTOCOL_MAX
+
+static int shim_connect(const char *dir, struct error *err)
 {
 	auto_free char *path = path_join(dir, SHIM_SOCKET);
-	auto_close sock = msg_connect(path, err);
+	int sock = msg_connect(path, err);
 
-	if (sock < 0) {
-		/* A socket file that nobody listens to is what a killed shim leaves. */
-		if (err->sys == ECONNREFUSED)
-			err->kind = ERR_NOT_FOUND;
-		return -1;
-	}
-	return shim_greet(sock, err) < 0 ? -1 : steal_fd(&sock);
+	/* A socket file that nobody listens to is what a killed shim leaves. */
+	if (sock < 0 && err->sys == ECONNREFUSED)
+		err->kind = ERR_NOT_FOUND;
+	return sock;
+}
+
+int shim_first_call(int sock, const struct msg *request, struct msg *reply, int timeout_ms,
+		    struct error *err)
+{
+	uint32_t version = 0;
+
+	if (msg_hello_call(sock, GREETING, &version, request, reply, timeout_ms, err) == 0)
+		return 0;
+	/* it may live since before this daemon was installed */
+	if (version && version < shim_message_since(request->type))
+		return error_set(err, ERR_NOT_IMPLEMENTED,
+				 "the container's shim is of an older version (protocol %u) that "
+				 "can't do this: restart the container",
+				 version);
+	return -1;
 }
 
 int shim_call(const char *dir, const struct msg *request, struct msg *reply, struct error *err)
 {
-	auto_close sock = shim_open(dir, err);
+	auto_close sock = shim_connect(dir, err);
 
-	return sock < 0 ? -1 : msg_call(sock, request, reply, CALL_TIMEOUT_MS, err);
+	return sock < 0 ? -1 : shim_first_call(sock, request, reply, CALL_TIMEOUT_MS, err);
 }
 
 static int call_simple(const char *dir, const struct msg *request, struct error *err)
@@ -98,12 +105,21 @@ static int put_text(struct msg *m, const char *text, struct error *err)
 	return msg_put_fd(m, TAG_TEXT_FD, fd) < 0 ? error_sys(err, errno, "pass text") : 0;
 }
 
-int shim_start(const char *dir, struct error *err)
+int shim_start(int sock, struct error *err)
+{
+	auto_msg m = {0}, reply = {0};
+
+	msg_init(&m, SHIM_START);
+	return msg_call(sock, &m, &reply, CALL_TIMEOUT_MS, err);
+}
+
+int shim_follow(int sock, struct error *err)
 {
 	auto_msg m = {0};
 
-	msg_init(&m, SHIM_START);
-	return call_simple(dir, &m, err);
+	msg_init(&m, SHIM_SUBSCRIBE);
+	msg_put_u64(&m, TAG_SEQ, 0);
+	return msg_send(sock, &m, err); /* its answer comes before the first event */
 }
 
 int shim_exec(const char *dir, const char *exec_id, const char *process,
@@ -111,7 +127,7 @@ int shim_exec(const char *dir, const char *exec_id, const char *process,
 {
 	auto_msg m = {0}, reply = {0};
 
-	*out = (struct shim_created){.netns_fd = -1, .netlink_fd = -1, .console_fd = -1};
+	*out = (struct shim_created){.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1};
 	msg_init(&m, SHIM_EXEC);
 	msg_put_str(&m, TAG_EXEC_ID, exec_id);
 	if (put_text(&m, process, err) < 0 || shim_put_stdio(&m, stdio, err) < 0 ||
@@ -210,14 +226,14 @@ static void read_record(const struct shim_record *r, struct shim_event *ev)
 
 int shim_subscribe(const char *dir, uint64_t seq, struct error *err)
 {
-	auto_close sock = shim_open(dir, err);
+	auto_close sock = shim_connect(dir, err);
 	auto_msg m = {0}, reply = {0};
 
 	if (sock < 0)
 		return -1;
 	msg_init(&m, SHIM_SUBSCRIBE);
 	msg_put_u64(&m, TAG_SEQ, seq);
-	if (msg_call(sock, &m, &reply, CALL_TIMEOUT_MS, err) < 0)
+	if (shim_first_call(sock, &m, &reply, CALL_TIMEOUT_MS, err) < 0)
 		return -1;
 	return steal_fd(&sock);
 }
@@ -239,6 +255,8 @@ int shim_event_next(int sock, struct shim_event *ev, struct error *err)
 	n = msg_recv(sock, &m, -1, err);
 	if (n <= 0)
 		return n < 0 ? -1 : error_set(err, ERR_CANCELLED, "the shim is gone");
+	if (m.type == MSG_OK) /* of shim_follow */
+		return shim_event_next(sock, ev, err);
 	if (!msg_get(&m, TAG_RECORD, &data, &len) || len != sizeof(r))
 		return error_set(err, ERR_INVALID, "event without a record");
 	memcpy(&r, data, sizeof(r));

@@ -2,8 +2,8 @@
 /*
  * Daemon's side of the shim protocol (core/proto/shim.h, docs/protocols.md). One shim per container; it outlives the daemon.
  *
- * Every call opens its own connection to the shim's socket in the container's run directory, does one request in straight blocking code,
- * and closes it: any thread may call, nothing is shared. Events come on a connection of their own (shim_subscribe), which the
+ * A call opens its own connection to the shim's socket in the container's run directory, does one request in straight blocking code,
+ * and closes it: any thread may call, nothing is shared; only creation, start and events share one. Events come on a connection of their own (shim_subscribe), which the
  * caller's event loop holds; records are journalled by the shim before they are announced and replayed from any sequence number.
  *
  * `dir` is the container's run directory, <exec-root>/containers/<ID>: shim.sock, journal, driver/ (the exec driver's state).
@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "proto/shim.h"
 
 /* What the kernel side of a process needs: with a terminal only `terminal`, rows, columns count. */
 struct shim_stdio {
@@ -48,13 +49,19 @@ struct shim_created {
 	uint64_t
 	    start_time; /* of that process, clock ticks since boot (/proc/PID/stat field 22): pid + start_time is an identity */
 	int netns_fd, netlink_fd, console_fd; /* owned by the caller; -1: none */
+	int sock; /* shim_create: the connection, for shim_start and shim_follow; owned by the caller */
 	char cgroup[1024];
 };
 
 /* Start a shim and let its driver create the container; the first process waits. Undone whole on failure. */
 int shim_create(const struct shim_create *c, struct shim_created *out, struct error *err);
-/* Run the user's program. ERR_NO_COMMAND, ERR_NO_PERMISSION as the driver says; the container is then gone (shim_delete still due). */
-int shim_start(const char *dir, struct error *err);
+/*
+ * Run the user's program; `sock` is the connection of shim_create. ERR_NO_COMMAND, ERR_NO_PERMISSION as the driver says; the container is then
+ * gone (shim_delete still due).
+ */
+int shim_start(int sock, struct error *err);
+/* Turn the connection into one on which all events arrive, as from shim_subscribe(dir, 0). */
+int shim_follow(int sock, struct error *err);
 /* Run a further process; its exit is an event with this exec id. */
 int shim_exec(const char *dir, const char *exec_id, const char *process,
 	      const struct shim_stdio *stdio, struct shim_created *out, struct error *err);
@@ -76,15 +83,6 @@ int shim_stdio_drop(const char *dir, const char *exec_id, struct error *err);
  * Also right when the shim is dead or was never there: then dockerd-exec is run directly for the cleanup.
  */
 int shim_delete(const struct shim_create *c, struct error *err);
-
-enum shim_event_type {
-	SHIM_EVENT_CREATED = 1,
-	SHIM_EVENT_STARTED,
-	SHIM_EVENT_EXEC_STARTED,
-	SHIM_EVENT_OOM,
-	SHIM_EVENT_EXIT,
-	SHIM_EVENT_EXEC_EXIT
-};
 
 struct shim_event {
 	uint64_t seq; /* 1, 2, ... */

@@ -88,13 +88,12 @@ static int create(const struct shim_create *c, int sock, struct shim_created *ou
 {
 	auto_msg m = {0}, reply = {0};
 
-	if (shim_greet(sock, err) < 0)
-		return -1;
 	msg_init(&m, SHIM_CREATE);
 	if (msg_put_fd(&m, TAG_ROOTFS, c->rootfs_fd) < 0 ||
 	    (c->netns_fd >= 0 && msg_put_fd(&m, TAG_NETNS, c->netns_fd) < 0))
 		return error_sys(err, errno, "pass root and network namespace");
-	if (shim_put_stdio(&m, &c->stdio, err) < 0 || msg_call(sock, &m, &reply, -1, err) < 0)
+	if (shim_put_stdio(&m, &c->stdio, err) < 0 ||
+	    shim_first_call(sock, &m, &reply, -1, err) < 0)
 		return -1;
 	shim_take_created(&reply, out);
 	return 0;
@@ -105,7 +104,7 @@ int shim_create(const struct shim_create *c, struct shim_created *out, struct er
 	auto_close dir = -1, sock = -1;
 	struct error ignored;
 
-	*out = (struct shim_created){.netns_fd = -1, .netlink_fd = -1, .console_fd = -1};
+	*out = (struct shim_created){.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1};
 	if (mkdir(c->dir, 0700) < 0 && errno != EEXIST)
 		return error_sys(err, errno, "mkdir %s", c->dir);
 	dir = dir_open_at(AT_FDCWD, c->dir, err);
@@ -118,6 +117,7 @@ int shim_create(const struct shim_create *c, struct shim_created *out, struct er
 		goto undo;
 	if (create(c, sock, out, err) < 0)
 		goto undo;
+	out->sock = steal_fd(&sock);
 	return 0;
 undo:
 	fd_close(&sock);

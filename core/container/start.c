@@ -71,6 +71,7 @@ static void start_free(struct start *s)
 	fd_close(&s->created.netns_fd);
 	fd_close(&s->created.netlink_fd);
 	fd_close(&s->created.console_fd);
+	fd_close(&s->created.sock);
 }
 
 /* ---- Files of the container --------------------------------------------------------------------------------------------------- */
@@ -469,7 +470,7 @@ static int run(struct start *s, struct error *err)
 	if (open_streams(s, err) < 0 || connect_network(s, err) < 0)
 		return -1;
 	FAULT("container.start.connected");
-	if (shim_start(s->run_dir, err) < 0)
+	if (shim_start(s->created.sock, err) < 0)
 		return error_wrap(
 		    err, CREATE_FAILED
 		    ": unable to start container process: error during container init");
@@ -509,8 +510,8 @@ int container_start_locked(struct container *c, struct error *err)
 			  .netns_fd = -1,
 			  .child = {-1, -1, -1},
 			  .held = {-1, -1, -1},
-			  .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1}};
-	int r = prepare(&s, err);
+			  .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};
+	int r = prepare(&s, err), sock;
 
 	if (r == 0)
 		r = run(&s, err);
@@ -530,6 +531,7 @@ int container_start_locked(struct container *c, struct error *err)
 	c->manually_stopped = false;
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
+	sock = steal_fd(&s.created.sock);
 	start_free(&s);
 	if (container_save(c, false, err) < 0)
 		log_error("a running container is not on disk as running", "container", c->id,
@@ -537,7 +539,7 @@ int container_start_locked(struct container *c, struct error *err)
 	FAULT("container.start.saved");
 	container_event(c, "start", NULL);
 	/* only now: an exit must be handled after the start is told */
-	return monitor_add(c, err);
+	return monitor_add(c, sock, err);
 }
 
 int container_start(const char *name, const char *detach_keys, struct error *err)

@@ -341,14 +341,10 @@ int msg_to_error(const struct msg *m, struct error *err)
 	return -1;
 }
 
-int msg_call(int sock, const struct msg *request, struct msg *reply, int timeout_ms,
-	     struct error *err)
+int msg_answer(int sock, struct msg *reply, int timeout_ms, struct error *err)
 {
-	int r;
+	int r = msg_recv(sock, reply, timeout_ms, err);
 
-	if (msg_send(sock, request, err) < 0)
-		return -1;
-	r = msg_recv(sock, reply, timeout_ms, err);
 	if (r < 0)
 		return -1;
 	if (r == 0)
@@ -357,6 +353,12 @@ int msg_call(int sock, const struct msg *request, struct msg *reply, int timeout
 	if (reply->type == MSG_ERROR)
 		return msg_to_error(reply, err);
 	return 0;
+}
+
+int msg_call(int sock, const struct msg *request, struct msg *reply, int timeout_ms,
+	     struct error *err)
+{
+	return msg_send(sock, request, err) < 0 ? -1 : msg_answer(sock, reply, timeout_ms, err);
 }
 
 int msg_reply_ok(int sock, uint32_t seq, struct error *err)
@@ -388,8 +390,8 @@ static void fill_hello(struct msg *m, const char *name, uint32_t min, uint32_t m
 	msg_put_str(m, TAG_SERVER, name);
 }
 
-static int agree(const struct msg *theirs, uint32_t min, uint32_t max, uint32_t *version,
-		 struct error *err)
+int msg_hello_agree(const struct msg *theirs, uint32_t min, uint32_t max, uint32_t *version,
+		    struct error *err)
 {
 	uint32_t their_min = msg_get_u32(theirs, TAG_VERSION_MIN, 0),
 		 their_max = msg_get_u32(theirs, TAG_VERSION_MAX, 0);
@@ -399,11 +401,34 @@ static int agree(const struct msg *theirs, uint32_t min, uint32_t max, uint32_t 
 		return error_set(err, ERR_INVALID, "expected a hello, got message type %u",
 				 theirs->type);
 	*version = max < their_max ? max : their_max;
-	if (*version < min || *version < their_min)
+	if (!*version || *version < min || *version < their_min)
 		return error_set(err, ERR_UNAVAILABLE,
-				 "%s speaks protocol %u to %u, we speak %u to %u",
+				 "%s speaks protocol versions %u to %u, the other side %u to %u",
 				 name ? name : "peer", their_min, their_max, min, max);
 	return 0;
+}
+
+int msg_hello_send(int sock, const char *name, uint32_t min, uint32_t max, struct error *err)
+{
+	auto_msg hello = {0};
+
+	fill_hello(&hello, name, min, max);
+	return msg_send(sock, &hello, err);
+}
+
+int msg_hello_call(int sock, const char *name, uint32_t min, uint32_t max, uint32_t *version,
+		   const struct msg *request, struct msg *reply, int timeout_ms, struct error *err)
+{
+	auto_msg hello = {0}, answer = {0};
+
+	fill_hello(&hello, name, min, max);
+	if (msg_send(sock, &hello, err) < 0 || msg_send(sock, request, err) < 0)
+		return -1;
+	if (msg_answer(sock, &answer, 10000, err) < 0)
+		return error_wrap(err, "handshake");
+	if (msg_hello_agree(&answer, min, max, version, err) < 0)
+		return -1;
+	return msg_answer(sock, reply, timeout_ms, err);
 }
 
 int msg_hello_client(int sock, const char *name, uint32_t min, uint32_t max, uint32_t *version,
@@ -414,7 +439,7 @@ int msg_hello_client(int sock, const char *name, uint32_t min, uint32_t max, uin
 	fill_hello(&hello, name, min, max);
 	if (msg_call(sock, &hello, &answer, 10000, err) < 0)
 		return error_wrap(err, "handshake");
-	return agree(&answer, min, max, version, err);
+	return msg_hello_agree(&answer, min, max, version, err);
 }
 
 int msg_hello_server(int sock, const struct msg *hello, const char *name, uint32_t min,
@@ -423,7 +448,7 @@ int msg_hello_server(int sock, const struct msg *hello, const char *name, uint32
 	auto_msg answer = {0};
 	struct error send_err;
 
-	if (agree(hello, min, max, version, err) < 0) {
+	if (msg_hello_agree(hello, min, max, version, err) < 0) {
 		msg_reply_error(sock, hello->seq, err, &send_err);
 		return -1;
 	}

@@ -83,15 +83,27 @@ int msg_recv(int sock, struct msg *m, int timeout_ms, struct error *err);
 /* Send, and wait for the answer; an answer of type MSG_ERROR becomes err. */
 int msg_call(int sock, const struct msg *request, struct msg *reply, int timeout_ms,
 	     struct error *err);
+/* The answer to a request that was sent; an answer of type MSG_ERROR becomes err. */
+int msg_answer(int sock, struct msg *reply, int timeout_ms, struct error *err);
 /* Answer helpers. */
 int msg_reply_ok(int sock, uint32_t seq, struct error *err);
 int msg_reply_error(int sock, uint32_t seq, const struct error *what, struct error *err);
 /* Error carried by a message of type MSG_ERROR; returns -1. */
 int msg_to_error(const struct msg *m, struct error *err);
 
-/* Version handshake: each side says its range; the highest common one is *version. Client sends first. */
+/*
+ * Version handshake: each side says its range; the highest common one is *version, which is never 0. Client sends first, and may send its request
+ * right behind: a server that does not agree answers the hello with an error and closes.
+ */
 int msg_hello_client(int sock, const char *name, uint32_t min, uint32_t max, uint32_t *version,
 		     struct error *err);
+/* Hello and request in one go, then both answers. The request is one that all versions of the range know. */
+int msg_hello_call(int sock, const char *name, uint32_t min, uint32_t max, uint32_t *version,
+		   const struct msg *request, struct msg *reply, int timeout_ms, struct error *err);
+/* Only the sending of a client's hello; its answer goes to msg_hello_agree when it comes. */
+int msg_hello_send(int sock, const char *name, uint32_t min, uint32_t max, struct error *err);
+int msg_hello_agree(const struct msg *theirs, uint32_t min, uint32_t max, uint32_t *version,
+		    struct error *err);
 /* `hello` is the received MSG_HELLO. */
 int msg_hello_server(int sock, const struct msg *hello, const char *name, uint32_t min,
 		     uint32_t max, uint32_t *version, struct error *err);

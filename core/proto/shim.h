@@ -11,8 +11,12 @@
 
 #include <stdint.h>
 
+/* Between the daemon and a shim. A shim lives as long as its container: MIN is that of the oldest that may be alive. */
 #define SHIM_PROTOCOL_MIN 1
 #define SHIM_PROTOCOL_MAX 1
+/* Between a shim (the client) and a dockerd-exec, which may be of a later installation than the shim that starts it. */
+#define EXEC_PROTOCOL_MIN 1
+#define EXEC_PROTOCOL_MAX 1
 
 /* Names in the run directory. */
 #define SHIM_SOCKET "shim.sock"
@@ -46,6 +50,22 @@ enum shim_message {
 	SHIM_EVENT = 34,   /* RECORD */
 	/* contents of the file SHIM_CONFIG */
 	SHIM_CONFIG_TYPE = 48,
+};
+
+/* Version of the protocol that brought a request: whoever agreed on an older one does not send it. */
+static inline uint32_t shim_message_since(uint16_t type)
+{
+	(void)type;
+	return 1;
+}
+
+enum shim_event_type {
+	SHIM_EVENT_CREATED = 1,
+	SHIM_EVENT_STARTED = 2,
+	SHIM_EVENT_EXEC_STARTED = 3,
+	SHIM_EVENT_OOM = 4,
+	SHIM_EVENT_EXIT = 5,
+	SHIM_EVENT_EXEC_EXIT = 6,
 };
 
 enum shim_tag {

@@ -204,6 +204,19 @@ static int lock_dir(struct run *r, struct error *err)
 	return 0;
 }
 
+/* The shim may have been started by an older daemon than the one that installed us. */
+static int greet(struct run *r, struct error *err)
+{
+	auto_msg hello = {0};
+	uint32_t version;
+
+	/* also if the shim died before its death was ours */
+	if (msg_recv(r->sock, &hello, -1, err) != 1)
+		return -1;
+	return msg_hello_server(r->sock, &hello, "dockerd-exec " PACKAGE_VERSION,
+				EXEC_PROTOCOL_MIN, EXEC_PROTOCOL_MAX, &version, err);
+}
+
 static int run_request(struct run *r, struct msg *m, struct error *err)
 {
 	if ((m->type == SHIM_CREATE || m->type == SHIM_DELETE) && lock_dir(r, err) < 0)
@@ -249,7 +262,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (msg_recv(r.sock, &m, -1, &err) != 1) /* also if the shim died before that took effect */
+	if (greet(&r, &err) < 0 || msg_recv(r.sock, &m, -1, &err) != 1)
 		return 1;
 	if (run_request(&r, &m, &err) < 0) {
 		msg_reply_error(r.sock, m.seq, &err, &send_err);

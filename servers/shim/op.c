@@ -92,7 +92,11 @@ int op_begin(struct shim *s, struct client *c, struct msg *m, struct proc *proc,
 	op->sock = pair[0];
 	op->pid = start_exec(s, pair[1], err);
 	close(pair[1]);
-	if (op->pid < 0 || msg_send(op->sock, m, err) < 0) {
+	/* the request goes right behind the hello: both are read when dockerd-exec is up */
+	if (op->pid < 0 ||
+	    msg_hello_send(op->sock, PACKAGE_NAME "-shim " PACKAGE_VERSION, EXEC_PROTOCOL_MIN,
+			   EXEC_PROTOCOL_MAX, err) < 0 ||
+	    msg_send(op->sock, m, err) < 0) {
 		close(op->sock);
 		if (op->pid >
 		    0) { /* it sees the closed socket and ends; reap finds it without an operation */
@@ -217,12 +221,17 @@ void op_readable(struct shim *s, struct op *op)
 		finish(op);
 		return;
 	}
-	if (m.type == MSG_ERROR) {
+	if (m.type == MSG_ERROR)
 		msg_to_error(&m, &err);
+	else if (!op->version)
+		msg_hello_agree(&m, EXEC_PROTOCOL_MIN, EXEC_PROTOCOL_MAX, &op->version, &err);
+	if (err.kind) {
 		fail(s, op, &err);
 		finish(op);
 		return;
 	}
+	if (m.type == MSG_HELLO)
+		return;
 	wait_start = op->type == SHIM_CREATE;
 	if (op->type == SHIM_START)
 		journal_add(s, SHIM_EVENT_STARTED, proc_find(s, NULL), 0, 0);

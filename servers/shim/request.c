@@ -191,14 +191,19 @@ static int subscribe(struct shim *s, struct client *c, const struct msg *m, stru
 void request_handle(struct shim *s, struct client *c, struct msg *m)
 {
 	struct error err = ERROR_INIT;
-	uint32_t seq = m->seq, version;
+	uint32_t seq = m->seq;
 	int r;
 
-	if (!c->greeted) {
-		c->greeted =
-		    msg_hello_server(c->fd, m, PACKAGE_NAME "-shim " PACKAGE_VERSION,
-				     SHIM_PROTOCOL_MIN, SHIM_PROTOCOL_MAX, &version, &err) == 0;
-		c->closed = !c->greeted;
+	if (!c->version) {
+		c->closed = msg_hello_server(c->fd, m, PACKAGE_NAME "-shim " PACKAGE_VERSION,
+					     SHIM_PROTOCOL_MIN, SHIM_PROTOCOL_MAX, &c->version,
+					     &err) < 0;
+		return;
+	}
+	if (c->version < shim_message_since(m->type)) {
+		error_set(&err, ERR_INVALID, "request %u is not part of protocol %u", m->type,
+			  c->version);
+		client_reply_error(c, seq, &err);
 		return;
 	}
 	switch (m->type) {

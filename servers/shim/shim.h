@@ -14,7 +14,6 @@
 #include <sys/types.h>
 
 #include "base/error.h"
-#include "container/shim_client.h"
 #include "proto/msg.h"
 #include "proto/shim.h"
 
@@ -36,7 +35,8 @@ struct proc {
 struct client {
 	struct client *next;
 	int fd;
-	bool greeted, subscribed, closed;
+	uint32_t version; /* agreed on; 0: not greeted yet */
+	bool subscribed, closed;
 	uint64_t seen; /* subscriber: number of the last event sent */
 };
 
@@ -46,6 +46,7 @@ struct op {
 	uint16_t type; /* of the request that it works on; 0: waits between create and start */
 	pid_t pid;     /* 0: reaped */
 	int sock;      /* -1: done, only its end is awaited */
+	uint32_t version; /* agreed on; 0: its hello has not come yet */
 	int status;    /* wait status once reaped */
 	struct client *client; /* who waits for the answer; NULL: nobody (any more) */
 	uint32_t seq;

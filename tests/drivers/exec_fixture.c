@@ -236,7 +236,7 @@ int box_create(struct box *b, struct error *err)
 
 int box_start(struct box *b, struct error *err)
 {
-	return shim_start(b->dir, err);
+	return shim_start(b->made.sock, err);
 }
 
 void box_drain(struct box *b)
@@ -267,7 +267,8 @@ bool box_wait(struct box *b, enum shim_event_type type, const char *exec_id, str
 void box_close(struct box *b)
 {
 	int *fds[] = {&b->in,        &b->out,           &b->events,          &b->child_in,
-		      &b->child_out, &b->made.netns_fd, &b->made.netlink_fd, &b->made.console_fd};
+		      &b->child_out, &b->made.netns_fd, &b->made.netlink_fd, &b->made.console_fd,
+		      &b->made.sock};
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		if (*fds[i] > 0)
