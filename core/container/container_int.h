@@ -92,10 +92,11 @@ struct container {
 	char *restart_policy;
 	int restart_max;
 	/* running */
-	char cgroup[1024];
+	char *cgroup; /* NULL: no run that we have started */
 	bool mounted;
 	bool logd_open; /* its stream was made in the logd that runs now */
 	bool streaming; /* its shim holds stdio that a logd reads */
+	bool unclean; /* the driver could not clean up behind the last run: tried again before the next, and at the removal */
 	bool oom_seen;
 	int64_t restart_delay;  /* ns, grows */
 	uint64_t restart_token; /* a scheduled restart is valid only with this */
@@ -143,6 +144,8 @@ int container_cache_fields(struct container *c, struct error *err);
 /* ---- life */
 int container_start_locked(struct container *c, struct error *err); /* op held */
 void container_release_resources(struct container *c); /* op held: network, mount, shim */
+/* Clean up what could not be cleaned up at the end of the last run. */
+int container_clean(struct container *c, struct error *err); /* op held */
 void container_exited(struct container *c, const struct shim_event *ev);
 int container_remove_locked(struct container *c, bool volumes, struct error *err); /* op held */
 struct spec_host *spec_host(void);

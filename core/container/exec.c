@@ -522,11 +522,9 @@ void exec_exited(struct container *c, const struct shim_event *ev)
 	}
 	pthread_mutex_unlock(&c->lock);
 	/* the exit is on record before the client sees the end of the stream, and asks for it */
-	if (logd_finish(c->log_driver, ev->exec_id, 2000, &err) < 0 && err.kind != ERR_NOT_FOUND)
+	if (logd_finish(c->log_driver, ev->exec_id, 2000, &err) < 0)
 		log_warn("output of an exec session may be cut", "container", c->id, "error",
 			 err.text);
-	if (logd_remove(c->log_driver, ev->exec_id, &err) < 0 && err.kind != ERR_NOT_FOUND)
-		log_debug("stream of an exec session", "container", c->id, "error", err.text);
 	if (shim_stdio_drop(dir, ev->exec_id, &err) < 0 && err.kind != ERR_NOT_FOUND)
 		log_debug("stdio of an exec session", "container", c->id, "error", err.text);
 	if (!e)

@@ -437,8 +437,10 @@ void containers_shutdown(int timeout_ms)
 	pthread_t *threads;
 	size_t n, started = 0;
 
-	if (containers.live_restore)
+	if (containers.live_restore) {
+		logd_shutdown();
 		return;
+	}
 	all = containers_all(&n);
 	stoppers = xcalloc(n, sizeof(*stoppers));
 	threads = xcalloc(n, sizeof(*threads));

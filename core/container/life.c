@@ -209,6 +209,7 @@ static void handle_exit(struct container *c, const struct shim_event *ev)
 	FAULT("container.exit.seen");
 	if (logd_finish(c->log_driver, c->id, DRAIN_MS, &err) < 0)
 		log_warn("output of a container may be cut", "container", c->id, "error", err.text);
+	c->logd_open = false;
 	FAULT("container.exit.drained");
 	container_release_resources(c);
 	FAULT("container.exit.released");

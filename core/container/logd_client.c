@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See logd_client.h. One struct server per log driver in use, never freed; its lock is held while a connection is made, and while a new logd is
- * started and told of the running containers: whoever comes meanwhile waits and then finds everything in place.
+ * See logd_client.h. One struct server per log driver in use, never freed. A request takes an idle connection or makes one; only when nobody is there to
+ * connect to, `lock` is taken, and held while a new logd is started and told of the running containers: whoever comes meanwhile waits and then
+ * finds everything in place. `idle_lock` guards the idle connections.
  */
 #include "container/logd_client.h"
 
@@ -29,11 +30,16 @@
 #define CALL_TIMEOUT_MS 30000
 #define OPEN_TIMEOUT_MS 10000 /* for the sink of a container that is being started */
 #define PAIRS_INLINE (32 * 1024)
+#define IDLE_MAX 8 /* greeted connections that are kept for the next request */
+#define GREETING "dockerd " PACKAGE_VERSION, LOGD_VERSION_MIN, LOGD_VERSION_MAX
 
 struct server {
 	char *driver, *socket, *state_dir;
 	pthread_mutex_t lock;
-	bool watched;
+	atomic_bool watched;
+	pthread_mutex_t idle_lock;
+	int idle[IDLE_MAX];
+	size_t n_idle;
 };
 
 static char *run_dir, *daemon_name;
@@ -71,6 +77,7 @@ static struct server *server_get(const char *driver)
 	s->socket = xasprintf("%s/%s.sock", run_dir, name);
 	s->state_dir = xasprintf("%s/%s.d", run_dir, name);
 	pthread_mutex_init(&s->lock, NULL);
+	pthread_mutex_init(&s->idle_lock, NULL);
 	map_set(&servers, driver, s);
 	return s;
 }
@@ -120,10 +127,7 @@ static int greet(struct server *s, struct error *err)
 	auto_close sock = msg_connect(s->socket, err);
 	uint32_t version;
 
-	if (sock < 0)
-		return -1;
-	if (msg_hello_client(sock, "dockerd", LOGD_VERSION_MIN, LOGD_VERSION_MAX, &version, err) <
-	    0)
+	if (sock < 0 || msg_hello_client(sock, GREETING, &version, err) < 0)
 		return -1;
 	return steal_fd(&sock);
 }
@@ -133,18 +137,17 @@ static bool nobody_there(const struct error *err)
 	return err->sys == ENOENT || err->sys == ECONNREFUSED || err->kind == ERR_CANCELLED;
 }
 
-static void watch_server(struct server *s);
-
 /* A greeted connection; starts logd if need be. */
 static int connect_server(struct server *s, struct error *err)
 {
-	int sock;
+	int sock = greet(s, err);
 
-	if (restoring == s)
-		return greet(s, err);
-	pthread_mutex_lock(&s->lock);
-	sock = greet(s, err);
-	if (sock < 0 && nobody_there(err) && !atomic_load(&shutting_down)) {
+	if (sock >= 0 || restoring == s || !nobody_there(err) || atomic_load(&shutting_down))
+		return sock < 0 ? error_wrap(err, "log driver %s", s->driver) : sock;
+	LOCK_SCOPE(&s->lock);
+	error_clear(err);
+	sock = greet(s, err); /* somebody else has started it meanwhile */
+	if (sock < 0 && nobody_there(err)) {
 		error_clear(err);
 		if (start_logd(s, err) == 0) {
 			restoring = s;
@@ -154,9 +157,6 @@ static int connect_server(struct server *s, struct error *err)
 			sock = greet(s, err);
 		}
 	}
-	if (sock >= 0)
-		watch_server(s);
-	pthread_mutex_unlock(&s->lock);
 	return sock < 0 ? error_wrap(err, "log driver %s", s->driver) : sock;
 }
 
@@ -181,22 +181,18 @@ static void *watch_thread(void *arg)
 		if (!atomic_load(&shutting_down))
 			log_error("dockerd-logd ended, a new one takes over", "driver", s->driver);
 	}
-	pthread_mutex_lock(&s->lock);
-	s->watched = false;
-	pthread_mutex_unlock(&s->lock);
+	atomic_store(&s->watched, false);
 	return NULL;
 }
 
-/* Under s->lock. */
 static void watch_server(struct server *s)
 {
 	struct error err = ERROR_INIT;
 
-	if (s->watched || atomic_load(&shutting_down))
+	if (atomic_load(&shutting_down) || atomic_exchange(&s->watched, true))
 		return;
-	s->watched = true;
 	if (thread_start("logd-watch", watch_thread, s, &err) < 0) {
-		s->watched = false;
+		atomic_store(&s->watched, false);
 		log_error("dockerd-logd is not watched over", "driver", s->driver, "error",
 			  err.text);
 	}
@@ -204,21 +200,58 @@ static void watch_server(struct server *s)
 
 /* ---- requests ------------------------------------------------------------------------------------------------------------------------ */
 
+static int take_idle(struct server *s)
+{
+	LOCK_SCOPE(&s->idle_lock);
+
+	return s->n_idle ? s->idle[--s->n_idle] : -1;
+}
+
+static void keep_idle(struct server *s, int sock)
+{
+	LOCK_SCOPE(&s->idle_lock);
+
+	if (s->n_idle < IDLE_MAX)
+		s->idle[s->n_idle++] = sock;
+	else
+		close(sock);
+}
+
+static int call_over(struct server *s, int sock, const struct msg *m, int timeout_ms,
+		     struct error *err)
+{
+	auto_msg reply = {0};
+	int r = msg_call(sock, m, &reply, timeout_ms, err);
+
+	/* after a late answer or none the connection is of no use */
+	if (r == 0 || reply.type == MSG_ERROR)
+		keep_idle(s, sock);
+	else
+		close(sock);
+	return r;
+}
+
 /* A logd that dies under the request is replaced, and asked once more: every request may be repeated. */
 static int call(const char *driver, const struct msg *m, int timeout_ms, struct error *err)
 {
 	struct server *s = server_get(driver);
+	int sock, r;
 
+	/* idle connections may all be of a logd that is gone */
+	while ((sock = take_idle(s)) >= 0) {
+		r = call_over(s, sock, m, timeout_ms, err);
+		if (r == 0 || err->kind != ERR_CANCELLED)
+			return r;
+		error_clear(err);
+	}
 	for (int tries = 0;; tries++) {
-		auto_close sock = connect_server(s, err);
-		auto_msg reply = {0};
-
+		sock = connect_server(s, err);
 		if (sock < 0)
 			return -1;
-		if (msg_call(sock, m, &reply, timeout_ms, err) == 0)
-			return 0;
-		if (err->kind != ERR_CANCELLED || tries)
-			return -1;
+		watch_server(s);
+		r = call_over(s, sock, m, timeout_ms, err);
+		if (r == 0 || err->kind != ERR_CANCELLED || tries)
+			return r;
 		error_clear(err);
 	}
 }
@@ -339,7 +372,10 @@ int logd_finish(const char *driver, const char *id, int timeout_ms, struct error
 	msg_init(&m, LOGD_FINISH);
 	msg_put_str(&m, LOGD_ID, id);
 	msg_put_u32(&m, LOGD_TIMEOUT, (uint32_t)timeout_ms);
-	return call(driver, &m, timeout_ms + CALL_TIMEOUT_MS, err);
+	/* a stream that is not there was read to its end: by a logd that then ended, since no daemon was there */
+	if (call(driver, &m, timeout_ms + CALL_TIMEOUT_MS, err) == 0 || err->kind == ERR_NOT_FOUND)
+		return 0;
+	return -1;
 }
 
 int logd_remove(const char *driver, const char *id, struct error *err)

@@ -4,10 +4,9 @@
  * and serves attached clients by itself.
  *
  * A *stream* is the stdio of one container or exec session in logd. It is made before the process starts (clients may attach to a created
- * container), gets its descriptors at start, and is finished when the process has ended. A container keeps its stream over restarts
- * until logd_remove.
+ * container), gets its descriptors at start, and is finished, and forgotten, when the process has ended.
  *
- * Calls connect, do one request, close: any thread may call. logd is started on demand. A thread watches each; if it dies, a new one is
+ * A call takes a connection of its own for its one request: any thread may call. logd is started on demand. A thread watches each; if it dies, a new one is
  * started at once and `restore` (set once by the container room) is called to hand the descriptors held by the shims to it: it calls
  * logd_open and logd_start for every running container and exec session of that driver, while all other callers wait.
  */
@@ -69,14 +68,14 @@ int logd_start(const char *driver, const char *id, const struct logd_fds *fds, s
 int logd_attach(const char *driver, const char *id, const struct logd_attach *a, struct error *err);
 /*
  * The process has ended: wait until its output was read to the end and written to the driver, at most timeout_ms (children may hold
- * the pipes), then close attached clients. The exit must already be on record, since clients ask for it next.
+ * the pipes), then close attached clients and forget the stream. The exit must already be on record, since clients ask for it next.
  */
 int logd_finish(const char *driver, const char *id, int timeout_ms, struct error *err);
 /* Forget the stream; clients are closed. */
 int logd_remove(const char *driver, const char *id, struct error *err);
 /* Everything written so far is visible to readers. */
 int logd_flush(const char *driver, const char *id, struct error *err);
-/* Tell logd processes to end if none of their streams is running (daemon shutdown), and stop watching over them. */
+/* Tell logd processes to end as soon as nothing is left to read (daemon shutdown), and stop watching over them. */
 void logd_shutdown(void);
 
 #endif

@@ -405,8 +405,11 @@ void container_release_resources(struct container *c)
 	pthread_mutex_lock(&c->lock);
 	c->streaming = false;
 	pthread_mutex_unlock(&c->lock);
+	free(c->cgroup);
+	c->cgroup = NULL;
 	container_shim_base(c, run_dir, &sc);
-	if (shim_delete(&sc, &err) < 0)
+	c->unclean = shim_delete(&sc, &err) < 0;
+	if (c->unclean)
 		log_error("cleanup of a container is incomplete", "container", c->id, "error",
 			  err.text);
 	if (c->connected) {
@@ -433,6 +436,20 @@ void container_release_resources(struct container *c)
 	}
 }
 
+int container_clean(struct container *c, struct error *err)
+{
+	auto_free char *run_dir = container_run_dir(c->id);
+	struct shim_create sc;
+
+	if (!c->unclean)
+		return 0;
+	container_shim_base(c, run_dir, &sc);
+	if (shim_delete(&sc, err) < 0)
+		return error_wrap(err, "what is left of the last run");
+	c->unclean = false;
+	return 0;
+}
+
 /* ---- The start ---------------------------------------------------------------------------------------------------------------- */
 
 static int prepare(struct start *s, struct error *err)
@@ -442,7 +459,7 @@ static int prepare(struct start *s, struct error *err)
 	s->config = json_parse(c->config, strlen(c->config), err);
 	s->host = s->config ? json_parse(c->host_config, strlen(c->host_config), err) : NULL;
 	s->run_dir = container_run_dir(c->id);
-	if (!s->host)
+	if (!s->host || container_clean(c, err) < 0)
 		return -1;
 	if (image_use_layer_mount(c->id, &s->root_fd, &s->root_path, err) < 0)
 		return -1;
@@ -465,7 +482,8 @@ static int run(struct start *s, struct error *err)
 	pthread_mutex_lock(&c->lock);
 	c->state.pid = s->created.pid;
 	c->state.start_time = s->created.start_time;
-	memcpy(c->cgroup, s->created.cgroup, sizeof(c->cgroup));
+	free(c->cgroup);
+	c->cgroup = xstrdup(s->created.cgroup);
 	pthread_mutex_unlock(&c->lock);
 	if (open_streams(s, err) < 0 || connect_network(s, err) < 0)
 		return -1;
@@ -485,6 +503,7 @@ static void record_failure(struct container *c, const struct error *err)
 	int code = err->kind == ERR_NO_COMMAND ? 127 : err->kind == ERR_NO_PERMISSION ? 126 : 128;
 
 	logd_finish(c->log_driver, c->id, 1000, &save_err);
+	c->logd_open = false;
 	container_release_resources(c);
 	pthread_mutex_lock(&c->lock);
 	c->state.running = c->state.restarting = false;

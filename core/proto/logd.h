@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Protocol between the daemon and dockerd-logd (see msg.h for the framing, docs/protocols.md for the whole). One request per
- * connection: HELLO, the request, its answer (MSG_OK or MSG_ERROR). A connection without a request is a watch: it ends when logd ends.
+ * Protocol between the daemon and dockerd-logd (see msg.h for the framing, docs/protocols.md for the whole). A connection begins with HELLO, then
+ * carries request after request, each with its answer (MSG_OK or MSG_ERROR) before the next. One without a request is a watch: it ends when logd ends.
  */
 #ifndef PROTO_LOGD_H
 #define PROTO_LOGD_H
@@ -18,10 +18,10 @@ enum {
 	 */
 	LOGD_START = 17,
 	LOGD_ATTACH = 18,   /* ID, SOCK, FLAGS, PENDING, KEYS */
-	LOGD_FINISH = 19,   /* ID, TIMEOUT; answered when all is written */
+	LOGD_FINISH = 19,   /* ID, TIMEOUT; answered when all is written; the stream is forgotten */
 	LOGD_REMOVE = 20,   /* ID */
 	LOGD_FLUSH = 21,    /* ID */
-	LOGD_SHUTDOWN = 22, /* end if no stream is running */
+	LOGD_SHUTDOWN = 22, /* end when no stream is running any more; any later request but this takes it back */
 };
 
 /* Tags. */

@@ -33,26 +33,45 @@ static bool ending;
 
 static void end_if_idle(void)
 {
-	if (ending && !clients_count())
-		loop_stop();
+	struct map_entry *e;
+	size_t i = 0;
+
+	if (!ending || clients_count())
+		return;
+	while ((e = map_next(&streams, &i)))
+		if (((struct stream *)e->value)->running)
+			return;
+	loop_stop();
 }
 
-/* LOGD_SHUTDOWN: streams of containers that don't run keep nothing that the daemon could not tell again. */
+/* The daemon goes. What runs is read on; what has ended already is finished now, the rest when it ends. */
 static void shut_down(void)
 {
 	struct map_entry *e;
 	size_t i = 0;
 
-	while ((e = map_next(&streams, &i)))
-		if (((struct stream *)e->value)->running)
-			return;
-	i = 0;
-	while ((e = map_next(&streams, &i)))
-		clients_leave_stream(e->value);
 	ending = true;
+	while ((e = map_next(&streams, &i))) {
+		struct stream *s = e->value;
+
+		if (s->running)
+			stream_finish_by_itself(s);
+		else /* keeps nothing that a daemon could not tell again */
+			clients_leave_stream(s);
+	}
+}
+
+bool control_ending(void)
+{
+	return ending;
 }
 
 void control_client_gone(void)
+{
+	end_if_idle();
+}
+
+void control_stream_gone(void)
 {
 	end_if_idle();
 }
@@ -183,7 +202,6 @@ static int do_open(struct msg *m, struct error *err)
 	s->stdin_once = flags & LOGD_STDIN_ONCE;
 	s->non_blocking = flags & LOGD_NON_BLOCKING;
 	s->max_buffer = msg_get_u64(m, LOGD_MAX_BUFFER, 0);
-	ending = false;
 	return 0;
 }
 
@@ -246,6 +264,7 @@ static int do_stream(struct request *r, struct msg *m, struct error *err)
 	case LOGD_FINISH:
 		if (!s->running) {
 			clients_end(s);
+			stream_remove(s);
 			return 0;
 		}
 		if (s->finish)
@@ -274,12 +293,13 @@ static int dispatch(struct request *r, struct msg *m, struct error *err)
 	}
 	if (!r->greeted)
 		return error_set(err, ERR_INVALID, "no hello");
-	if (m->type == LOGD_OPEN)
-		return do_open(m, err);
 	if (m->type == LOGD_SHUTDOWN) {
 		shut_down();
 		return 0;
 	}
+	ending = false; /* a daemon is back */
+	if (m->type == LOGD_OPEN)
+		return do_open(m, err);
 	return do_stream(r, m, err);
 }
 

@@ -164,7 +164,10 @@ void stream_input_end(struct stream *s);
 /* A client has room again, or the sink. */
 void stream_resume(struct stream *s);
 void stream_sink_idle(struct stream *s);
+/* Ends with the stream forgotten. r NULL: nobody waits. */
 void stream_finish(struct stream *s, struct request *r, int timeout_ms);
+/* If all its output was read, finish it without being asked. */
+void stream_finish_by_itself(struct stream *s);
 void stream_remove(struct stream *s);
 int64_t stream_deadline(void);
 void stream_tick(int64_t now);
@@ -204,7 +207,10 @@ int control_setup(int listener, struct error *err);
 void control_end(void);
 void request_done(struct request *r); /* with MSG_OK */
 void request_failed(struct request *r, const struct error *why);
-/* A client went: logd ends if it was told to and this was the last. */
+/* LOGD_SHUTDOWN was asked for: logd ends when nothing is left to read, to write, or to send. */
+bool control_ending(void);
+/* A client or a stream went: it may have been the last. */
 void control_client_gone(void);
+void control_stream_gone(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * dockerd-logd DRIVER STATE-DIRECTORY: started by the daemon with its listening socket as descriptor 3 and a pipe as stdout, on which it says
- * why it can't serve, or nothing. It outlives the daemon: own session, nobody's child, and ends only when told to while it has no streams.
+ * why it can't serve, or nothing. It outlives the daemon: own session, nobody's child, and ends only when told to and nothing is left to read.
  */
 #include "logd.h"
 

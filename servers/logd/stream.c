@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define LAST_WRITES_MS 10000 /* for the sink of a container that ended while no daemon was there */
+
 struct map streams = MAP_INIT;
 static size_t n_timed; /* streams that wait for a deadline: to be finished, or for their sink */
 
@@ -334,21 +336,38 @@ static void finished(struct stream *s)
 		request_done(r);
 }
 
+/* Its last output is written: nothing of it is needed any more. Clients that have yet to get their last bytes live on. */
+static void forget(struct stream *s)
+{
+	finished(s);
+	stream_remove(s);
+	control_stream_gone();
+}
+
 void stream_sink_idle(struct stream *s)
 {
 	if (s->draining)
-		finished(s);
+		forget(s);
+}
+
+/* Nobody is there to say when the process has ended: the end of its output must do. */
+void stream_finish_by_itself(struct stream *s)
+{
+	if (s->running && !s->finishing && s->out.ended && s->err.ended)
+		stream_finish(s, NULL, LAST_WRITES_MS);
 }
 
 static void check_finished(struct stream *s)
 {
+	if (control_ending())
+		stream_finish_by_itself(s);
 	if (!s->finishing || s->draining || !s->out.ended || !s->err.ended)
 		return;
 	s->draining = true;
 	if (s->sink)
 		sink_drain(s->sink);
 	else
-		finished(s);
+		forget(s);
 }
 
 void stream_finish(struct stream *s, struct request *r, int timeout_ms)
@@ -369,7 +388,7 @@ static void finish_now(struct stream *s)
 	struct source *both[] = {&s->out, &s->err};
 
 	if (s->draining) {
-		finished(s);
+		forget(s);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
