@@ -92,11 +92,11 @@ struct container {
 	char *restart_policy;
 	int restart_max;
 	/* running */
-	char *cgroup; /* NULL: no run that we have started */
 	bool mounted;
 	bool logd_open; /* its stream was made in the logd that runs now */
 	bool streaming; /* its shim holds stdio that a logd reads */
-	bool unclean; /* the driver could not clean up behind the last run: tried again before the next, and at the removal */
+	bool
+	    unclean; /* the driver could not clean up behind the last run: tried again before the next, and at the removal */
 	bool oom_seen;
 	int64_t restart_delay;  /* ns, grows */
 	uint64_t restart_token; /* a scheduled restart is valid only with this */

@@ -51,7 +51,8 @@ int container_remove_locked(struct container *c, bool volumes, struct error *err
 	if (c->mounted)
 		container_release_resources(c);
 	FAULT("container.remove.begin");
-	if (container_clean(c, err) < 0 || image_use_layer_remove(c->id, err) < 0 || remove_directory(c, err) < 0) {
+	if (container_clean(c, err) < 0 || image_use_layer_remove(c->id, err) < 0 ||
+	    remove_directory(c, err) < 0) {
 		pthread_mutex_lock(&c->lock);
 		c->state.removing = false;
 		c->state.dead = true;

@@ -448,9 +448,10 @@ static void session_failed(struct http_exchange *x, struct container *c, struct 
 static void run_session(struct http_exchange *x, struct container *c, struct exec_session *e,
 			bool detach)
 {
-	struct exec_fds f = {.child = {-1, -1, -1},
-			     .held = {-1, -1, -1},
-			     .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};
+	struct exec_fds f = {
+	    .child = {-1, -1, -1},
+	    .held = {-1, -1, -1},
+	    .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};
 	struct error err = ERROR_INIT;
 	auto_close client = -1;
 	int r = exec_logd_open(c, e, &err);

@@ -36,7 +36,8 @@
 struct server {
 	char *driver, *socket, *state_dir;
 	pthread_mutex_t lock;
-	atomic_bool watched;
+	atomic_bool watched,
+	    starting; /* starting: one is there, perhaps, but does not know the containers yet */
 	pthread_mutex_t idle_lock;
 	int idle[IDLE_MAX];
 	size_t n_idle;
@@ -140,15 +141,22 @@ static bool nobody_there(const struct error *err)
 /* A greeted connection; starts logd if need be. */
 static int connect_server(struct server *s, struct error *err)
 {
-	int sock = greet(s, err);
+	int sock = -1;
 
-	if (sock >= 0 || restoring == s || !nobody_there(err) || atomic_load(&shutting_down))
-		return sock < 0 ? error_wrap(err, "log driver %s", s->driver) : sock;
+	if (restoring == s || !atomic_load(&s->starting)) {
+		sock = greet(s, err);
+		if (restoring == s || (sock >= 0 && !atomic_load(&s->starting)))
+			return sock;
+		if (sock < 0 && (!nobody_there(err) || atomic_load(&shutting_down)))
+			return error_wrap(err, "log driver %s", s->driver);
+		fd_close(&sock);
+	}
 	LOCK_SCOPE(&s->lock);
 	error_clear(err);
 	sock = greet(s, err); /* somebody else has started it meanwhile */
 	if (sock < 0 && nobody_there(err)) {
 		error_clear(err);
+		atomic_store(&s->starting, true);
 		if (start_logd(s, err) == 0) {
 			restoring = s;
 			if (restore_driver)
@@ -156,6 +164,7 @@ static int connect_server(struct server *s, struct error *err)
 			restoring = NULL;
 			sock = greet(s, err);
 		}
+		atomic_store(&s->starting, false);
 	}
 	return sock < 0 ? error_wrap(err, "log driver %s", s->driver) : sock;
 }

@@ -127,7 +127,8 @@ int shim_exec(const char *dir, const char *exec_id, const char *process,
 {
 	auto_msg m = {0}, reply = {0};
 
-	*out = (struct shim_created){.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1};
+	*out =
+	    (struct shim_created){.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1};
 	msg_init(&m, SHIM_EXEC);
 	msg_put_str(&m, TAG_EXEC_ID, exec_id);
 	if (put_text(&m, process, err) < 0 || shim_put_stdio(&m, stdio, err) < 0 ||

@@ -104,7 +104,8 @@ int shim_create(const struct shim_create *c, struct shim_created *out, struct er
 	auto_close dir = -1, sock = -1;
 	struct error ignored;
 
-	*out = (struct shim_created){.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1};
+	*out =
+	    (struct shim_created){.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1};
 	if (mkdir(c->dir, 0700) < 0 && errno != EEXIST)
 		return error_sys(err, errno, "mkdir %s", c->dir);
 	dir = dir_open_at(AT_FDCWD, c->dir, err);

@@ -405,8 +405,6 @@ void container_release_resources(struct container *c)
 	pthread_mutex_lock(&c->lock);
 	c->streaming = false;
 	pthread_mutex_unlock(&c->lock);
-	free(c->cgroup);
-	c->cgroup = NULL;
 	container_shim_base(c, run_dir, &sc);
 	c->unclean = shim_delete(&sc, &err) < 0;
 	if (c->unclean)
@@ -482,8 +480,6 @@ static int run(struct start *s, struct error *err)
 	pthread_mutex_lock(&c->lock);
 	c->state.pid = s->created.pid;
 	c->state.start_time = s->created.start_time;
-	free(c->cgroup);
-	c->cgroup = xstrdup(s->created.cgroup);
 	pthread_mutex_unlock(&c->lock);
 	if (open_streams(s, err) < 0 || connect_network(s, err) < 0)
 		return -1;
@@ -524,12 +520,13 @@ static void record_failure(struct container *c, const struct error *err)
 
 int container_start_locked(struct container *c, struct error *err)
 {
-	struct start s = {.c = c,
-			  .root_fd = -1,
-			  .netns_fd = -1,
-			  .child = {-1, -1, -1},
-			  .held = {-1, -1, -1},
-			  .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};
+	struct start s = {
+	    .c = c,
+	    .root_fd = -1,
+	    .netns_fd = -1,
+	    .child = {-1, -1, -1},
+	    .held = {-1, -1, -1},
+	    .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};
 	int r = prepare(&s, err), sock;
 
 	if (r == 0)

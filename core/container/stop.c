@@ -86,9 +86,8 @@ int container_kill(const char *name, const char *signal_name, struct error *err)
 	if (!c)
 		return -1;
 	if (signo <= 0)
-		return error_set(err, ERR_INVALID,
-				 "cannot kill container: %s: invalid signal: %s", name,
-				 signal_name);
+		return error_set(err, ERR_INVALID, "cannot kill container: %s: invalid signal: %s",
+				 name, signal_name);
 	if (!is_running(c))
 		return error_set(err, ERR_CONFLICT,
 				 "cannot kill container: %s: container %s is not running", name,
@@ -137,9 +136,8 @@ static int stop_values(struct container *c, int *timeout_s, const char *signal_n
 		*timeout_s = c->stop_timeout == INT32_MIN ? 10 : c->stop_timeout;
 	*signo = signal_name && *signal_name ? spec_signal(signal_name) : c->stop_signal;
 	if (*signo <= 0)
-		return error_set(err, ERR_INVALID,
-				 "cannot stop container: %s: invalid signal: %s", c->name,
-				 signal_name);
+		return error_set(err, ERR_INVALID, "cannot stop container: %s: invalid signal: %s",
+				 c->name, signal_name);
 	return 0;
 }
 

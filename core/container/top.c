@@ -17,20 +17,48 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The first hierarchy that has the cgroup: pids on v1 and hybrid hosts, the unified one else. */
-static int read_pids(const char *cgroup, struct strlist *pids, struct error *err)
+/* Path in a line of /proc/PID/cgroup, cgroups(7) "N:controllers:path", if the line is about `controller` ("": the unified hierarchy). */
+static const char *path_in(const char *line, const char *controller)
 {
-	static const char *const roots[] = {"/sys/fs/cgroup/pids", "/sys/fs/cgroup/memory",
-					    "/sys/fs/cgroup/cpu", "/sys/fs/cgroup"};
+	const char *list = strchr(line, ':'), *path = list ? strchr(list + 1, ':') : NULL;
+	auto_strlist names = STRLIST_INIT;
+	auto_free char *text = NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(roots); i++) {
-		auto_free char *path = xasprintf("%s%s/cgroup.procs", roots[i], cgroup);
-		auto_str text = STR_INIT;
+	if (!path)
+		return NULL;
+	text = xstrndup(list + 1, (size_t)(path - list - 1));
+	strlist_split(&names, text, ',');
+	if (*controller ? !strlist_has(&names, controller) : *text != '\0')
+		return NULL;
+	return path + 1;
+}
 
-		if (file_read_at(AT_FDCWD, path, 1 << 20, &text, err) < 0)
-			continue;
-		strlist_split(pids, str_cstr(&text), '\n');
-		return 0;
+/* The cgroup of the container, in which its first process may have made others for itself: pids on v1 and hybrid hosts, the unified one else. */
+static int read_pids(const struct container *c, pid_t pid, struct strlist *pids, struct error *err)
+{
+	static const char *const controllers[] = {"pids", "memory", "cpu", ""};
+	auto_free char *proc = xasprintf("/proc/%d/cgroup", (int)pid);
+	auto_str text = STR_INIT, procs = STR_INIT;
+	auto_strlist lines = STRLIST_INIT;
+
+	if (file_read_at(AT_FDCWD, proc, 1 << 20, &text, err) < 0)
+		return -1;
+	strlist_split(&lines, str_cstr(&text), '\n');
+	for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
+		for (size_t k = 0; k < lines.n; k++) {
+			const char *path = path_in(lines.v[k], controllers[i]),
+				   *own = path ? strstr(path, c->id) : NULL;
+			size_t len = !own ? 0 : (size_t)(own - path) + strcspn(own, "/");
+			auto_free char *file = !own
+						   ? NULL
+						   : xasprintf("/sys/fs/cgroup/%s%.*s/cgroup.procs",
+							       controllers[i], (int)len, path);
+
+			if (!own || file_read_at(AT_FDCWD, file, 1 << 20, &procs, err) < 0)
+				continue;
+			strlist_split(pids, str_cstr(&procs), '\n');
+			return 0;
+		}
 	}
 	return error_set(err, ERR_SYSTEM,
 			 "no cgroup of the container is left to list processes from");
@@ -133,12 +161,12 @@ int container_top(const char *name, const char *ps_args, struct str *reply, stru
 	auto_container *c = container_find(name, err);
 	auto_strlist pids = STRLIST_INIT, args = STRLIST_INIT;
 	auto_str text = STR_INIT;
-	char cgroup[1024];
+	pid_t pid;
 
 	if (!c)
 		return -1;
 	pthread_mutex_lock(&c->lock);
-	memcpy(cgroup, c->cgroup, sizeof(cgroup));
+	pid = c->state.pid;
 	if (!c->state.running || c->state.restarting)
 		error_set(err, ERR_CONFLICT,
 			  c->state.restarting
@@ -152,7 +180,7 @@ int container_top(const char *name, const char *ps_args, struct str *reply, stru
 		return error_set(err, ERR_INVALID, "invalid ps_args");
 	strlist_add(&args, "ps");
 	split_row(*ps_args ? ps_args : "-ef", 0, &args);
-	if (read_pids(cgroup, &pids, err) < 0 || run_ps(&args, &text, err) < 0 ||
+	if (read_pids(c, pid, &pids, err) < 0 || run_ps(&args, &text, err) < 0 ||
 	    print_rows(&text, &pids, reply, err) < 0)
 		return -1;
 	container_event(c, "top", NULL);

@@ -17,11 +17,12 @@ enum {
 	 * descriptors.
 	 */
 	LOGD_START = 17,
-	LOGD_ATTACH = 18,   /* ID, SOCK, FLAGS, PENDING, KEYS */
-	LOGD_FINISH = 19,   /* ID, TIMEOUT; answered when all is written; the stream is forgotten */
-	LOGD_REMOVE = 20,   /* ID */
-	LOGD_FLUSH = 21,    /* ID */
-	LOGD_SHUTDOWN = 22, /* end when no stream is running any more; any later request but this takes it back */
+	LOGD_ATTACH = 18, /* ID, SOCK, FLAGS, PENDING, KEYS */
+	LOGD_FINISH = 19, /* ID, TIMEOUT; answered when all is written; the stream is forgotten */
+	LOGD_REMOVE = 20, /* ID */
+	LOGD_FLUSH = 21,  /* ID */
+	LOGD_SHUTDOWN =
+	    22, /* end when no stream is running any more; any later request but this takes it back */
 };
 
 /* Tags. */

@@ -213,8 +213,8 @@ static int greet(struct run *r, struct error *err)
 	/* also if the shim died before its death was ours */
 	if (msg_recv(r->sock, &hello, -1, err) != 1)
 		return -1;
-	return msg_hello_server(r->sock, &hello, "dockerd-exec " PACKAGE_VERSION,
-				EXEC_PROTOCOL_MIN, EXEC_PROTOCOL_MAX, &version, err);
+	return msg_hello_server(r->sock, &hello, "dockerd-exec " PACKAGE_VERSION, EXEC_PROTOCOL_MIN,
+				EXEC_PROTOCOL_MAX, &version, err);
 }
 
 static int run_request(struct run *r, struct msg *m, struct error *err)

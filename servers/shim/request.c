@@ -195,9 +195,9 @@ void request_handle(struct shim *s, struct client *c, struct msg *m)
 	int r;
 
 	if (!c->version) {
-		c->closed = msg_hello_server(c->fd, m, PACKAGE_NAME "-shim " PACKAGE_VERSION,
-					     SHIM_PROTOCOL_MIN, SHIM_PROTOCOL_MAX, &c->version,
-					     &err) < 0;
+		c->closed =
+		    msg_hello_server(c->fd, m, PACKAGE_NAME "-shim " PACKAGE_VERSION,
+				     SHIM_PROTOCOL_MIN, SHIM_PROTOCOL_MAX, &c->version, &err) < 0;
 		return;
 	}
 	if (c->version < shim_message_since(m->type)) {

@@ -43,11 +43,11 @@ struct client {
 /* A running dockerd-exec. The one that created the container stays until the start. */
 struct op {
 	struct op *next;
-	uint16_t type; /* of the request that it works on; 0: waits between create and start */
-	pid_t pid;     /* 0: reaped */
-	int sock;      /* -1: done, only its end is awaited */
+	uint16_t type;    /* of the request that it works on; 0: waits between create and start */
+	pid_t pid;        /* 0: reaped */
+	int sock;         /* -1: done, only its end is awaited */
 	uint32_t version; /* agreed on; 0: its hello has not come yet */
-	int status;    /* wait status once reaped */
+	int status;       /* wait status once reaped */
 	struct client *client; /* who waits for the answer; NULL: nobody (any more) */
 	uint32_t seq;
 	struct proc *proc; /* create, exec: the process that is being made */

@@ -76,8 +76,8 @@ static void test_client(void **state)
 	static const struct {
 		uint32_t their_min, their_max, min, max, agreed;
 	} cases[] = {
-	    {1, 1, 1, 1, 1}, {1, 5, 1, 1, 1}, {1, 2, 1, 5, 2}, {2, 9, 1, 3, 3}, {2, 3, 1, 1, 0},
-	    {1, 1, 2, 4, 0}, {0, 0, 0, 0, 0}, {9, 2, 1, 9, 0},
+	    {1, 1, 1, 1, 1}, {1, 5, 1, 1, 1}, {1, 2, 1, 5, 2}, {2, 9, 1, 3, 3},
+	    {2, 3, 1, 1, 0}, {1, 1, 2, 4, 0}, {0, 0, 0, 0, 0}, {9, 2, 1, 9, 0},
 	};
 
 	(void)state;
@@ -98,9 +98,10 @@ static void test_client(void **state)
 		uint32_t version;
 
 		call_peer(2, 3, 1, 1, &version, &err);
-		assert_string_equal(err.text,
-				    "handshake: dockerd speaks protocol versions 1 to 1, the other side 2 "
-				    "to 3");
+		assert_string_equal(
+		    err.text,
+		    "handshake: dockerd speaks protocol versions 1 to 1, the other side 2 "
+		    "to 3");
 	}
 }
 
@@ -183,7 +184,8 @@ static void test_shim(void **state)
 
 	(void)state;
 	check(first, second, SHIM_PROTOCOL_MIN, SHIM_PROTOCOL_MAX);
-	assert_int_equal(waitpid(pid, NULL, 0), pid); /* nothing was created, and its last client has left */
+	assert_int_equal(waitpid(pid, NULL, 0),
+			 pid); /* nothing was created, and its last client has left */
 }
 
 static void test_logd(void **state)
