@@ -23,6 +23,7 @@ static const struct {
 	const size_t *count;
 } tables[] = {
     {api_container_routes, &api_container_routes_count},
+    {api_file_routes, &api_file_routes_count},
     {api_system_routes, &api_system_routes_count},
     {api_image_routes, &api_image_routes_count},
     {api_network_routes, &api_network_routes_count},

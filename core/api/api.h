@@ -33,6 +33,7 @@ int api_reply_hook(struct http_exchange *x, int status, const char *content_type
 	extern const size_t name##_count
 API_TABLE(api_system_routes);
 API_TABLE(api_container_routes);
+API_TABLE(api_file_routes);
 API_TABLE(api_image_routes);
 API_TABLE(api_network_routes);
 API_TABLE(api_volume_routes);

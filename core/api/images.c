@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /images: list, inspect, history, tag, delete, prune, import, load, save. */
 #include "api/api.h"
+#include "api/pipe.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -272,66 +273,7 @@ static void prune(struct http_exchange *x, void *ctx)
 	image_deletions_free(&d);
 }
 
-/* ---- Import, load, save: bodies go through pipes ------------------------------------------------------------------------------ */
-
-/* Feeds the request body into a pipe while another thread reads it. */
-struct upload {
-	int pipe_in; /* the reading side's end */
-	int (*consume)(int fd, void *ctx, struct error *err);
-	void *ctx;
-	int result;
-	struct error err;
-};
-
-static void *consume_thread(void *arg)
-{
-	struct upload *u = arg;
-
-	u->result = u->consume(u->pipe_in, u->ctx, &u->err);
-	fd_close(&u->pipe_in); /* the feeder sees EPIPE if we stopped early */
-	return NULL;
-}
-
-static int feed(struct http_exchange *x, int pipe_out, struct error *err)
-{
-	auto_free char *buf = xmalloc(65536);
-
-	for (;;) {
-		ssize_t n = http_body_read(x, buf, 65536, err);
-
-		if (n <= 0)
-			return (int)n;
-		if (fd_write_all(pipe_out, buf, (size_t)n) < 0)
-			return 0; /* the reader has what it wants, or has failed and says why */
-	}
-}
-
-static int run_upload(struct http_exchange *x, int (*consume)(int, void *, struct error *),
-		      void *ctx, struct error *err)
-{
-	struct upload u = {.consume = consume, .ctx = ctx};
-	auto_close out = -1;
-	pthread_t thread;
-	int p[2], fed;
-
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return error_sys(err, errno, "pipe");
-	fcntl(p[1], F_SETPIPE_SZ, 1 << 20);
-	u.pipe_in = p[0];
-	out = p[1];
-	if (thread_start_joinable("upload", consume_thread, &u, &thread, err) < 0) {
-		close(p[0]);
-		return -1;
-	}
-	fed = feed(x, out, err);
-	fd_close(&out);
-	pthread_join(thread, NULL);
-	if (fed < 0)
-		return -1; /* a body cut off: whatever the reader made of it is not what was meant */
-	if (u.result < 0)
-		*err = u.err;
-	return u.result;
-}
+/* ---- Import, load, save ----------------------------------------------------------------------------------------------------------- */
 
 struct import_job {
 	struct image_import o;
@@ -360,7 +302,7 @@ static void import(struct http_exchange *x)
 	for (size_t i = 0; i < x->query.n; i++)
 		if (streq(x->query.v[i].key, "changes"))
 			strlist_add(&changes, x->query.v[i].value);
-	if (run_upload(x, consume_import, &j, &err) < 0) {
+	if (api_upload(x, consume_import, &j, &err) < 0) {
 		http_reply_error(x, &err);
 		return;
 	}
@@ -421,78 +363,21 @@ static void load(struct http_exchange *x, void *ctx)
 	struct error err = ERROR_INIT;
 
 	(void)ctx;
-	if (run_upload(x, consume_load, &j, &err) < 0)
+	if (api_upload(x, consume_load, &j, &err) < 0)
 		http_reply_error(x, &err);
 	else
 		http_reply(x, 200, "application/json", str_cstr(&j.lines), j.lines.len);
 	str_free(&j.lines);
 }
 
-/* The archive is written into a pipe by a thread of its own and passed on as it comes. */
-struct save_job {
-	struct strlist names;
-	int out;
-	int result;
-	struct error err;
-};
-
-static void *save_thread(void *arg)
+static int produce_save(int fd, void *ctx, struct error *err)
 {
-	struct save_job *j = arg;
-
-	j->result = image_save(api.images, &j->names, j->out, &j->err);
-	fd_close(&j->out);
-	return NULL;
-}
-
-/* The head goes out with the first bytes: an error before them gets its status. */
-static void pass_on(struct http_exchange *x, int fd)
-{
-	auto_free char *buf = xmalloc(65536);
-	bool gone = false;
-	ssize_t n;
-
-	while ((n = read(fd, buf, 65536)) > 0) {
-		if (!gone && !x->status)
-			gone = http_begin(x, 200, "application/x-tar") < 0;
-		if (!gone)
-			gone = http_write(x, buf, (size_t)n) < 0;
-		if (gone)
-			return; /* the writer ends with EPIPE */
-	}
-}
-
-static void save_names(struct http_exchange *x, struct strlist *names)
-{
-	struct save_job j = {.names = *names};
-	struct error err = ERROR_INIT;
-	auto_close in = -1;
-	pthread_t thread;
-	int p[2];
-
-	*names = (struct strlist)STRLIST_INIT;
-	if (pipe2(p, O_CLOEXEC) < 0 ||
-	    (j.out = p[1], in = p[0],
-	     thread_start_joinable("save", save_thread, &j, &thread, &err)) < 0) {
-		if (err.kind == ERR_NONE)
-			error_sys(&err, errno, "pipe");
-		http_reply_error(x, &err);
-		strlist_free(&j.names);
-		return;
-	}
-	pass_on(x, in);
-	fd_close(&in);
-	pthread_join(thread, NULL);
-	if (j.result < 0)
-		http_reply_error(x, &j.err);
-	else if (x->status)
-		http_end(x);
-	strlist_free(&j.names);
+	return image_save(api.images, ctx, fd, err);
 }
 
 static void save(struct http_exchange *x, void *ctx)
 {
-	struct strlist names = STRLIST_INIT;
+	auto_strlist names = STRLIST_INIT;
 
 	(void)ctx;
 	if (*http_param(x, "name"))
@@ -500,7 +385,7 @@ static void save(struct http_exchange *x, void *ctx)
 	for (size_t i = 0; i < x->query.n; i++)
 		if (streq(x->query.v[i].key, "names"))
 			strlist_add(&names, x->query.v[i].value);
-	save_names(x, &names);
+	api_download(x, "application/x-tar", produce_save, &names);
 }
 
 const struct http_route api_image_routes[] = {

@@ -77,6 +77,39 @@ const char *container_name_of(const char *id, char buf[256]);
 /* Containers made from this image id, as the image room asks before it removes one: id of a running (or any) one, or NULL (malloc'ed). */
 char *container_using_image(const char *image_id, bool running_only);
 
+/* GET /containers/{}/changes. */
+int container_changes(const char *name, struct str *reply, struct error *err);
+/* The whole tree as an archive to fd. */
+int container_export(const char *name, int fd, struct error *err);
+/*
+ * docker cp. A path is the container's, resolved inside it, volumes included; "/x/" and "/x/." mean a directory. ERR_NOT_FOUND "Could not find
+ * the file ...". One thread uses one container_files.
+ */
+struct container_files;
+struct container_path {
+	const char *name;
+	int64_t size, mtime; /* bytes, ns */
+	uint32_t mode;       /* st_mode */
+	const char *link;    /* of a symlink: where it leads in the end */
+};
+struct container_files *container_files_open(const char *name, const char *path, struct error *err);
+const struct container_path *container_files_path(const struct container_files *f);
+int container_files_pack(struct container_files *f, int fd, struct error *err);
+void container_files_close(struct container_files *f);
+/* keep_dirs: no directory becomes a file, nor a file a directory. copy_owner: all becomes the container's user's. */
+int container_files_extract(const char *name, const char *path, bool keep_dirs, bool copy_owner,
+			    int fd, struct error *err);
+
+/* POST /commit. Strings may be "". config: NULL, or the Config that goes over the container's. Appends {"Id": ...}. */
+struct container_commit {
+	const char *container, *repo, *tag, *author, *comment;
+	bool pause;
+	const struct strlist *changes; /* Dockerfile instructions */
+	const json *config;
+};
+int container_commit_image(const struct container_commit *how, int api_version, struct str *reply,
+			   struct error *err);
+
 /* These reply by themselves: they hijack, stream, or report the error. */
 void container_wait(struct http_exchange *x, const char *name, const char *condition);
 void container_attach(struct http_exchange *x, const char *name);

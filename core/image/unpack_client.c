@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/program.h"
 #include "base/spawn.h"
 #include "base/str.h"
@@ -12,18 +13,21 @@
 
 #include <dockerd/storage.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-int unpacker_start(struct unpacker *u, bool pack, struct error *err)
+static int start(struct unpacker *u, const char *how, struct error *err)
 {
 	auto_free char *path = program_path("dockerd-unpack");
-	const char *argv[] = {"dockerd-unpack", pack ? "pack" : "unpack", NULL};
+	const char *argv[] = {"dockerd-unpack", how, NULL};
 	int pair[2], fds[4] = {-1, -1, STDERR_FILENO, -1};
 	struct spawn sp = {.path = path, .argv = argv, .fds = fds, .n_fds = 4};
 	uint32_t version;
@@ -41,6 +45,11 @@ int unpacker_start(struct unpacker *u, bool pack, struct error *err)
 		return error_wrap(err, "dockerd-unpack");
 	}
 	return 0;
+}
+
+int unpacker_start(struct unpacker *u, bool pack, struct error *err)
+{
+	return start(u, pack ? "pack" : "unpack", err);
 }
 
 void unpacker_stop(struct unpacker *u)
@@ -81,38 +90,45 @@ static int apply_mark(const struct unpacker *u, struct msg *m, struct error *err
 	return error_sys(err, errno, "set attribute %s", name);
 }
 
-/* Send, then serve marks until the answer. */
-static int ask(struct unpacker *u, struct msg *request, struct unpacked *out, struct error *err)
+/* Send, then serve marks until the answer, which is the caller's to free. */
+static int ask_for(struct unpacker *u, struct msg *request, struct msg *answer, struct error *err)
 {
 	if (msg_send(u->sock, request, err) < 0)
 		return error_wrap(err, "dockerd-unpack");
 	for (;;) {
-		auto_msg answer;
-		const char *digest;
 		int r;
 
-		msg_init(&answer, 0);
-		r = msg_recv(u->sock, &answer, -1, err);
+		msg_free(answer);
+		msg_init(answer, 0);
+		r = msg_recv(u->sock, answer, -1, err);
 		if (r < 0)
 			return error_wrap(err, "dockerd-unpack");
 		if (r == 0)
 			return error_set(
 			    err, ERR_SYSTEM,
 			    "dockerd-unpack ended unexpectedly: it crashed or was killed");
-		if (answer.type == UNPACK_MARK) {
-			if (apply_mark(u, &answer, err) < 0)
+		if (answer->type == UNPACK_MARK) {
+			if (apply_mark(u, answer, err) < 0)
 				return -1;
 			continue;
 		}
-		if (answer.type == MSG_ERROR)
-			return msg_to_error(&answer, err);
-		digest = msg_get_str(&answer, TAG_UNPACK_DIGEST);
-		snprintf(out->digest, sizeof(out->digest), "%s", digest ? digest : "");
-		out->tar_size = msg_get_u64(&answer, TAG_UNPACK_TAR_SIZE, 0);
-		out->size = msg_get_u64(&answer, TAG_UNPACK_SIZE, 0);
-		out->entries = msg_get_u64(&answer, TAG_UNPACK_ENTRIES, 0);
-		return 0;
+		return answer->type == MSG_ERROR ? msg_to_error(answer, err) : 0;
 	}
+}
+
+static int ask(struct unpacker *u, struct msg *request, struct unpacked *out, struct error *err)
+{
+	auto_msg answer = {0};
+	const char *digest;
+
+	if (ask_for(u, request, &answer, err) < 0)
+		return -1;
+	digest = msg_get_str(&answer, TAG_UNPACK_DIGEST);
+	snprintf(out->digest, sizeof(out->digest), "%s", digest ? digest : "");
+	out->tar_size = msg_get_u64(&answer, TAG_UNPACK_TAR_SIZE, 0);
+	out->size = msg_get_u64(&answer, TAG_UNPACK_SIZE, 0);
+	out->entries = msg_get_u64(&answer, TAG_UNPACK_ENTRIES, 0);
+	return 0;
 }
 
 static int put_fds(struct msg *m, const uint16_t *tags, const int *fds, size_t n, struct error *err)
@@ -160,4 +176,107 @@ int unpacker_pack(struct unpacker *u, int dir, int parent, int to, uint32_t whit
 	msg_put_str(&m, TAG_UNPACK_PATH, path);
 	msg_put_str(&m, TAG_UNPACK_NAME, name);
 	return put_fds(&m, tags, fds, 3, err) < 0 ? -1 : ask(u, &m, out, err);
+}
+
+/* ---- a container's files ------------------------------------------------------------------------------------------------------------ */
+
+/* A detached copy of the mounts at path (dir: relative to it), private, and read-only if wanted. */
+static int clone_tree(int dir, const char *path, bool read_only, struct error *err)
+{
+	unsigned int clone =
+	    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | (*path ? 0 : AT_EMPTY_PATH);
+	auto_close tree = (int)syscall(SYS_open_tree, dir, path, clone);
+	struct mount_attr attr = {.attr_set = read_only ? MOUNT_ATTR_RDONLY : 0,
+				  .propagation = MS_PRIVATE};
+
+	if (tree < 0)
+		return error_sys(err, errno, "open %s", *path ? path : "the container's root");
+	/* Before Linux 5.12 there is no such call; then the view writes where the container may not, as its owner asks. */
+	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
+		    sizeof(attr)) < 0 &&
+	    errno != ENOSYS)
+		return error_sys(err, errno, "set attributes of %s", *path ? path : "the root");
+	return steal_fd(&tree);
+}
+
+static int send_tree(struct unpacker *u, int tree, const char *path, struct error *err)
+{
+	auto_close owned = tree;
+	auto_msg m, answer = {0};
+
+	msg_init(&m, UNPACK_VIEW);
+	msg_put_str(&m, TAG_UNPACK_PATH, path);
+	if (tree < 0 || msg_put_fd(&m, TAG_UNPACK_TREE, tree) < 0)
+		return tree < 0 ? -1 : error_sys(err, errno, "pass a mount to dockerd-unpack");
+	return ask_for(u, &m, &answer, err);
+}
+
+int unpacker_view(struct unpacker *u, bool pack, int root, bool read_only,
+		  const struct unpack_volume *volumes, size_t n, struct error *err)
+{
+	auto_msg enter, answer = {0};
+
+	if (start(u, pack ? "view-pack" : "view-unpack", err) < 0 ||
+	    send_tree(u, clone_tree(root, "", pack || read_only, err), "", err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		const struct unpack_volume *v = &volumes[i];
+
+		if (send_tree(u, clone_tree(AT_FDCWD, v->source, pack || v->read_only, err),
+			      v->path, err) < 0)
+			return -1;
+	}
+	msg_init(&enter, UNPACK_ENTER);
+	return ask_for(u, &enter, &answer, err);
+}
+
+int unpacker_view_stat(struct unpacker *u, const char *path, struct unpack_stat *out,
+		       struct error *err)
+{
+	auto_msg m, answer = {0};
+	const char *link;
+
+	msg_init(&m, UNPACK_STAT);
+	msg_put_str(&m, TAG_UNPACK_PATH, path);
+	if (ask_for(u, &m, &answer, err) < 0)
+		return -1;
+	link = msg_get_str(&answer, TAG_UNPACK_LINK);
+	*out = (struct unpack_stat){.mode = msg_get_u32(&answer, TAG_UNPACK_MODE, 0),
+				    .size = (int64_t)msg_get_u64(&answer, TAG_UNPACK_SIZE, 0),
+				    .mtime = (int64_t)msg_get_u64(&answer, TAG_UNPACK_MTIME, 0),
+				    .link = xstrdup(link ? link : "")};
+	return 0;
+}
+
+int unpacker_view_pack(struct unpacker *u, const char *path, const char *name, int to,
+		       struct error *err)
+{
+	struct unpacked ignored;
+	auto_msg m;
+
+	msg_init(&m, UNPACK_PACK);
+	msg_put_u32(&m, TAG_UNPACK_WHITEOUTS, DOCKERD_WHITEOUT_AUFS);
+	msg_put_str(&m, TAG_UNPACK_PATH, path);
+	msg_put_str(&m, TAG_UNPACK_NAME, name);
+	return put_fds(&m, (const uint16_t[]){TAG_UNPACK_OUT}, &to, 1, err) < 0
+		   ? -1
+		   : ask(u, &m, &ignored, err);
+}
+
+int unpacker_view_extract(struct unpacker *u, const char *path, int stream, uint32_t flags,
+			  const uint64_t *owner, struct error *err)
+{
+	struct unpacked ignored;
+	auto_msg m;
+
+	msg_init(&m, UNPACK_EXTRACT);
+	u->whiteouts = DOCKERD_WHITEOUT_AUFS;
+	msg_put_u32(&m, TAG_UNPACK_WHITEOUTS, DOCKERD_WHITEOUT_AUFS);
+	msg_put_u32(&m, TAG_UNPACK_FLAGS, flags | UNPACK_FLAG_IN_USE);
+	msg_put_str(&m, TAG_UNPACK_PATH, path);
+	if (owner)
+		msg_put_u64(&m, TAG_UNPACK_OWNER, *owner);
+	return put_fds(&m, (const uint16_t[]){TAG_UNPACK_STREAM}, &stream, 1, err) < 0
+		   ? -1
+		   : ask(u, &m, &ignored, err);
 }

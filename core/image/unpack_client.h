@@ -30,6 +30,29 @@ void unpacker_stop(struct unpacker *u);
 		.sock = -1, .pid = -1 \
 	}
 
+/*
+ * A view of a container's files instead (docker cp). root: a mounted directory; each volume is shown at its path of the container. What is packed
+ * from is mounted read-only. The paths that follow are the container's, absolute; a missing one is ERR_NOT_FOUND.
+ */
+struct unpack_volume {
+	const char *source, *path;
+	bool read_only;
+};
+struct unpack_stat {
+	uint32_t mode;       /* st_mode */
+	int64_t size, mtime; /* bytes, ns */
+	char *link;          /* malloc'ed: where a symlink leads in the end, or "" */
+};
+int unpacker_view(struct unpacker *u, bool pack, int root, bool read_only,
+		  const struct unpack_volume *volumes, size_t n, struct error *err);
+int unpacker_view_stat(struct unpacker *u, const char *path, struct unpack_stat *out,
+		       struct error *err);
+int unpacker_view_pack(struct unpacker *u, const char *path, const char *name, int to,
+		       struct error *err);
+/* owner: uid << 32 | gid, or NULL for the archive's. */
+int unpacker_view_extract(struct unpacker *u, const char *path, int stream, uint32_t flags,
+			  const uint64_t *owner, struct error *err);
+
 /* Descriptors are borrowed; split -1: no tar-split. whiteouts: DOCKERD_WHITEOUT_*; flags: UNPACK_FLAG_*. */
 int unpacker_extract(struct unpacker *u, int stream, int dir, int split, uint32_t whiteouts,
 		     uint32_t flags, struct unpacked *out, struct error *err);

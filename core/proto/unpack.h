@@ -4,6 +4,9 @@
  * of a SOCK_SEQPACKET pair as descriptor 3, sends HELLO, then any number of requests, one at a time, and closes its end when it is done. The
  * program gets descriptors only; it opens no path of the host.
  *
+ * As `view-unpack` or `view-pack` it works in a container's files instead (docker cp): VIEW for the root and each volume, then ENTER, and only
+ * then, as the other with its rights given up, STAT, EXTRACT and PACK, which name a PATH in the view where others pass DIR.
+ *
  * `unpack` has no CAP_SYS_ADMIN: what needs it (extended attributes trusted.* and security.*) it asks the daemon to set, by descriptor,
  * with UNPACK_MARK messages that come before the reply.
  */
@@ -21,6 +24,11 @@ enum {
 	UNPACK_ASSEMBLE = 17,
 	/* Directory -> new archive. DIR, OUT, [PARENT: compare with it], WHITEOUTS (of DIR), FLAGS, [PATH, NAME]. Needs `pack`. */
 	UNPACK_PACK = 18,
+	/* TREE: a detached tree, at PATH ("": the root, which comes first). Only before ENTER. */
+	UNPACK_VIEW = 19,
+	UNPACK_ENTER = 20,
+	/* PATH -> MODE, SIZE, MTIME, LINK. */
+	UNPACK_STAT = 21,
 	/* From the program, no reply: set XATTR to VALUE on TARGET. */
 	UNPACK_MARK = 24,
 };
@@ -42,17 +50,22 @@ enum {
 	TAG_UNPACK_XATTR = 28,       /* string, MARK */
 	TAG_UNPACK_VALUE = 29,       /* bytes, MARK */
 
+	TAG_UNPACK_TREE = 30,        /* fd, VIEW */
+	TAG_UNPACK_OWNER = 31,       /* u64, uid << 32 | gid: all that is extracted becomes theirs */
+
 	TAG_UNPACK_DIGEST = 32,   /* OK: "sha256:..." of the uncompressed archive (diffID) */
 	TAG_UNPACK_TAR_SIZE = 33, /* OK: u64, its bytes */
 	TAG_UNPACK_SIZE = 34,     /* OK: u64, bytes of the files in it */
 	TAG_UNPACK_ENTRIES = 35,  /* OK: u64 */
+	TAG_UNPACK_MODE = 36,     /* STAT: u32, st_mode */
+	TAG_UNPACK_MTIME = 37,    /* STAT: u64, ns since the epoch */
+	TAG_UNPACK_LINK = 38,     /* STAT: string, where a symlink leads in the end */
 };
 
 #define UNPACK_FLAG_FILES_ONLY \
 	1u /* spool of an outer archive: files, directories and symlinks, no owners, modes 0600/0700 */
 #define UNPACK_FLAG_KEEP_DIRS 2u /* a directory is not replaced by something else (docker cp) */
 #define UNPACK_FLAG_SYNC 4u      /* sync the file system before the reply */
-#define UNPACK_FLAG_KEEP_OWNER \
-	8u /* docker cp without -a: files get the owner of who extracts (0:0) */
+#define UNPACK_FLAG_IN_USE 8u /* docker cp: the directory itself stays as it is */
 
 #endif

@@ -167,6 +167,8 @@ int spec_build_exec(const struct spec_input *in, const struct spec_exec *e, stru
 /* OCI linux.resources object from a HostConfig (update). */
 int spec_build_resources(const json *host_config, const struct spec_host *h, struct str *out,
 			 struct error *err);
+/* Ids of a "user[:group]" as /etc/passwd and /etc/group below the root have them: uid << 32 | gid. */
+int spec_user_ids(int rootfs_fd, const char *user, uint64_t *ids, struct error *err);
 /* cgroup path below each hierarchy: "/docker/ID" or the parent's. */
 char *spec_cgroup_path(const json *host_config, const struct spec_host *h, const char *id);
 

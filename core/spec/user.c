@@ -222,3 +222,14 @@ fail:
 	spec_user_free(out);
 	return -1;
 }
+
+int spec_user_ids(int rootfs_fd, const char *user, uint64_t *ids, struct error *err)
+{
+	struct spec_user u;
+
+	if (spec_user_find(rootfs_fd, user, NULL, &u, err) < 0)
+		return -1;
+	*ids = (uint64_t)u.uid << 32 | u.gid;
+	spec_user_free(&u);
+	return 0;
+}

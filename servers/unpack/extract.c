@@ -134,13 +134,14 @@ static int make_room(struct extract *x, const struct place *p, struct error *err
 static int set_xattr(struct extract *x, const struct place *p, const struct tar_xattr *a,
 		     struct error *err)
 {
-	char path[64 + NAME_MAX];
 	auto_close target = -1;
 
 	if (str_after(a->name, "trusted.overlay."))
 		return 0; /* those steer the storage driver: never an image's to set */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", p->parent, p->base);
-	if (lsetxattr(path, a->name, a->value, a->len, 0) == 0)
+	/* By the working directory: there is no call that takes a descriptor and a name, and no /proc in a container's view. */
+	if (fchdir(p->parent) < 0)
+		return error_sys(err, errno, "enter the directory of %s", p->path);
+	if (lsetxattr(p->base, a->name, a->value, a->len, 0) == 0)
 		return 0;
 	if (errno == EPERM && (str_after(a->name, "trusted.") || str_after(a->name, "security.")) &&
 	    x->o->mark) {
@@ -164,13 +165,14 @@ static int set_metadata(struct extract *x, const struct place *p, struct error *
 {
 	const struct tar_entry *e = &x->tar.e;
 	struct timespec times[2] = {mtime_of(e), mtime_of(e)};
+	uid_t uid = x->o->owner ? (uid_t)(*x->o->owner >> 32) : e->uid;
+	gid_t gid = x->o->owner ? (gid_t)*x->o->owner : e->gid;
 
 	if (files_only(x))
 		return 0;
-	if (!(x->o->flags & UNPACK_FLAG_KEEP_OWNER) &&
-	    fchownat(p->parent, p->base, e->uid, e->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_sys(err, errno, "chown %s to %u:%u", p->path, e->uid, e->gid);
-	/* What we have just made is no symlink but in the symlink case, so this follows none. */
+	if (fchownat(p->parent, p->base, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return error_sys(err, errno, "chown %s to %u:%u", p->path, uid, gid);
+	/* What we have just made is no symlink but in the symlink case; a running container may replace it, but then we are in its root. */
 	if (e->type != TAR_SYMLINK && fchmodat(p->parent, p->base, e->mode, 0) < 0)
 		return error_sys(err, errno, "chmod %s", p->path);
 	for (size_t i = 0; i < e->n_xattrs; i++)
@@ -406,7 +408,7 @@ static int extract_root_entry(struct extract *x, struct error *err)
 
 	/* moby leaves the root of an overlay layer alone, and takes it into a full tree. */
 	if (x->tar.e.type != TAR_DIR || x->o->whiteouts == DOCKERD_WHITEOUT_OVERLAY ||
-	    (x->o->flags & UNPACK_FLAG_KEEP_DIRS))
+	    (x->o->flags & UNPACK_FLAG_IN_USE))
 		return 0;
 	return set_metadata(x, &p, err);
 }

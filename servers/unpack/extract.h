@@ -12,11 +12,12 @@
 #include "stream.h"
 
 struct extract_options {
-	int root;             /* directory, borrowed */
-	int split;            /* file for tar-split.json.gz, or -1 */
-	uint32_t whiteouts;   /* DOCKERD_WHITEOUT_* */
-	uint32_t flags;       /* UNPACK_FLAG_* */
-	uint64_t max_entries; /* 0: no limit */
+	int root;              /* directory, borrowed */
+	int split;             /* file for tar-split.json.gz, or -1 */
+	uint32_t whiteouts;    /* DOCKERD_WHITEOUT_* */
+	uint32_t flags;        /* UNPACK_FLAG_* */
+	uint64_t max_entries;  /* 0: no limit */
+	const uint64_t *owner; /* uid << 32 | gid instead of the archive's, or NULL */
 	/* Sets an attribute that we may not: ask who may. */
 	int (*mark)(void *ctx, int target, const char *name, const void *value, size_t len,
 		    struct error *err);

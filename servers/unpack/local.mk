@@ -10,5 +10,6 @@ libunpack_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(ZLIB_CFLAGS) $(ISAL_CFLAGS)
 UNPACK_LIBS = libunpack.a libbase.a $(CRYPTO_LIBS) $(ISAL_LIBS) $(ZLIB_LIBS) $(CJSON_LIBS)
 
 pkglibexec_PROGRAMS += dockerd-unpack
-dockerd_unpack_SOURCES = servers/unpack/main.c servers/unpack/sandbox.c servers/unpack/sandbox.h core/proto/unpack.h
+dockerd_unpack_SOURCES = servers/unpack/main.c servers/unpack/sandbox.c servers/unpack/sandbox.h servers/unpack/view.c \
+	servers/unpack/view.h core/proto/unpack.h
 dockerd_unpack_LDADD = $(UNPACK_LIBS)

@@ -13,6 +13,7 @@
 #include "proto/unpack.h"
 #include "sandbox.h"
 #include "stream.h"
+#include "view.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,6 +21,24 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define NOBODY UINT64_MAX
+
+/* Root of a container's files (docker cp), or -1: then requests bring their directories. */
+static int view = -1;
+
+static const char *path_in_view(const struct msg *m)
+{
+	const char *path = msg_get_str(m, TAG_UNPACK_PATH);
+
+	return path ? path : "/";
+}
+
+static void view_stat_free(struct view_stat *s)
+{
+	str_free(&s->link);
+}
+#define auto_view_stat __attribute__((cleanup(view_stat_free))) struct view_stat
 
 static int send_mark(void *ctx, int target, const char *name, const void *value, size_t len,
 		     struct error *err)
@@ -39,7 +58,9 @@ static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 {
 	auto_close in = msg_take_fd(m, TAG_UNPACK_STREAM), dir = msg_take_fd(m, TAG_UNPACK_DIR),
 		   split = msg_take_fd(m, TAG_UNPACK_SPLIT);
+	uint64_t owner = msg_get_u64(m, TAG_UNPACK_OWNER, NOBODY);
 	struct extract_options o = {.root = dir,
+				    .owner = owner == NOBODY ? NULL : &owner,
 				    .split = split,
 				    .whiteouts = msg_get_u32(m, TAG_UNPACK_WHITEOUTS, 2),
 				    .flags = msg_get_u32(m, TAG_UNPACK_FLAGS, 0),
@@ -50,6 +71,12 @@ static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 	char digest[72];
 	int r = -1;
 
+	if (view >= 0) {
+		dir = view_destination(view, path_in_view(m), err);
+		if (dir < 0)
+			return -1;
+		o.root = dir;
+	}
 	if (in < 0 || dir < 0)
 		return error_set(err, ERR_INVALID, "extract: stream or directory is missing");
 	if (stream_open(&s, in, true, msg_get_u64(m, TAG_UNPACK_MAX_BYTES, 0), err) < 0 ||
@@ -121,6 +148,16 @@ static int do_pack(struct msg *m, struct msg *reply, struct error *err)
 	char digest[72];
 	int r;
 
+	if (view >= 0) {
+		auto_view_stat what = {0};
+
+		if (view_stat(view, path_in_view(m), &what, err) < 0)
+			return -1;
+		dir = view_source(view, path_in_view(m), &what.st, &o.path, err);
+		if (dir < 0)
+			return -1;
+		o.dir = dir;
+	}
 	if (out < 0 || dir < 0)
 		return error_set(err, ERR_INVALID, "pack: a descriptor is missing");
 	if (sink_open(&s, out, err) < 0)
@@ -134,8 +171,50 @@ static int do_pack(struct msg *m, struct msg *reply, struct error *err)
 	return r;
 }
 
-static int dispatch(struct msg *m, struct msg *reply, bool pack, struct error *err)
+static int do_stat(struct msg *m, struct msg *reply, struct error *err)
 {
+	auto_view_stat what = {0};
+
+	if (view_stat(view, path_in_view(m), &what, err) < 0)
+		return -1;
+	msg_put_u32(reply, TAG_UNPACK_MODE, what.st.st_mode);
+	msg_put_u64(reply, TAG_UNPACK_SIZE, (uint64_t)what.st.st_size);
+	msg_put_u64(reply, TAG_UNPACK_MTIME,
+		    (uint64_t)(what.st.st_mtim.tv_sec * 1000000000LL + what.st.st_mtim.tv_nsec));
+	msg_put_str(reply, TAG_UNPACK_LINK, str_cstr(&what.link));
+	return 0;
+}
+
+/* Until ENTER nothing of the container's is read. */
+static int do_view(struct msg *m, bool pack, bool *entered, struct error *err)
+{
+	auto_close tree = msg_take_fd(m, TAG_UNPACK_TREE);
+
+	if (*entered)
+		return error_set(err, ERR_INVALID, "view: it has been entered");
+	if (m->type == UNPACK_ENTER) {
+		*entered = true;
+		return view < 0 || view_enter(view, err) < 0 ? -1 : sandbox_enter(pack, err);
+	}
+	if (tree < 0)
+		return error_set(err, ERR_INVALID, "view: the tree is missing");
+	if (view >= 0)
+		return view_mount(view, tree, path_in_view(m), err);
+	if (view_root(tree, err) < 0)
+		return -1;
+	view = steal_fd(&tree);
+	return 0;
+}
+
+static int dispatch(struct msg *m, struct msg *reply, bool pack, bool *ready, struct error *err)
+{
+	if (m->type == UNPACK_VIEW || m->type == UNPACK_ENTER)
+		return do_view(m, pack, ready, err);
+	if (!*ready)
+		return error_set(err, ERR_INVALID, "request %u before the view is entered",
+				 m->type);
+	if (m->type == UNPACK_STAT && view >= 0)
+		return do_stat(m, reply, err);
 	if (m->type == UNPACK_EXTRACT && !pack)
 		return do_extract(m, reply, err);
 	if (m->type == UNPACK_ASSEMBLE && pack)
@@ -145,7 +224,7 @@ static int dispatch(struct msg *m, struct msg *reply, bool pack, struct error *e
 	return error_set(err, ERR_INVALID, "unexpected request %u", m->type);
 }
 
-static int serve(bool pack, struct error *err)
+static int serve(bool pack, bool ready, struct error *err)
 {
 	uint32_t version;
 
@@ -165,7 +244,7 @@ static int serve(bool pack, struct error *err)
 				return -1;
 			continue;
 		}
-		if (dispatch(&m, &reply, pack, &failed) < 0) {
+		if (dispatch(&m, &reply, pack, &ready, &failed) < 0) {
 			if (msg_reply_error(UNPACK_SOCKET_FD, m.seq, &failed, err) < 0)
 				return -1;
 			continue;
@@ -180,20 +259,23 @@ int main(int argc, char **argv)
 {
 	struct error err = ERROR_INIT;
 	struct rlimit files;
+	const char *how = argc == 2 ? argv[1] : "", *in_view = str_after(how, "view-");
 	bool pack;
 
-	if (argc != 2 || (!streq(argv[1], "pack") && !streq(argv[1], "unpack"))) {
+	how = in_view ? in_view : how;
+	if (!streq(how, "pack") && !streq(how, "unpack")) {
 		fprintf(stderr, "dockerd-unpack is started by dockerd\n");
 		return 2;
 	}
-	pack = streq(argv[1], "pack");
+	pack = streq(how, "pack");
 	umask(0);
 	/* Deep trees hold a descriptor per level. */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	if (sandbox_enter(pack, &err) < 0 || serve(pack, &err) < 0) {
+	if ((in_view ? view_begin(&err) : sandbox_enter(pack, &err)) < 0 ||
+	    serve(pack, !in_view, &err) < 0) {
 		if (err.kind == ERR_CANCELLED)
 			return 0;
 		fprintf(stderr, "dockerd-unpack: %s\n", err.text);

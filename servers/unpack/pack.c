@@ -80,14 +80,16 @@ static void add_xattr(struct tar_entry *e, const char *path, const char *name)
 /* What belongs to the file, not to this host: capabilities and user attributes. */
 static void read_xattrs(struct tar_entry *e, int at, const char *base)
 {
-	char path[64 + NAME_MAX], names[65536];
+	char names[65536];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", at, base);
-	n = llistxattr(path, names, sizeof(names));
+	/* By the working directory: there is no call that takes a descriptor and a name, and no /proc in a container's view. */
+	if (fchdir(at) < 0)
+		return;
+	n = llistxattr(base, names, sizeof(names));
 	for (ssize_t i = 0; i < n; i += (ssize_t)strlen(names + i) + 1)
 		if (streq(names + i, "security.capability") || str_after(names + i, "user."))
-			add_xattr(e, path, names + i);
+			add_xattr(e, base, names + i);
 }
 
 static void free_entry(struct tar_entry *e)
@@ -370,7 +372,7 @@ static int pack_path(struct pack *p, struct error *err)
 	l.fd = open_dir(p->o->dir, p->o->path);
 	if (l.fd < 0)
 		return error_sys(err, errno, "open %s", p->o->path);
-	l.name = xasprintf("%s/", name);
+	l.name = xasprintf("%s/", streq(name, "/") ? "" : name);
 	l.st = st;
 	r = put_levels(p, &l, err);
 	if (r == 0)

@@ -48,6 +48,8 @@ static const int allowed[] = {
     SYS_fstatfs,
     SYS_readlinkat,
     SYS_getdents64,
+    SYS_fchdir,
+    SYS_getcwd,
     SYS_mkdirat,
     SYS_mknodat,
     SYS_unlinkat,

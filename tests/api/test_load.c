@@ -13,6 +13,13 @@
 #define FOLLOWERS 200
 #define UPLOAD_MIB 2048
 
+/* Under a sanitizer freed memory is kept for a while: nothing can be said about the daemon's. */
+#ifdef WITH_SANITIZERS
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 static pid_t daemon_pid;
 
 static void raise_files(void)
@@ -117,8 +124,8 @@ static void crowd(void)
 	ok(good == FOLLOWERS, "all %d are told", good);
 	ok(status_of("GET", "/_ping", NULL) == 200, "ping answers");
 	with = daemon_rss(daemon_pid);
-	ok(with - before < 8 * 1024, "memory: %ld KiB before, %ld KiB with all of them", before,
-	   with);
+	ok(SANITIZED || with - before < 8 * 1024,
+	   "memory: %ld KiB before, %ld KiB with all of them", before, with);
 	for (int i = 0; i < IDLE; i++)
 		close(idle[i]);
 	for (int i = 0; i < FOLLOWERS; i++)
@@ -182,7 +189,8 @@ static void garbage(char byte)
 	good = read_reply(fd, false, &r) == 0 && r.status >= 400;
 	ok(good, "upload of garbage 0x%02x is answered: %d (%s)", (unsigned char)byte, r.status,
 	   sent ? "all was taken" : "refused on the way");
-	ok(most - before < 8 * 1024, "memory: %ld KiB before, %ld KiB at most", before, most);
+	ok(SANITIZED || most - before < 8 * 1024, "memory: %ld KiB before, %ld KiB at most", before,
+	   most);
 	ok(status_of("GET", "/_ping", NULL) == 200, "ping answers");
 }
 
