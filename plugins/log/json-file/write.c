@@ -19,7 +19,8 @@ struct stream {
 	struct settings set;
 	char *middle[3]; /* by source: what stands between text and time */
 	size_t middle_len[3];
-	int64_t last_time;
+	int64_t last_time;    /* of what was written */
+	int64_t rotated_time; /* the same of PATH.1: the compressor's to read */
 	pthread_t compressor;
 	bool compressing;
 };
@@ -56,7 +57,7 @@ static void *compress_thread(void *arg)
 {
 	struct stream *s = arg;
 	char *path = numbered(s, 1, "");
-	int r = path ? compress_file(path, s->last_time) : ENOMEM;
+	int r = path ? compress_file(path, s->rotated_time) : ENOMEM;
 	char text[256];
 
 	if (r && DOCKERD_HAS(s->driver->host, log)) {
@@ -118,6 +119,7 @@ static int rotate(struct stream *s, struct dockerd_error *err)
 	close(s->fd);
 	s->fd = fd;
 	s->size = 0;
+	s->rotated_time = s->last_time;
 	if (s->set.compress)
 		s->compressing = pthread_create(&s->compressor, NULL, compress_thread, s) == 0;
 	return 0;
