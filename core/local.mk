@@ -14,10 +14,12 @@ include core/http/local.mk
 include core/plugin/local.mk
 include core/spec/local.mk
 include core/image/local.mk
+
 include core/network/local.mk
 include core/volume/local.mk
 include core/events/local.mk
 include core/authz/local.mk
+include core/registry/local.mk
 include core/container/local.mk
 include core/api/local.mk
 include core/main/local.mk

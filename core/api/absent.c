@@ -107,8 +107,5 @@ const struct http_route api_absent_routes[] = {
     {"POST", "/build/cancel", not_yet, 0},
     {"POST", "/session", not_yet, 0},
     {"POST", "/grpc", not_yet, 0},
-    {"POST", "/images/{name:*}/push", not_yet, 0},
-    {"GET", "/images/search", not_yet, 0},
-    {"GET", "/distribution/{name:*}/json", not_yet, 0},
 };
 const size_t api_absent_routes_count = ARRAY_LEN(api_absent_routes);

@@ -25,6 +25,7 @@ static const struct {
     {api_container_routes, &api_container_routes_count},
     {api_file_routes, &api_file_routes_count},
     {api_system_routes, &api_system_routes_count},
+    {api_registry_routes, &api_registry_routes_count}, /* before the images: /images/search */
     {api_image_routes, &api_image_routes_count},
     {api_network_routes, &api_network_routes_count},
     {api_volume_routes, &api_volume_routes_count},

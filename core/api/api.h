@@ -36,6 +36,7 @@ API_TABLE(api_container_routes);
 API_TABLE(api_file_routes);
 API_TABLE(api_image_routes);
 API_TABLE(api_network_routes);
+API_TABLE(api_registry_routes);
 API_TABLE(api_volume_routes);
 API_TABLE(api_absent_routes);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /images: list, inspect, history, tag, delete, prune, import, load, save. */
 #include "api/api.h"
+#include "api/images.h"
 #include "api/pipe.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -324,16 +325,14 @@ static void create(struct http_exchange *x, void *ctx)
 		import(x);
 		return;
 	}
-	if (*src)
-		error_set(&err, ERR_NOT_IMPLEMENTED,
-			  "importing from a URL (%s) is not supported yet: fetch it, and use "
-			  "docker import -",
-			  src);
-	else
-		error_set(
-		    &err, ERR_NOT_IMPLEMENTED,
-		    "pulling images (%s) is not supported yet: use docker load or docker import",
-		    http_query(x, "fromImage", ""));
+	if (!*src) {
+		api_image_pull(x);
+		return;
+	}
+	error_set(&err, ERR_NOT_IMPLEMENTED,
+		  "importing from a URL (%s) is not supported yet: fetch it, and use "
+		  "docker import -",
+		  src);
 	http_reply_error(x, &err);
 }
 

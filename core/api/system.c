@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /_ping, /version, /info, /events, /system/df, /auth. */
+/* /_ping, /version, /info, /events, /system/df. */
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/cleanup.h"
@@ -214,6 +214,37 @@ static void print_registries(struct jw *w)
 	jw_end(w);
 }
 
+/* Credentials in a proxy's URL are nobody's business. */
+static void print_proxy(struct jw *w, const char *name, const char *url)
+{
+	const char *at = strstr(url, "://"), *user = at ? memrchr(at, '@', strlen(at)) : NULL;
+	auto_str text = STR_INIT;
+
+	if (user)
+		str_printf(&text, "%.*sxxxxx:xxxxx%s", (int)(at + 3 - url), url, user);
+	jw_kstr(w, name, user ? str_cstr(&text) : url);
+}
+
+static const char *proxy_setting(const char *key, const char *upper, const char *lower)
+{
+	const char *v = config_str(api.config(), key);
+
+	if (!*v)
+		v = getenv(upper);
+	if (str_empty(v))
+		v = getenv(lower);
+	return v ? v : "";
+}
+
+static void print_proxies(struct jw *w)
+{
+	print_proxy(w, "HttpProxy",
+		    proxy_setting("proxies.http-proxy", "HTTP_PROXY", "http_proxy"));
+	print_proxy(w, "HttpsProxy",
+		    proxy_setting("proxies.https-proxy", "HTTPS_PROXY", "https_proxy"));
+	jw_kstr(w, "NoProxy", proxy_setting("proxies.no-proxy", "NO_PROXY", "no_proxy"));
+}
+
 static void print_runtimes(struct jw *w)
 {
 	jw_kobj(w, "Runtimes");
@@ -331,9 +362,7 @@ static void print_host(struct jw *w, bool v2)
 	jw_ki64(w, "MemTotal", (int64_t)si.totalram * si.mem_unit);
 	jw_knull(w, "GenericResources");
 	jw_kstr(w, "DockerRootDir", api.data_root);
-	jw_kstr(w, "HttpProxy", "");
-	jw_kstr(w, "HttpsProxy", "");
-	jw_kstr(w, "NoProxy", "");
+	print_proxies(w);
 	jw_kstr(w, "Name", hostname);
 	jw_kstrlist(w, "Labels", config_list(c, "labels"), false);
 	jw_kbool(w, "ExperimentalBuild", config_bool(c, "experimental"));
@@ -457,15 +486,6 @@ static void df(struct http_exchange *x, void *ctx)
 	api_answer(x, print_df(x, &w, &err), 200, &reply, &err);
 }
 
-static void auth(struct http_exchange *x, void *ctx)
-{
-	struct error err = ERROR_INIT;
-
-	(void)ctx;
-	error_set(&err, ERR_NOT_IMPLEMENTED, "logging in to registries is not supported yet");
-	http_reply_error(x, &err);
-}
-
 static void options(struct http_exchange *x, void *ctx)
 {
 	(void)ctx;
@@ -473,9 +493,9 @@ static void options(struct http_exchange *x, void *ctx)
 }
 
 const struct http_route api_system_routes[] = {
-    {"GET", "/_ping", ping, 0},      {"HEAD", "/_ping", ping, 0},
-    {"GET", "/version", version, 0}, {"GET", "/info", info, 0},
-    {"GET", "/events", events, 0},   {"GET", "/system/df", df, 0},
-    {"POST", "/auth", auth, 0},      {"OPTIONS", "/{any:*}", options, 0},
+    {"GET", "/_ping", ping, 0},          {"HEAD", "/_ping", ping, 0},
+    {"GET", "/version", version, 0},     {"GET", "/info", info, 0},
+    {"GET", "/events", events, 0},       {"GET", "/system/df", df, 0},
+    {"OPTIONS", "/{any:*}", options, 0},
 };
 const size_t api_system_routes_count = ARRAY_LEN(api_system_routes);

@@ -78,6 +78,8 @@ int error_http_status(enum error_kind kind)
 		return 409;
 	case ERR_NOT_MODIFIED:
 		return 304;
+	case ERR_TOO_MANY:
+		return 429;
 	case ERR_TOO_LARGE:
 		return 413;
 	case ERR_NOT_IMPLEMENTED:

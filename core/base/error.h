@@ -29,6 +29,7 @@ enum error_kind {
 	ERR_CANCELLED,       /* the peer went away */
 	ERR_NO_COMMAND,      /* exec: command not found; exit code 127, HTTP 400 */
 	ERR_NO_PERMISSION,   /* exec: command not runnable; exit code 126, HTTP 400 */
+	ERR_TOO_MANY,        /* 429: somebody else's limit */
 	ERR_KINDS
 };
 

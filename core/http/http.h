@@ -99,6 +99,8 @@ int http_body_all(struct http_exchange *x, size_t max, struct str *out, struct e
 json *http_body_json(struct http_exchange *x, bool required, struct error *err);
 /* True once the client has closed its side or vanished; never blocks. */
 bool http_client_gone(struct http_exchange *x);
+/* Blocks until fd is readable (true) or the client has gone (false). */
+bool http_wait(struct http_exchange *x, int fd);
 
 /* ---- Reply -------------------------------------------------------------------------------------------------------------------- */
 

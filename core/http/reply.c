@@ -262,3 +262,13 @@ bool http_client_gone(struct http_exchange *x)
 
 	return poll(&p, 1, 0) > 0 && p.revents & (POLLRDHUP | POLLHUP | POLLERR);
 }
+
+bool http_wait(struct http_exchange *x, int fd)
+{
+	struct pollfd p[2] = {{.fd = fd, .events = POLLIN},
+			      {.fd = x->conn->fd, .events = POLLRDHUP}};
+
+	while (poll(p, 2, -1) < 0 && errno == EINTR)
+		;
+	return p[0].revents != 0;
+}

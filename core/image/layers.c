@@ -310,9 +310,10 @@ static int sync_once(int a, int b)
 	return sa.st_dev == sb.st_dev ? 0 : syncfs(b);
 }
 
-static int draft_fill(struct image_store *s, struct draft *d, const struct layer *parent, int fd,
-		      const char *want, struct unpacked *u, struct error *err)
+static int draft_fill(struct image_store *s, struct draft *d, const struct layer *parent,
+		      const struct layer_source *from, struct unpacked *u, struct error *err)
 {
+	const char *want = from->want_diff;
 	struct dockerd_layer layer = storage_layer(d->cache_id, parent ? parent->cache_id : NULL);
 	struct dockerd_layer_dir dir = storage_dir();
 	auto_unpacker unpacker = UNPACKER_INIT;
@@ -329,7 +330,15 @@ static int draft_fill(struct image_store *s, struct draft *d, const struct layer
 		return -1;
 	content = dir.fd;
 	FAULT("image.layer.after-prepare");
-	if (unpacker_extract(&unpacker, fd, content, split, dir.whiteouts, 0, u, err) < 0)
+	if (unpacker_extract(&unpacker, from->fd, content, split, dir.whiteouts, 0, u, err) < 0) {
+		struct error better = ERROR_INIT;
+
+		/* Whoever feeds us may know why the archive ended early. */
+		if (from->verify && from->verify(from->ctx, &better) < 0)
+			*err = better;
+		return -1;
+	}
+	if (from->verify && from->verify(from->ctx, err) < 0)
 		return -1;
 	if (want && !streq(want, u->digest))
 		return error_set(err, ERR_INVALID,
@@ -389,6 +398,14 @@ static int sync_dir(int at, const char *name, struct error *err)
 struct layer *layer_add(struct image_store *s, struct layer *parent, int fd, const char *want,
 			struct error *err)
 {
+	struct layer_source from = {.fd = fd, .want_diff = want};
+
+	return layer_add_from(s, parent, &from, err);
+}
+
+struct layer *layer_add_from(struct image_store *s, struct layer *parent,
+			     const struct layer_source *from, struct error *err)
+{
 	struct layer *l = NULL;
 	struct unpacked u = {0};
 	struct draft d;
@@ -398,7 +415,7 @@ struct layer *layer_add(struct image_store *s, struct layer *parent, int fd, con
 		error_set(err, ERR_INVALID, "max depth exceeded");
 		return NULL;
 	}
-	if (draft_open(s, &d, err) == 0 && draft_fill(s, &d, parent, fd, want, &u, err) == 0 &&
+	if (draft_open(s, &d, err) == 0 && draft_fill(s, &d, parent, from, &u, err) == 0 &&
 	    read_small(d.fd, "size", &size, err) == 0)
 		l = draft_publish(s, &d, parent, &u, strtoull(str_cstr(&size), NULL, 10), err);
 	FAULT("image.layer.after-publish");
@@ -486,6 +503,12 @@ void layer_unref(struct image_store *s, struct layer *l, struct image_deletions 
 int layer_write_tar(struct image_store *s, const struct layer *l, int fd, uint64_t *size,
 		    struct error *err)
 {
+	return layer_write_tar_as(s, l, fd, false, -1, size, err);
+}
+
+int layer_write_tar_as(struct image_store *s, const struct layer *l, int fd, bool gzip, int counter,
+		       uint64_t *size, struct error *err)
+{
 	struct dockerd_layer layer =
 	    storage_layer(l->cache_id, l->parent ? l->parent->cache_id : NULL);
 	struct dockerd_layer_dir dir = storage_dir();
@@ -507,7 +530,7 @@ int layer_write_tar(struct image_store *s, const struct layer *l, int fd, uint64
 	if (r < 0)
 		return -1;
 	content = dir.fd;
-	r = unpacker_assemble(&u, content, split, fd, &done, err);
+	r = unpacker_assemble_as(&u, content, split, fd, gzip, counter, &done, err);
 	if (!native && mount_put(s, l->cache_id, &ignored) < 0)
 		log_warn("layer not unmounted", "error", ignored.text);
 	if (r < 0)

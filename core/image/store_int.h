@@ -7,6 +7,7 @@
 
 #include "image/image.h"
 #include "image/reference.h"
+#include "image/stack.h"
 #include "base/sha256.h"
 
 /* A read-only layer. All but refs is constant once it is in the map. */
@@ -113,6 +114,9 @@ void layer_unref(struct image_store *s, struct layer *l, struct image_deletions 
  */
 struct layer *layer_add(struct image_store *s, struct layer *parent, int fd, const char *want_diff,
 			struct error *err);
+/* The same with a check of where it came from. */
+struct layer *layer_add_from(struct image_store *s, struct layer *parent,
+			     const struct layer_source *from, struct error *err);
 /* Note on disk that no image counts on the layer / that one counts on it and all below it. Best effort: what it is for is a crash. */
 void layer_set_pending(struct image_store *s, const struct layer *l, bool pending);
 /* At start, once images and containers hold theirs. */
@@ -122,6 +126,9 @@ size_t layer_depth(const struct layer *l);
 /* The layer's archive to fd, identical to what it came from. */
 int layer_write_tar(struct image_store *s, const struct layer *l, int fd, uint64_t *size,
 		    struct error *err);
+/* gzip and counter: see image_stack_write. */
+int layer_write_tar_as(struct image_store *s, const struct layer *l, int fd, bool gzip, int counter,
+		       uint64_t *size, struct error *err);
 
 /* ---- mounts.c: counted mounts ---- */
 /* Each mount_get needs its mount_put. path may be NULL; else malloc'ed. */

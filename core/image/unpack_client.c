@@ -156,12 +156,20 @@ int unpacker_extract(struct unpacker *u, int stream, int dir, int split, uint32_
 int unpacker_assemble(struct unpacker *u, int dir, int split, int to, struct unpacked *out,
 		      struct error *err)
 {
-	const uint16_t tags[] = {TAG_UNPACK_DIR, TAG_UNPACK_SPLIT, TAG_UNPACK_OUT};
-	const int fds[] = {dir, split, to};
+	return unpacker_assemble_as(u, dir, split, to, false, -1, out, err);
+}
+
+int unpacker_assemble_as(struct unpacker *u, int dir, int split, int to, bool gzip, int counter,
+			 struct unpacked *out, struct error *err)
+{
+	const uint16_t tags[] = {TAG_UNPACK_DIR, TAG_UNPACK_SPLIT, TAG_UNPACK_OUT,
+				 TAG_UNPACK_COUNTER};
+	const int fds[] = {dir, split, to, counter};
 	auto_msg m;
 
 	msg_init(&m, UNPACK_ASSEMBLE);
-	return put_fds(&m, tags, fds, 3, err) < 0 ? -1 : ask(u, &m, out, err);
+	msg_put_u32(&m, TAG_UNPACK_FLAGS, gzip ? UNPACK_FLAG_GZIP : 0);
+	return put_fds(&m, tags, fds, 4, err) < 0 ? -1 : ask(u, &m, out, err);
 }
 
 int unpacker_pack(struct unpacker *u, int dir, int parent, int to, uint32_t whiteouts,

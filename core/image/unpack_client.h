@@ -58,6 +58,9 @@ int unpacker_extract(struct unpacker *u, int stream, int dir, int split, uint32_
 		     uint32_t flags, struct unpacked *out, struct error *err);
 int unpacker_assemble(struct unpacker *u, int dir, int split, int to, struct unpacked *out,
 		      struct error *err);
+/* The same, compressed; counter: see TAG_UNPACK_COUNTER, -1: none. */
+int unpacker_assemble_as(struct unpacker *u, int dir, int split, int to, bool gzip, int counter,
+			 struct unpacked *out, struct error *err);
 /* parent -1: no comparison; path, name: see proto/unpack.h. */
 int unpacker_pack(struct unpacker *u, int dir, int parent, int to, uint32_t whiteouts,
 		  const char *path, const char *name, struct unpacked *out, struct error *err);

@@ -52,6 +52,8 @@ struct plugin_instance {
 const char *plugin_kind_name(uint32_t kind);
 uint32_t plugin_kind_parse(const char *name);
 
+/* ERR_DENIED unless the file and every folder above it is root's and not writable by others (the sticky /tmp is no exception). */
+int plugin_check_ownership(const char *path, struct error *err);
 /* Path of a driver given by bare name or path. malloc'ed; NULL with err (ERR_NOT_FOUND names the places looked at). */
 char *plugin_find(uint32_t kind, const char *name, struct error *err);
 /* Names of all drivers of a kind in the driver path, by file stem, sorted; nothing is loaded. */

@@ -5,8 +5,6 @@
 
 #include "plugin/plugin.h"
 
-/* ERR_DENIED unless the file and every folder above it is root's and not writable by others (the sticky /tmp is no exception). */
-int plugin_check_ownership(const char *path, struct error *err);
 /* Folders that hold <kind>/<name>.so, in search order. */
 void plugin_search_path(struct strlist *dirs);
 /* Load without the once-per-path table. `path` is the file itself; `named` the name it was asked for by (maybe a link): its stem counts. */

@@ -52,6 +52,8 @@ enum {
 
 	TAG_UNPACK_TREE = 30,        /* fd, VIEW */
 	TAG_UNPACK_OWNER = 31,       /* u64, uid << 32 | gid: all that is extracted becomes theirs */
+	TAG_UNPACK_COUNTER =
+	    36, /* fd, ASSEMBLE: first eight bytes: number of bytes of the archive written so far */
 
 	TAG_UNPACK_DIGEST = 32,   /* OK: "sha256:..." of the uncompressed archive (diffID) */
 	TAG_UNPACK_TAR_SIZE = 33, /* OK: u64, its bytes */
@@ -67,5 +69,7 @@ enum {
 #define UNPACK_FLAG_KEEP_DIRS 2u /* a directory is not replaced by something else (docker cp) */
 #define UNPACK_FLAG_SYNC 4u      /* sync the file system before the reply */
 #define UNPACK_FLAG_IN_USE 8u /* docker cp: the directory itself stays as it is */
+#define UNPACK_FLAG_GZIP \
+	16u /* ASSEMBLE: OUT gets it compressed; digest and size are of the archive */
 
 #endif

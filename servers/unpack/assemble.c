@@ -114,7 +114,7 @@ int assemble_archive(int dir, int split, struct sink *out, struct error *err)
 
 int assemble_measure(int split, uint64_t *size, struct error *err)
 {
-	struct sink counter = {.fd = -1};
+	struct sink counter = {.fd = -1, .counter = -1};
 
 	if (assemble_archive(-1, split, &counter, err) < 0)
 		return -1;

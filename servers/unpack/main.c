@@ -108,7 +108,8 @@ static int put_packed(struct msg *reply, const struct sink *s, char digest[72])
 static int do_assemble(struct msg *m, struct msg *reply, struct error *err)
 {
 	auto_close out = msg_take_fd(m, TAG_UNPACK_OUT), dir = msg_take_fd(m, TAG_UNPACK_DIR),
-		   split = msg_take_fd(m, TAG_UNPACK_SPLIT);
+		   split = msg_take_fd(m, TAG_UNPACK_SPLIT),
+		   counter = msg_take_fd(m, TAG_UNPACK_COUNTER);
 	struct sink s;
 	char digest[72];
 	int r;
@@ -125,6 +126,9 @@ static int do_assemble(struct msg *m, struct msg *reply, struct error *err)
 		return error_set(err, ERR_INVALID, "assemble: a descriptor is missing");
 	if (sink_open(&s, out, err) < 0)
 		return -1;
+	s.counter = counter;
+	if (msg_get_u32(m, TAG_UNPACK_FLAGS, 0) & UNPACK_FLAG_GZIP)
+		sink_compress(&s);
 	r = assemble_archive(dir, split, &s, err);
 	if (r == 0)
 		r = sink_finish(&s, digest, err);

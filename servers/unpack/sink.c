@@ -5,15 +5,18 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "gzip.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int sink_open(struct sink *s, int fd, struct error *err)
 {
-	*s = (struct sink){.fd = fd, .buf = xmalloc(SINK_BUF), .digest = EVP_MD_CTX_new()};
+	*s = (struct sink){
+	    .fd = fd, .counter = -1, .buf = xmalloc(SINK_BUF), .digest = EVP_MD_CTX_new()};
 	if (s->digest && EVP_DigestInit_ex(s->digest, EVP_sha256(), NULL) == 1)
 		return 0;
 	sink_close(s);
@@ -23,15 +26,24 @@ int sink_open(struct sink *s, int fd, struct error *err)
 void sink_close(struct sink *s)
 {
 	EVP_MD_CTX_free(s->digest);
+	gzipper_free(s->gzip);
 	free(s->buf);
-	*s = (struct sink){.fd = -1};
+	*s = (struct sink){.fd = -1, .counter = -1};
+}
+
+void sink_compress(struct sink *s)
+{
+	s->gzip = gzipper_new(s->fd);
 }
 
 static int flush(struct sink *s, struct error *err)
 {
 	EVP_DigestUpdate(s->digest, s->buf, s->used);
-	if (fd_write_all(s->fd, s->buf, s->used) < 0)
-		return error_sys(err, errno, "write archive");
+	if (s->gzip ? gzipper_write(s->gzip, s->buf, s->used, err) < 0
+		    : fd_write_all(s->fd, s->buf, s->used) < 0)
+		return s->gzip ? -1 : error_sys(err, errno, "write archive");
+	if (s->counter >= 0 && pwrite(s->counter, &s->total, sizeof(s->total), 0) < 0)
+		return error_sys(err, errno, "count bytes");
 	s->used = 0;
 	return 0;
 }
@@ -87,7 +99,7 @@ int sink_finish(struct sink *s, char digest[72], struct error *err)
 	unsigned char md[EVP_MAX_MD_SIZE];
 	unsigned int n = 0;
 
-	if (flush(s, err) < 0)
+	if (flush(s, err) < 0 || (s->gzip && gzipper_finish(s->gzip, err) < 0))
 		return -1;
 	EVP_DigestFinal_ex(s->digest, md, &n);
 	memcpy(digest, "sha256:", 7);

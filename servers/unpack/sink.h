@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a packed archive goes: buffer -> SHA-256 -> descriptor (file, pipe or socket). */
+/* Where a packed archive goes: buffer -> SHA-256 -> (gzip) -> descriptor (file, pipe or socket). */
 #ifndef UNPACK_SINK_H
 #define UNPACK_SINK_H
 
@@ -10,8 +10,12 @@
 
 #define SINK_BUF (256 * 1024)
 
+struct gzipper;
+
 struct sink {
 	int fd;
+	int counter;          /* file that is told how far we are, or -1 */
+	struct gzipper *gzip; /* NULL: as it is */
 	void *digest;
 	unsigned char *buf;
 	size_t used;
@@ -20,6 +24,8 @@ struct sink {
 
 int sink_open(struct sink *s, int fd, struct error *err);
 void sink_close(struct sink *s);
+/* Before the first byte: what goes to the descriptor is compressed; the digest stays that of the archive. */
+void sink_compress(struct sink *s);
 int sink_write(struct sink *s, const void *p, size_t n, struct error *err);
 int sink_zeros(struct sink *s, size_t n, struct error *err);
 /* Room to read into directly: *n bytes at the returned place, then sink_filled. */

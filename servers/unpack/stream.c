@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "inflate.h"
+#include "unzstd.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -13,18 +14,27 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A frame, or one to be skipped before it. */
+static bool is_zstd(const unsigned char *p, size_t n)
+{
+	return n >= 4 && (!memcmp(p, "\x28\xb5\x2f\xfd", 4) ||
+			  ((p[0] & 0xf0) == 0x50 && !memcmp(p + 1, "\x2a\x4d\x18", 3)));
+}
+
 static int start_format(struct stream *s, size_t n, struct error *err)
 {
 	static const struct {
 		const char *magic;
 		size_t len;
 		const char *name;
-	} others[] = {{"\x28\xb5\x2f\xfd", 4, "zstd"},
+	} others[] = {{"\x28\xb5\x2f\xfd", 4, "zstd"}, /* when built without libzstd */
 		      {"BZh", 3, "bzip2"},
 		      {"\xfd"
 		       "7zXZ",
 		       5, "xz"}};
 
+	if (is_zstd(s->buf, n) && (s->zstd = unzstd_new(s->fd, s->buf, n)))
+		return 0;
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
 		if (n >= others[i].len && !memcmp(s->buf, others[i].magic, others[i].len))
 			return error_set(err, ERR_NOT_IMPLEMENTED,
@@ -68,6 +78,7 @@ int stream_open_memory(struct stream *s, const void *data, size_t len)
 void stream_close(struct stream *s)
 {
 	inflater_free(s->inflater);
+	unzstd_free(s->zstd);
 	EVP_MD_CTX_free(s->digest);
 	free(s->buf);
 	*s = (struct stream){.fd = -1};
@@ -90,8 +101,9 @@ static int refill(struct stream *s, struct error *err)
 		s->eof = true;
 		return 0;
 	}
-	if (s->inflater) {
-		n = inflater_read(s->inflater, s->buf, STREAM_BUF, err);
+	if (s->inflater || s->zstd) {
+		n = s->zstd ? unzstd_read(s->zstd, s->buf, STREAM_BUF, err)
+			    : inflater_read(s->inflater, s->buf, STREAM_BUF, err);
 		if (n < 0)
 			return -1;
 	} else {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bytes of an archive: descriptor -> (gunzip) -> SHA-256 -> buffer that the tar reader looks into. Nothing is held but two buffers.
- * gzip is recognised by its magic; it may have several members. One thread.
+ * The bytes of an archive: descriptor -> (gunzip, unzstd) -> SHA-256 -> buffer that the tar reader looks into. Nothing is held but two buffers.
+ * gzip and zstd are recognised by their magic; they may have several members. One thread.
  */
 #ifndef UNPACK_STREAM_H
 #define UNPACK_STREAM_H
@@ -13,10 +13,12 @@
 #include "base/error.h"
 
 struct inflater;
+struct unzstd;
 
 struct stream {
 	int fd;
-	struct inflater *inflater; /* NULL: plain */
+	struct inflater *inflater; /* NULL: not gzip */
+	struct unzstd *zstd;       /* NULL: not zstd */
 	void *digest;              /* EVP_MD_CTX, or NULL: not wanted */
 	unsigned char *buf;        /* uncompressed: buf[pos..end) is unread */
 	size_t pos, end, hashed;
