@@ -53,7 +53,7 @@ enum {
 	TAG_UNPACK_TREE = 30,        /* fd, VIEW */
 	TAG_UNPACK_OWNER = 31,       /* u64, uid << 32 | gid: all that is extracted becomes theirs */
 	TAG_UNPACK_COUNTER =
-	    36, /* fd, ASSEMBLE: first eight bytes: number of bytes of the archive written so far */
+	    48, /* fd, ASSEMBLE: first eight bytes: number of bytes of the archive written so far */
 
 	TAG_UNPACK_DIGEST = 32,   /* OK: "sha256:..." of the uncompressed archive (diffID) */
 	TAG_UNPACK_TAR_SIZE = 33, /* OK: u64, its bytes */
