@@ -29,6 +29,8 @@ struct container_room {
 	bool live_restore;
 };
 
+/* --log-driver and --log-opt: is the driver there, does it take the options? */
+int containers_check_log(const struct config *c, struct error *err);
 /* Load all containers from disk; adopt those that run; settle those that ended meanwhile. Call before listening. */
 int containers_init(const struct container_room *room, struct error *err);
 /* Start what its restart policy wants running; after the API listens. */

@@ -84,6 +84,16 @@ static int check_log_driver(const json *host, struct error *err)
 				 NULL, err);
 }
 
+int containers_check_log(const struct config *c, struct error *err)
+{
+	const char *driver = config_str(c, "log-driver");
+	uint64_t max_buffer;
+	bool non_blocking;
+
+	return log_options_split(driver, config_map(c, "log-opts"), &non_blocking, &max_buffer,
+				 NULL, err);
+}
+
 static int draft_make(struct draft *d, const json *body, int api_version, struct error *err)
 {
 	const struct spec_host *h = spec_host();

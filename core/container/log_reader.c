@@ -43,16 +43,17 @@ static struct plugin_instance *instance(const char *driver, struct error *err)
 
 	if (i)
 		return i;
-	p = plugin_load(DOCKERD_KIND_LOG, driver, err);
+	/* a driver without a reader half is not even loaded */
+	p = plugin_describe(DOCKERD_KIND_LOG, driver, err);
 	if (!p)
 		return NULL;
-	if (!(p->capabilities & DOCKERD_LOG_CAP_READ) || !p->ops.log.read_open ||
-	    !p->ops.log.read_next || !p->ops.log.read_close) {
+	if (!(p->capabilities & DOCKERD_LOG_CAP_READ)) {
 		error_set(err, ERR_NOT_IMPLEMENTED,
 			  "configured logging driver does not support reading");
 		return NULL;
 	}
-	if (dir_make_all(AT_FDCWD, state_root, 0700, err) < 0 ||
+	p = plugin_load(DOCKERD_KIND_LOG, driver, err);
+	if (!p || dir_make_all(AT_FDCWD, state_root, 0700, err) < 0 ||
 	    plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &none, &o, err) < 0)
 		return NULL;
 	i = xnew(struct plugin_instance);
@@ -162,22 +163,6 @@ void log_reader_close(struct log_reader *r)
 	free(r);
 }
 
-static int check_driver_options(const char *driver, const struct pairs *given, struct error *err)
-{
-	const struct plugin *p = plugin_load(DOCKERD_KIND_LOG, driver, err);
-	struct dockerd_error derr = plugin_error_init();
-	struct dockerd_options *o = NULL;
-	int r = 0;
-
-	if (!p || plugin_options_parse(p, DOCKERD_SCOPE_CONTAINER, given, &o, err) < 0)
-		return -1;
-	if (p->ops.log.validate && p->ops.log.validate(o, &derr) != 0)
-		r = derr.text[0] ? error_set(err, ERR_INVALID, "%s", derr.text)
-				 : plugin_error(p, "validate", &derr, err);
-	plugin_options_free(o);
-	return r;
-}
-
 int log_options_split(const char *driver, const struct pairs *given, bool *non_blocking,
 		      uint64_t *max_buffer, struct pairs *rest, struct error *err)
 {
@@ -200,7 +185,7 @@ int log_options_split(const char *driver, const struct pairs *given, bool *non_b
 		pairs_copy(&own, given);
 	pairs_del(&own, "mode");
 	pairs_del(&own, "max-buffer-size");
-	if (check_driver_options(driver, &own, err) < 0)
+	if (plugin_check_options(DOCKERD_KIND_LOG, driver, DOCKERD_SCOPE_CONTAINER, &own, err) < 0)
 		return -1;
 	if (rest)
 		pairs_copy(rest, &own);

@@ -48,6 +48,22 @@ static int print(int r, const struct str *out, const struct error *err)
 	return fflush(stdout) ? 1 : 0;
 }
 
+/* What the configuration says of drivers, against what they say of themselves; nothing of them is loaded here. */
+static int check_drivers(const struct config *c, struct error *err)
+{
+	const struct strlist *authz = config_list(c, "authorization-plugins");
+	const char *exec = config_str(c, "exec-driver"), *storage = config_str(c, "storage-driver");
+
+	if (containers_check_log(c, err) < 0 ||
+	    !plugin_describe(DOCKERD_KIND_EXEC, *exec ? exec : DEFAULT_EXEC_DRIVER, err) ||
+	    (*storage && !plugin_describe(DOCKERD_KIND_STORAGE, storage, err)))
+		return -1;
+	for (size_t i = 0; i < authz->n; i++)
+		if (!plugin_describe(DOCKERD_KIND_AUTHZ, authz->v[i], err))
+			return -1;
+	return 0;
+}
+
 /* Exit code, or -1: run the daemon. */
 static int run_action(const struct config *c)
 {
@@ -63,6 +79,10 @@ static int run_action(const struct config *c)
 		       PACKAGE_VERSION);
 		return 0;
 	case CONFIG_VALIDATE:
+		if (check_drivers(c, &err) < 0) {
+			fprintf(stderr, "%s\n", err.text);
+			return 1;
+		}
 		printf("configuration OK\n");
 		return 0;
 	case CONFIG_LIST_PLUGINS:
@@ -190,8 +210,13 @@ static int open_containers(struct daemon *d, struct error *err)
 
 	if (!path)
 		return -1;
+	/* as it comes, the log driver is not worth a process at each start */
+	if ((!streq(config_str(c, "log-driver"), DEFAULT_LOG_DRIVER) ||
+	     config_map(c, "log-opts")->n) &&
+	    containers_check_log(c, err) < 0)
+		return -1;
 	/* only dockerd-exec loads it */
-	if (plugin_judge(DOCKERD_KIND_EXEC, path, err) < 0)
+	if (!plugin_describe(DOCKERD_KIND_EXEC, path, err))
 		return -1;
 	room.exec_driver = steal_ptr(&path);
 	if (containers_init(&room, err) < 0)

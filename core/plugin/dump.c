@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * --list-plugins and --dump-plugin: the stable output for packagers, documented in dockerd-driver(3). Runs in a process that ends right after,
- * so loading every driver here costs the daemon nothing.
+ * --list-plugins and --dump-plugin: the stable output for packagers, documented in dockerd-driver(3). A driver is loaded by a process that does
+ * nothing else and ends right after, so one that crashes spoils its own line only.
  */
 #include "plugin/plugin_int.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *concurrency_name(uint32_t c)
 {
@@ -25,7 +27,7 @@ int plugin_dump_list(struct str *out, struct error *err)
 		plugin_list(kind, &names);
 		for (size_t i = 0; i < names.n; i++) {
 			struct error why = ERROR_INIT;
-			const struct plugin *p = plugin_load(kind, names.v[i], &why);
+			const struct plugin *p = plugin_describe(kind, names.v[i], &why);
 
 			if (p)
 				str_printf(out, "%s/%s version=%s abi=%d.%u path=%s\n",
@@ -103,32 +105,61 @@ static void dump_json(const struct plugin *p, struct str *out)
 		jw_ki64(&w, "max", o->max);
 		jw_kbool(&w, "deprecated", o->flags & DOCKERD_OPTF_DEPRECATED);
 		jw_kstr(&w, "help", o->help);
+		jw_kbool(&w, "repeat", o->flags & DOCKERD_OPTF_REPEAT);
 		jw_end(&w);
 	}
 	jw_end(&w);
+	jw_kbool(&w, "checks_options", p->checks_options);
 	jw_end(&w);
 	str_putc(out, '\n');
 }
 
+/* check:KIND/NAME: container-scope options on stdin, each key NUL value NUL. */
+static int check_options(const struct plugin *p, struct error *err)
+{
+	struct dockerd_error derr = plugin_error_init();
+	struct dockerd_options *o = NULL;
+	auto_pairs given = PAIRS_INIT;
+	auto_str text = STR_INIT;
+	int r = 0;
+
+	if (file_read_fd(STDIN_FILENO, 1 << 20, &text, err) < 0)
+		return -1;
+	for (size_t at = 0; at < text.len;) {
+		const char *key = text.p + at, *value = key + strlen(key) + 1;
+
+		if (value >= text.p + text.len)
+			return error_set(err, ERR_INVALID, "options are not key NUL value NUL");
+		pairs_add(&given, key, value);
+		at = (size_t)(value - text.p) + strlen(value) + 1;
+	}
+	if (plugin_options_parse(p, DOCKERD_SCOPE_CONTAINER, &given, &o, err) < 0)
+		return -1;
+	if (p->checks_options && p->ops.log.validate(o, &derr) != 0)
+		r = derr.text[0]
+			? error_set(err, ERR_INVALID, "%.*s", (int)sizeof(derr.text) - 1, derr.text)
+			: plugin_error(p, "validate", &derr, err);
+	plugin_options_free(o);
+	return r;
+}
+
 int plugin_dump(const char *kind_slash_name, bool as_json, struct str *out, struct error *err)
 {
-	const char *json_of = str_after(kind_slash_name, "json:");
-	const char *slash;
+	const char *json_of = str_after(kind_slash_name, "json:"),
+		   *check_of = str_after(kind_slash_name, "check:"),
+		   *name = json_of    ? json_of
+			   : check_of ? check_of
+				      : kind_slash_name;
+	const char *slash = strchr(name, '/');
 	char kind_name[16] = {0};
 	const struct plugin *p;
 	uint32_t kind;
 
-	if (json_of) {
-		kind_slash_name = json_of;
-		as_json = true;
-	}
-	slash = strchr(kind_slash_name, '/');
-	if (!slash || (size_t)(slash - kind_slash_name) >= sizeof(kind_name) || !slash[1])
+	if (!slash || (size_t)(slash - name) >= sizeof(kind_name) || !slash[1])
 		return error_set(
 		    err, ERR_INVALID,
-		    "'%s' is not KIND/NAME, e.g. storage/overlay2 or log//path/to/mine.so",
-		    kind_slash_name);
-	memcpy(kind_name, kind_slash_name, (size_t)(slash - kind_slash_name));
+		    "'%s' is not KIND/NAME, e.g. storage/overlay2 or log//path/to/mine.so", name);
+	memcpy(kind_name, name, (size_t)(slash - name));
 	kind = plugin_kind_parse(kind_name);
 	if (!kind)
 		return error_set(err, ERR_INVALID,
@@ -137,7 +168,9 @@ int plugin_dump(const char *kind_slash_name, bool as_json, struct str *out, stru
 	p = plugin_load(kind, slash + 1, err);
 	if (!p)
 		return -1;
-	if (as_json)
+	if (check_of)
+		return check_options(p, err);
+	if (as_json || json_of)
 		dump_json(p, out);
 	else
 		dump_lines(p, out);

@@ -229,6 +229,7 @@ static int fill(struct plugin *p, const struct dockerd_driver *theirs, uint32_t 
 	p->version = xstrdup(d.version);
 	p->description = xstrdup(d.description);
 	memcpy(&p->ops, d.ops, d.ops->size < kinds[kind].size ? d.ops->size : kinds[kind].size);
+	p->checks_options = kind == DOCKERD_KIND_LOG && p->ops.log.validate;
 	if (copy_options(p, &d, err) < 0)
 		return -1;
 	return check_ops(p, err);

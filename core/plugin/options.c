@@ -17,6 +17,14 @@ const char *plugin_option_type_name(uint32_t type)
 	return type < ARRAY_LEN(type_names) ? type_names[type] : NULL;
 }
 
+uint32_t plugin_option_type_parse(const char *name)
+{
+	for (uint32_t i = 1; i < ARRAY_LEN(type_names); i++)
+		if (streq(type_names[i], name))
+			return i;
+	return 0;
+}
+
 /* "label.*", "*" */
 static bool is_pattern(const struct dockerd_option *o)
 {

@@ -29,6 +29,7 @@ struct plugin {
 	uint32_t kind;
 	uint32_t abi_minor, concurrency;
 	uint64_t capabilities;
+	bool checks_options; /* it has an op for what its option table can't express */
 	const struct dockerd_option *options; /* option_count rows of our size */
 	uint32_t option_count;
 	union {
@@ -141,8 +142,16 @@ int plugin_enter(const struct plugin_instance *i, const char *op, const char *ob
 int plugin_leave(struct plugin_call *c, int32_t r, const struct dockerd_error *derr,
 		 struct error *err);
 
-/* Judge a driver in a short-lived process of this program: nothing of it is loaded here. ERR_INVALID with the refusal. */
-int plugin_judge(uint32_t kind, const char *name, struct error *err);
+/*
+ * Descriptor of a driver, read by a short-lived process and kept until the file changes: options and capabilities, no ops. Nothing of the driver is
+ * loaded here. NULL with err (ERR_INVALID: the refusal). Never freed. Any thread.
+ */
+const struct plugin *plugin_describe(uint32_t kind, const char *name, struct error *err);
+/* Check options against the descriptor, and by the driver's own `validate` in a short-lived process. ERR_INVALID with what is wrong. Any thread. */
+int plugin_check_options(uint32_t kind, const char *name, uint32_t scope, const struct pairs *given,
+			 struct error *err);
+/* The dockerd that is run for both, when this program is none (tests). Before the first call. */
+void plugin_set_reader(const char *program);
 
 /* --list-plugins, --dump-plugin KIND/NAME: stable key=value lines; --dump-plugin json:KIND/NAME: an object. See dockerd-driver(3). */
 int plugin_dump_list(struct str *out, struct error *err);

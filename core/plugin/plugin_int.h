@@ -13,5 +13,7 @@ struct plugin *plugin_load_file(uint32_t kind, const char *path, const char *nam
 /* The table that a driver sees, with its name for log lines. Owned by the caller (free). */
 struct dockerd_host *plugin_host_new(const struct plugin *p);
 const char *plugin_option_type_name(uint32_t type);
+/* 0: unknown */
+uint32_t plugin_option_type_parse(const char *name);
 
 #endif

@@ -23,8 +23,10 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/program.h"
 #include "container/log_reader.h"
 #include "container/logd_client.h"
+#include "plugin/plugin.h"
 
 #define DRIVER "json-file"
 
@@ -969,6 +971,11 @@ static int setup(void **state)
 		return -1;
 	logd_setup(run_dir, "test", restore);
 	log_reader_setup(run_dir, "test");
+	{
+		auto_free char *dockerd = program_path("dockerd");
+
+		plugin_set_reader(dockerd);
+	}
 	slow = xasprintf("%s/tests/drivers/.libs/slow_sink.so", getenv("DOCKERD_LIBEXECDIR"));
 	return 0;
 }
