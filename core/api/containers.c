@@ -163,6 +163,17 @@ static int size_values(struct http_exchange *x, uint32_t *h, uint32_t *w, struct
 	return 0;
 }
 
+static void update(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+	auto_str reply = STR_INIT;
+	auto_json *body = http_body_json(x, false, &err);
+
+	(void)ctx;
+	api_answer(x, err.kind ? -1 : container_update(NAME, body, &reply, &err), 200, &reply,
+		   &err);
+}
+
 static void resize(struct http_exchange *x, void *ctx)
 {
 	struct error err = ERROR_INIT;
@@ -280,6 +291,7 @@ const struct http_route api_container_routes[] = {
     {"POST", "/containers/{name}/unpause", unpause, 0},
     {"POST", "/containers/{name}/rename", rename_it, 0},
     {"POST", "/containers/{name}/resize", resize, 0},
+    {"POST", "/containers/{name}/update", update, 0},
     {"GET", "/containers/{name}/top", top, 0},
     {"DELETE", "/containers/{name}", delete, 0},
     {"POST", "/containers/{name}/exec", exec_new, 0},

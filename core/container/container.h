@@ -79,6 +79,8 @@ const char *container_name_of(const char *id, char buf[256]);
 /* Containers made from this image id, as the image room asks before it removes one: id of a running (or any) one, or NULL (malloc'ed). */
 char *container_using_image(const char *image_id, bool running_only);
 
+/* POST /containers/{}/update; body may be NULL. Appends {"Warnings": ...}. */
+int container_update(const char *name, const json *body, struct str *reply, struct error *err);
 /* GET /containers/{}/changes. */
 int container_changes(const char *name, struct str *reply, struct error *err);
 /* The whole tree as an archive to fd. */

@@ -167,6 +167,10 @@ int spec_build_exec(const struct spec_input *in, const struct spec_exec *e, stru
 /* OCI linux.resources object from a HostConfig (update). */
 int spec_build_resources(const json *host_config, const struct spec_host *h, struct str *out,
 			 struct error *err);
+/* The body of an update as a HostConfig of which only the limits and the restart policy mean anything; NULL: nothing. */
+int spec_normalise_update(const json *in, struct str *out, struct error *err);
+/* What it changes goes from `update` into host_config. ERR_CONFLICT in moby's words; then host_config may be changed in part. */
+int spec_apply_update(json *host_config, json *update, struct error *err);
 /* Ids of a "user[:group]" as /etc/passwd and /etc/group below the root have them: uid << 32 | gid. */
 int spec_user_ids(int rootfs_fd, const char *user, uint64_t *ids, struct error *err);
 /* cgroup path below each hierarchy: "/docker/ID" or the parent's. */
