@@ -79,7 +79,7 @@ void challenge_parse(const char *p, struct challenge *out)
 			return;
 		p = skip(at, " \t");
 		if (*p == '=') { /* a parameter of the challenge before it */
-			p = take_value(skip(p + 1, " \t"), &value);
+			p = take_value(skip(p + 1, "= \t"), &value); /* "==" ends a token68 */
 			if (!p)
 				return;
 			if (bearer)

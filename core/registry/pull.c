@@ -51,6 +51,7 @@ static int get_manifest(const struct pull *v, const struct reference *ref, const
 			const char *want, struct answer *a, char digest[DIGEST_TEXT],
 			struct error *err)
 {
+	auto_free char *expected = xstrdup(want); /* may be `digest` itself */
 	auto_free char *path = xasprintf("manifests/%s", what), *url = client_url(v->client, path);
 	auto_strlist headers = STRLIST_INIT;
 	struct call q = {.method = "GET",
@@ -71,9 +72,9 @@ static int get_manifest(const struct pull *v, const struct reference *ref, const
 	} else {
 		sha256_digest(str_cstr(&a->body), a->body.len, digest);
 	}
-	if (*want && !streq(want, digest))
+	if (*expected && !streq(expected, digest))
 		return error_set(err, ERR_INVALID, "manifest verification failed for digest %s",
-				 want);
+				 expected);
 	return 0;
 }
 

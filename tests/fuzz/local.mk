@@ -2,7 +2,7 @@
 # libFuzzer targets, built on demand in a tree of their own:
 #	../configure CC=clang CFLAGS="-g -O1 -fsanitize=fuzzer-no-link,address,undefined" && make fuzz_spec
 #	./fuzz_json_file ../tests/fuzz/corpus/json_file -runs=100000
-fuzz_programs = fuzz_tar fuzz_image fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_logd fuzz_http fuzz_msg
+fuzz_programs = fuzz_tar fuzz_image fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_logd fuzz_http fuzz_msg fuzz_registry
 EXTRA_PROGRAMS += $(fuzz_programs)
 fuzzers: $(fuzz_programs)
 list-fuzzers:
@@ -34,8 +34,12 @@ fuzz_image_SOURCES = tests/fuzz/fuzz_image.c
 fuzz_image_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_image_LDADD = libimage.a libplugin.a libbase.a $(CJSON_LIBS)
 
+fuzz_registry_SOURCES = tests/fuzz/fuzz_registry.c
+fuzz_registry_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_registry_LDADD = libregistry.a libimage.a libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl
+
 # The same over their corpora in make check, with any compiler (tests/fuzz/main.c).
-corpus_programs = tests/fuzz/corpus_tar tests/fuzz/corpus_image tests/fuzz/corpus_daemon_json tests/fuzz/corpus_json_file tests/fuzz/corpus_logd
+corpus_programs = tests/fuzz/corpus_tar tests/fuzz/corpus_image tests/fuzz/corpus_daemon_json tests/fuzz/corpus_json_file tests/fuzz/corpus_logd tests/fuzz/corpus_registry
 check_PROGRAMS += $(corpus_programs)
 TESTS += $(corpus_programs)
 EXTRA_DIST += tests/fuzz/corpus
@@ -54,6 +58,9 @@ tests_fuzz_corpus_tar_LDADD = $(fuzz_tar_LDADD)
 tests_fuzz_corpus_image_SOURCES = $(fuzz_image_SOURCES) tests/fuzz/main.c
 tests_fuzz_corpus_image_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/image"'
 tests_fuzz_corpus_image_LDADD = $(fuzz_image_LDADD)
+tests_fuzz_corpus_registry_SOURCES = $(fuzz_registry_SOURCES) tests/fuzz/main.c
+tests_fuzz_corpus_registry_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/registry"'
+tests_fuzz_corpus_registry_LDADD = $(fuzz_registry_LDADD)
 
 fuzz_http_SOURCES = tests/fuzz/fuzz_http.c core/http/head.c core/http/reply.c core/http/route.c
 fuzz_http_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

@@ -121,6 +121,7 @@ class Hostile(Handler):
     shared = Image(['shared'], 2 << 20)
     cuts = {}
     gate = threading.Event()
+    gone = threading.Event()
 
     def refuse(self):
         self.close_connection = True
@@ -130,6 +131,8 @@ class Hostile(Handler):
         if path == '/open-the-gate':
             self.gate.set()
             return self.reply(200)
+        if path == '/wait-for-the-end':
+            return self.reply(200 if self.gone.wait(60) else 504)
         if path == '/v2/':
             return self.reply(200, b'{}')
         parts = path.split('/')
@@ -316,6 +319,19 @@ class Hostile(Handler):
             self.wfile.write(b[len(b) // 2:])
             return
         self.serve(self.shared, what, name)
+
+    def abandoned(self, what, name):  # half of the layer; then says when whoever wanted it has gone
+        if name == digest(self.big.layers[0]):
+            b = self.big.blobs[name]
+            self.send_response(200)
+            self.send_header('Content-Length', str(len(b)))
+            self.end_headers()
+            self.wfile.write(b[:len(b) // 2])
+            self.wfile.flush()
+            self.rfile.read(1)
+            self.gone.set()
+            return self.refuse()
+        self.serve(self.big, what, name)
 
     def locked(self, what, name):
         if not self.headers.get('Authorization'):

@@ -2,7 +2,7 @@
 # One program per room; pure code, no root needed.
 if HAVE_CMOCKA
 UNIT_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-unit_tests = tests/unit/test_base tests/unit/test_image tests/unit/test_config tests/unit/test_spec
+unit_tests = tests/unit/test_base tests/unit/test_image tests/unit/test_config tests/unit/test_spec tests/unit/test_registry
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -17,6 +17,10 @@ tests_unit_test_config_LDADD = libconfig.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS
 tests_unit_test_spec_SOURCES = tests/unit/test_spec.h tests/unit/test_spec.c tests/unit/test_spec_validate.c tests/unit/test_spec_oci.c
 tests_unit_test_spec_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_spec_LDADD = libspec.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
+
+tests_unit_test_registry_SOURCES = tests/unit/test_registry.c
+tests_unit_test_registry_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_registry_LDADD = libregistry.a libimage.a libplugin.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lpthread -ldl
 
 tests_unit_test_image_SOURCES = tests/unit/test_image.c
 tests_unit_test_image_CFLAGS = $(UNIT_CFLAGS)
