@@ -231,6 +231,13 @@ static void attach(struct http_exchange *x, void *ctx)
 	container_attach(x, NAME);
 }
 
+static void stats(struct http_exchange *x, void *ctx)
+{
+	(void)ctx;
+	container_stats(x, NAME, http_query_bool(x, "stream", true),
+			x->api_version >= 41 && http_query_bool(x, "one-shot", false));
+}
+
 static void logs(struct http_exchange *x, void *ctx)
 {
 	(void)ctx;
@@ -293,6 +300,7 @@ const struct http_route api_container_routes[] = {
     {"POST", "/containers/{name}/resize", resize, 0},
     {"POST", "/containers/{name}/update", update, 0},
     {"GET", "/containers/{name}/top", top, 0},
+    {"GET", "/containers/{name}/stats", stats, 0},
     {"DELETE", "/containers/{name}", delete, 0},
     {"POST", "/containers/{name}/exec", exec_new, 0},
     {"POST", "/exec/{id}/start", exec_run, 0},

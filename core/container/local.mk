@@ -12,4 +12,4 @@ libcontainer_a_SOURCES = core/container/attach.c core/container/commit.c core/co
 	core/container/delete.c core/container/disk.c core/container/exec.c core/container/image_use.c core/container/image_use.h \
 	core/container/init.c core/container/life.c core/container/list_filter.c core/container/list_filter.h core/container/log_serve.h \
 	core/container/logs.c core/container/monitor.c core/container/mounts.c core/container/print.c core/container/spec_host.c \
-	core/container/start.c core/container/stop.c core/container/store.c core/container/streams.c core/container/top.c core/container/update.c core/container/wait.c
+	core/container/start.c core/container/stats.c core/container/usage.c core/container/usage.h core/container/stop.c core/container/store.c core/container/streams.c core/container/top.c core/container/update.c core/container/wait.c

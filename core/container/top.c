@@ -9,6 +9,7 @@
 #include "base/spawn.h"
 #include "base/thread.h"
 #include "container/container_int.h"
+#include "container/usage.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -17,48 +18,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Path in a line of /proc/PID/cgroup, cgroups(7) "N:controllers:path", if the line is about `controller` ("": the unified hierarchy). */
-static const char *path_in(const char *line, const char *controller)
-{
-	const char *list = strchr(line, ':'), *path = list ? strchr(list + 1, ':') : NULL;
-	auto_strlist names = STRLIST_INIT;
-	auto_free char *text = NULL;
-
-	if (!path)
-		return NULL;
-	text = xstrndup(list + 1, (size_t)(path - list - 1));
-	strlist_split(&names, text, ',');
-	if (*controller ? !strlist_has(&names, controller) : *text != '\0')
-		return NULL;
-	return path + 1;
-}
-
-/* The cgroup of the container, in which its first process may have made others for itself: pids on v1 and hybrid hosts, the unified one else. */
+/* The list of pids on v1 and hybrid hosts, the unified one else. */
 static int read_pids(const struct container *c, pid_t pid, struct strlist *pids, struct error *err)
 {
 	static const char *const controllers[] = {"pids", "memory", "cpu", ""};
-	auto_free char *proc = xasprintf("/proc/%d/cgroup", (int)pid);
-	auto_str text = STR_INIT, procs = STR_INIT;
-	auto_strlist lines = STRLIST_INIT;
+	auto_free char *cgroup = cgroup_of(c->id, pid);
+	auto_str procs = STR_INIT;
 
-	if (file_read_at(AT_FDCWD, proc, 1 << 20, &text, err) < 0)
-		return -1;
-	strlist_split(&lines, str_cstr(&text), '\n');
-	for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
-		for (size_t k = 0; k < lines.n; k++) {
-			const char *path = path_in(lines.v[k], controllers[i]),
-				   *own = path ? strstr(path, c->id) : NULL;
-			size_t len = !own ? 0 : (size_t)(own - path) + strcspn(own, "/");
-			auto_free char *file = !own
-						   ? NULL
-						   : xasprintf("/sys/fs/cgroup/%s%.*s/cgroup.procs",
-							       controllers[i], (int)len, path);
+	for (size_t i = 0; cgroup && i < ARRAY_LEN(controllers); i++) {
+		auto_free char *file =
+		    xasprintf("/sys/fs/cgroup/%s%s/cgroup.procs", controllers[i], cgroup);
 
-			if (!own || file_read_at(AT_FDCWD, file, 1 << 20, &procs, err) < 0)
-				continue;
-			strlist_split(pids, str_cstr(&procs), '\n');
-			return 0;
-		}
+		if (file_read_at(AT_FDCWD, file, 1 << 20, &procs, err) < 0)
+			continue;
+		strlist_split(pids, str_cstr(&procs), '\n');
+		return 0;
 	}
 	return error_set(err, ERR_SYSTEM,
 			 "no cgroup of the container is left to list processes from");

@@ -5,6 +5,7 @@
 
 #include <http_parser.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/uio.h>
 
 #include "http/http.h"
@@ -16,6 +17,7 @@ struct http_conn {
 	struct http_conn *next, **prev; /* server's list, guarded by its lock */
 	struct http_server *server;
 	int fd;
+	atomic_bool armed; /* orders what the last owner wrote before what the next one reads: epoll alone promises no such thing */
 	bool unix_socket;
 	int64_t uid, gid, pid;
 	struct str in;      /* bytes read and not consumed; empty and freed while idle */

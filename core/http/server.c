@@ -92,6 +92,7 @@ static void arm(struct http_conn *c, int op)
 		ev.events |=
 		    EPOLLOUT; /* a pipelined request is here already: wake a worker at once */
 
+	atomic_store_explicit(&c->armed, true, memory_order_release);
 	if (epoll_ctl(c->server->epoll, op, c->fd, &ev) < 0)
 		http_conn_close(c);
 }
@@ -231,6 +232,7 @@ static void refuse_head(struct http_conn *c)
 /* Read what is there; run every complete request; arm again or close. */
 static void serve(struct http_conn *c)
 {
+	atomic_load_explicit(&c->armed, memory_order_acquire);
 	for (;;) {
 		ssize_t n = http_head_length(c);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# docker update: limits and restart policy of running and stopped containers.
+# Limits of running and stopped containers: docker update, and what docker stats says of them.
 . "$TOP/tests/lib/system.sh"
 start_daemon
 make_image
@@ -30,8 +30,21 @@ is "what was refused changed nothing" "33554432 {on-failure 3}" "$(seen Memory) 
 docker create --rm --name gone busybox true >/dev/null
 like "a policy for what is removed" 'Restart policy cannot be updated because AutoRemove is enabled' "$(docker update --restart always gone 2>&1)"
 like "no container" 'No such container: nope' "$(docker update -m 10m nope 2>&1)"
-is "the event" box "$(docker events --since 0 --until 0s -f event=update -f container=box --format '{{.Actor.Attributes.name}}' | head -1)"
+is "the event" box "$(docker events --since 0 --until $(($(date +%s) + 1)) -f event=update -f container=box --format '{{.Actor.Attributes.name}}' | head -1)"
+# stats
+like "stats" '^box 3[0-9.]+MiB / 32MiB|^box [0-9.]+(KiB|MiB) / 32MiB [1-9]$' "$(docker stats --no-stream --format '{{.Name}} {{.MemUsage}} {{.PIDs}}' box)"
+one=$(api GET '/v1.51/containers/box/stats?stream=false&one-shot=true')
+like "one-shot: what there is" '"pids_stats":\{"current":1,"limit":40\}.*"limit":33554432\},"networks":\{"eth0":\{"rx_bytes":' "$one"
+like "nothing came before" '"preread":"0001-01-01T00:00:00Z"' "$one"
+two=$(api GET '/v1.51/containers/box/stats?stream=false')
+like "else two samples make one" '"preread":"20.*"precpu_stats":\{"cpu_usage":\{"total_usage":[1-9]' "$two"
+is "a stream goes on" 2 "$(curl -sN --unix-socket "$R/sock" http://d/v1.51/containers/box/stats | head -2 | grep -c '"name":"/box"')"
+like "both wishes" 'cannot have stream=true and one-shot=true' "$(api GET '/v1.51/containers/box/stats?stream=true&one-shot=true')"
+like "no container" 'No such container: nope' "$(api GET /v1.51/containers/nope/stats)"
+docker run -d --name hosted --network host busybox sleep 1000 >/dev/null
+unlike "the host's network is not the container's" '"networks"' "$(api GET '/v1.51/containers/hosted/stats?stream=false&one-shot=true')"
 docker stop -t 0 box >/dev/null
+like "of a stopped one nothing" '"read":"0001-01-01T00:00:00Z".*"memory_stats":\{\}' "$(api GET '/v1.51/containers/box/stats?stream=false')"
 works "update of a stopped one" docker update --memory 20m box
 docker start box >/dev/null
 is "acts at its start" 20971520 "$(limit memory/memory.limit_in_bytes memory.max)"
