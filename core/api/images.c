@@ -18,21 +18,6 @@
 
 /* ---- List, inspect, history --------------------------------------------------------------------------------------------------- */
 
-static void print_summary(struct jw *w, const struct image_summary *i)
-{
-	jw_obj(w);
-	jw_ki64(w, "Containers", i->containers);
-	jw_ki64(w, "Created", i->created);
-	jw_kstr(w, "Id", i->id);
-	jw_kpairs(w, "Labels", &i->labels, true);
-	jw_kstr(w, "ParentId", i->parent);
-	jw_kstrlist(w, "RepoDigests", &i->digests, false);
-	jw_kstrlist(w, "RepoTags", &i->tags, false);
-	jw_ki64(w, "SharedSize", i->shared_size);
-	jw_ku64(w, "Size", i->size);
-	jw_end(w);
-}
-
 static void take_filter(const json *filters, const char *name, struct strlist *out)
 {
 	const json *f = json_get(filters, name);
@@ -50,7 +35,8 @@ static int parse_list_filter(struct http_exchange *x, struct image_filter *f, st
 	auto_json *filters = NULL;
 
 	f->all = http_query_bool(x, "all", false);
-	f->shared_size = http_query_bool(x, "shared-size", false);
+	f->shared_size = x->api_version >= 42 && http_query_bool(x, "shared-size", false);
+	f->containers = x->api_version >= 51;
 	if (api_filters(x, &filters, err) < 0)
 		return -1;
 	for (json *m = json_first(filters); m; m = json_next(m)) {
@@ -80,61 +66,11 @@ static void list(struct http_exchange *x, void *ctx)
 		r = image_list_get(api.images, &f, &l, &err);
 	jw_arr(&w);
 	for (size_t i = 0; r == 0 && i < l.n; i++)
-		print_summary(&w, &l.v[i]);
+		api_image_print_summary(&w, &l.v[i], x->api_version);
 	jw_end(&w);
 	api_answer(x, r, 200, &reply, &err);
 	image_list_free(&l);
 	image_filter_free(&f);
-}
-
-static void print_time(struct jw *w, const char *key, int64_t ns)
-{
-	char text[CLOCK_TEXT];
-
-	clock_format(ns, text);
-	jw_kstr(w, key, text);
-}
-
-static void print_image(struct jw *w, const struct image *i)
-{
-	const json *c = i->config;
-
-	jw_obj(w);
-	jw_kstr(w, "Id", i->id);
-	jw_kstrlist(w, "RepoTags", &i->tags, false);
-	jw_kstrlist(w, "RepoDigests", &i->digests, false);
-	jw_kstr(w, "Parent", i->parent);
-	jw_kstr(w, "Comment", json_get_str(c, "comment", ""));
-	if (i->created != CLOCK_ZERO)
-		print_time(w, "Created", i->created);
-	jw_kstr(w, "DockerVersion", json_get_str(c, "docker_version", ""));
-	jw_kstr(w, "Author", json_get_str(c, "author", ""));
-	jw_key(w, "Config");
-	jw_json(w, json_get(c, "config"));
-	jw_kstr(w, "Architecture", json_get_str(c, "architecture", ""));
-	if (*json_get_str(c, "variant", ""))
-		jw_kstr(w, "Variant", json_get_str(c, "variant", ""));
-	jw_kstr(w, "Os", json_get_str(c, "os", "linux"));
-	if (*json_get_str(c, "os.version", ""))
-		jw_kstr(w, "OsVersion", json_get_str(c, "os.version", ""));
-	jw_ku64(w, "Size", i->size);
-	jw_kobj(w, "GraphDriver");
-	jw_kpairs(w, "Data", &i->driver_data, true);
-	jw_kstr(w, "Name", image_store_driver(api.images));
-	jw_end(w);
-	jw_kobj(w, "RootFS");
-	jw_kstr(w, "Type", "layers");
-	if (i->n_layers) {
-		jw_karr(w, "Layers");
-		for (size_t k = 0; k < i->n_layers; k++)
-			jw_str(w, i->layers[k].diff_id);
-		jw_end(w);
-	}
-	jw_end(w);
-	jw_kobj(w, "Metadata");
-	print_time(w, "LastTagTime", i->last_tag);
-	jw_end(w);
-	jw_end(w);
 }
 
 static void inspect(struct http_exchange *x, void *ctx)
@@ -146,7 +82,7 @@ static void inspect(struct http_exchange *x, void *ctx)
 
 	(void)ctx;
 	if (i)
-		print_image(&w, i);
+		api_image_print(&w, i, x->api_version);
 	api_answer(x, i ? 0 : -1, 200, &reply, &err);
 	if (i)
 		image_free(i);

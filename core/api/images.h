@@ -4,8 +4,13 @@
 #define API_IMAGES_H
 
 #include "http/http.h"
+#include "image/image.h"
 
 /* POST /images/create?fromImage=... */
 void api_image_pull(struct http_exchange *x);
+
+/* image_show.c: one row of a list; all of one image. */
+void api_image_print_summary(struct jw *w, const struct image_summary *i, int version);
+void api_image_print(struct jw *w, const struct image *i, int version);
 
 #endif

@@ -437,7 +437,7 @@ static int print_df(struct http_exchange *x, struct jw *w, struct error *err)
 {
 	struct container_list how = {.all = true, .size = true};
 	auto_str containers = STR_INIT, volumes = STR_INIT;
-	struct image_filter f = {.all = false, .shared_size = true};
+	struct image_filter f = {.all = false, .shared_size = true, .containers = true};
 	struct image_list images = {0};
 
 	jw_obj(w);

@@ -92,6 +92,7 @@ void image_store_count(struct image_store *s, size_t *images, size_t *layers);
 /* GET /images/json. Filters as the client sent them: name -> list of values, each "key=value" or "value". */
 struct image_filter {
 	bool all, shared_size;
+	bool containers; /* count them */
 	struct strlist dangling, label, reference, before, since, until, unknown;
 };
 struct image_summary {

@@ -37,6 +37,30 @@ static int image_time(struct image_store *s, const char *name, int64_t *t, struc
 	return r ? 0 : -1;
 }
 
+/* What Go's path.Match takes: brackets are closed and hold something, a backslash is followed by something. */
+static bool pattern_valid(const char *p)
+{
+	for (; *p; p++) {
+		const char *from;
+
+		if (*p == '\\') {
+			if (!*++p)
+				return false;
+			continue;
+		}
+		if (*p != '[')
+			continue;
+		if (*++p == '^')
+			p++;
+		for (from = p; *p && *p != ']'; p++)
+			if (*p == '\\' && !*++p)
+				return false;
+		if (!*p || p == from)
+			return false;
+	}
+	return true;
+}
+
 static int parse_filter(struct image_store *s, const struct image_filter *f, struct want *w,
 			struct error *err)
 {
@@ -46,11 +70,15 @@ static int parse_filter(struct image_store *s, const struct image_filter *f, str
 	w->dangling_given = f->dangling.n > 0;
 	if (w->dangling_given) {
 		const char *v = f->dangling.v[0];
+		auto_free char *all = strlist_join(&f->dangling, " ");
 
 		w->dangling = streq(v, "true") || streq(v, "1");
 		if (f->dangling.n > 1 || (!w->dangling && !streq(v, "false") && !streq(v, "0")))
-			return error_set(err, ERR_INVALID, "invalid filter 'dangling=%s'", v);
+			return error_set(err, ERR_INVALID, "invalid filter 'dangling=[%s]'", all);
 	}
+	for (size_t i = 0; i < f->reference.n; i++)
+		if (!pattern_valid(f->reference.v[i]))
+			return error_set(err, ERR_SYSTEM, "syntax error in pattern");
 	for (size_t i = 0; i < f->before.n; i++)
 		if (image_time(s, f->before.v[i], &w->before, err) < 0)
 			return -1;
@@ -59,7 +87,8 @@ static int parse_filter(struct image_store *s, const struct image_filter *f, str
 			return -1;
 	for (size_t i = 0; i < f->until.n; i++)
 		if (!clock_parse_param(f->until.v[i], clock_wall_ns(), &w->until))
-			return error_set(err, ERR_INVALID, "invalid value for \"until\": %s",
+			return error_set(err, ERR_INVALID,
+					 "failed to parse value as time or duration: \"%s\"",
 					 f->until.v[i]);
 	return 0;
 }
@@ -148,18 +177,19 @@ static int newest_first(const void *a, const void *b)
 	return x->created != y->created ? (x->created < y->created ? 1 : -1) : strcmp(x->id, y->id);
 }
 
-/* Layers that more than one of the images has. */
+/* Layers that more than one image has, of all that there are. */
 static void fill_shared(struct image_store *s, struct image_list *l)
 {
 	struct map users = MAP_INIT; /* chain -> number of images, as a pointer */
+	struct map_entry *e;
 	struct image_record *r;
+	size_t k = 0;
 
 	LOCK_SCOPE(&s->lock);
-	for (size_t i = 0; i < l->n; i++)
-		if ((r = map_get(&s->images, l->v[i].id)))
-			for (struct layer *t = r->top; t; t = t->parent)
-				map_set(&users, t->chain,
-					(void *)((uintptr_t)map_get(&users, t->chain) + 1));
+	while ((e = map_next(&s->images, &k)))
+		for (struct layer *t = ((struct image_record *)e->value)->top; t; t = t->parent)
+			map_set(&users, t->chain,
+				(void *)((uintptr_t)map_get(&users, t->chain) + 1));
 	for (size_t i = 0; i < l->n; i++) {
 		l->v[i].shared_size = 0;
 		if ((r = map_get(&s->images, l->v[i].id)))
@@ -198,7 +228,7 @@ int image_list_get(struct image_store *s, const struct image_filter *f, struct i
 	}
 	out->n = kept;
 	qsort(out->v, out->n, sizeof(*out->v), newest_first);
-	for (i = 0; i < out->n && f->shared_size; i++) {
+	for (i = 0; i < out->n && f->containers; i++) {
 		struct image_users users = {NULL, 0, 0};
 
 		if (s->users)

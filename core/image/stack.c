@@ -160,7 +160,7 @@ int image_reference_set(struct image_store *s, const struct reference *ref, cons
 		*old = before;
 	else
 		free(before);
-	return tag_set(s, ref, id, err);
+	return tag_point(s, ref, id, err);
 }
 
 char *image_reference_get(struct image_store *s, const struct reference *ref)

@@ -193,6 +193,9 @@ const char *json_created(const json *config);
 int tags_read(struct image_store *s, struct error *err);
 /* Point ref (with tag or digest) to id. */
 int tag_set(struct image_store *s, const struct reference *ref, const char *id, struct error *err);
+/* The same without noting that it was tagged now: what is pulled keeps its time. */
+int tag_point(struct image_store *s, const struct reference *ref, const char *id,
+	      struct error *err);
 /* Remove; absent: success. Only if it points to `id` (NULL: whatever it points to). */
 int tag_remove(struct image_store *s, const char *full, const char *id, struct error *err);
 const char *tag_get_locked(struct image_store *s, const char *full);

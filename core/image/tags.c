@@ -152,6 +152,14 @@ static int change(struct image_store *s, const char *full, const char *id, struc
 
 int tag_set(struct image_store *s, const struct reference *ref, const char *id, struct error *err)
 {
+	if (tag_point(s, ref, id, err) < 0)
+		return -1;
+	image_touch(s, id);
+	return 0;
+}
+
+int tag_point(struct image_store *s, const struct reference *ref, const char *id, struct error *err)
+{
 	auto_free char *full = reference_string(ref), *old = NULL;
 	bool image_there;
 
@@ -162,12 +170,7 @@ int tag_set(struct image_store *s, const struct reference *ref, const char *id, 
 	pthread_mutex_unlock(&s->lock);
 	if (!image_there)
 		return image_not_found(id, err);
-	if (!old || !streq(old, id)) {
-		if (change(s, full, id, err) < 0)
-			return -1;
-	}
-	image_touch(s, id);
-	return 0;
+	return old && streq(old, id) ? 0 : change(s, full, id, err);
 }
 
 int tag_remove(struct image_store *s, const char *full, const char *id, struct error *err)

@@ -53,6 +53,35 @@ for path in ../../etc/passwd /../../x; do
 done
 docker rmi -f evil >/dev/null 2>&1
 
+# ---- replies by version --------------------------------------------------------------------------------------------------------------------
+docker import -c 'LABEL l=1' -c 'EXPOSE 80' "$R/b.tar.gz" shown:1 >/dev/null
+like "inspect ends with the configuration" '"Config":\{"Cmd":null,"Entrypoint":null,"Env":null,"ExposedPorts":\{"80/tcp":\{\}\},"Labels":\{"l":"1"\},"OnBuild":null,"User":"","Volumes":null,"WorkingDir":""\}\}$' \
+	"$(api GET /v1.51/images/shown:1/json)"
+like "with a container's constants before 1.50" '"Config":\{"AttachStderr":false,"AttachStdin":false,"AttachStdout":false,"Cmd":null,"Domainname":""' "$(api GET /v1.49/images/shown:1/json)"
+like "and more before 1.44" '"ContainerConfig":\{.*"VirtualSize":[1-9]' "$(api GET /v1.43/images/shown:1/json)"
+list='images/json?filters=%7B%22reference%22:%5B%22shown%22%5D%7D'
+like "a list counts containers" '"Containers":0' "$(api GET /v1.51/$list)"
+like "not before 1.51" '"Containers":-1' "$(api GET /v1.50/$list)"
+like "no digests before 1.43" '"RepoDigests":null' "$(api GET /v1.42/$list)"
+like "shared with whatever else there is" '"SharedSize":0,' "$(api GET "/v1.51/$list&shared-size=1")"
+like "filter: label" 'shown:1' "$(docker images -f label=l=1 --format '{{.Repository}}:{{.Tag}}')"
+is "filter: another label" "" "$(docker images -qf label=l=2)"
+like "filter: since" 'shown:1' "$(docker images -f since=busybox --format '{{.Repository}}:{{.Tag}}')"
+is "filter: before" "" "$(docker images -qf before=busybox)"
+is "filter: until, long ago" "" "$(docker images -qf until=1h)"
+for f in '{"dangling":["true","false"]} invalid.filter..dangling=.true.false' '{"until":["x"]} failed.to.parse.value.as.time.or.duration' \
+	'{"reference":["[x"]} syntax.error.in.pattern' '{"nosuch":["x"]} invalid.filter..nosuch'; do
+	like "a bad filter: ${f%% *}" "${f#* }" "$(api GET /v1.51/images/json -G --data-urlencode "filters=${f%% *}")"
+done
+is "prune by label takes nothing else" "" "$(docker image prune -af --filter label=other | grep deleted)"
+like "prune by label" 'untagged: shown:1' "$(docker image prune -af --filter label=l=1)"
+like "system df" '^Images +1 ' "$(docker system df)"
+mkdir -p "$R/oci/blobs/sha256"
+docker save busybox | tar -C "$R/oci" -x --exclude manifest.json --exclude repositories
+docker rmi -f busybox >/dev/null
+works "load of an OCI layout" docker load -i <(tar -C "$R/oci" -c .)
+is "the same image" "$id" "$(docker inspect -f '{{.Id}}' busybox)"
+
 # ---- what is not there -----------------------------------------------------------------------------------------------------------------------
 status "pull where there is no network" 1 docker pull nosuch
 like "says what it looked for" 'lookup registry-1.docker.io: no such host' "$out"
