@@ -41,6 +41,7 @@ struct shim_create {
 	const char *rootfs_path;
 	int rootfs_fd;
 	int netns_fd; /* join, or -1 */
+	int sock;     /* of shim_launch, taken; 0: shim_create starts the shim itself */
 	struct shim_stdio stdio;
 };
 
@@ -53,6 +54,11 @@ struct shim_created {
 	char cgroup[1024];
 };
 
+/*
+ * Start a shim ahead of shim_create, which may then come up while the rest is prepared: id, dir and driver must be known. A connection to it; if that
+ * closes before a creation, the shim ends (shim_delete still due).
+ */
+int shim_launch(const struct shim_create *c, struct error *err);
 /* Start a shim and let its driver create the container; the first process waits. Undone whole on failure. */
 int shim_create(const struct shim_create *c, struct shim_created *out, struct error *err);
 /*

@@ -62,7 +62,7 @@ static int launch(const struct shim_create *c, int dir, struct error *err)
 {
 	auto_free char *path = path_join(c->dir, SHIM_SOCKET),
 		       *program = program_path("dockerd-shim");
-	const char *argv[] = {"dockerd-shim", c->id, NULL};
+	const char *argv[] = {"dockerd-shim", c->id, c->driver, NULL};
 	auto_close listener = msg_listen(path, err), sock = -1;
 	int fds[SHIM_FDS] = {-1, -1, -1, listener, dir};
 
@@ -99,21 +99,38 @@ static int create(const struct shim_create *c, int sock, struct shim_created *ou
 	return 0;
 }
 
-int shim_create(const struct shim_create *c, struct shim_created *out, struct error *err)
+static int open_dir(const struct shim_create *c, struct error *err)
 {
-	auto_close dir = -1, sock = -1;
-	struct error ignored;
+	auto_close dir = -1;
 
-	*out =
-	    (struct shim_created){.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1};
 	if (mkdir(c->dir, 0700) < 0 && errno != EEXIST)
 		return error_sys(err, errno, "mkdir %s", c->dir);
 	dir = dir_open_at(AT_FDCWD, c->dir, err);
 	if (dir < 0 || fchmod(dir, 0700) < 0)
 		return error_sys(err, errno, "open %s", c->dir);
+	return steal_fd(&dir);
+}
+
+int shim_launch(const struct shim_create *c, struct error *err)
+{
+	auto_close dir = open_dir(c, err);
+
+	return dir < 0 ? -1 : launch(c, dir, err);
+}
+
+int shim_create(const struct shim_create *c, struct shim_created *out, struct error *err)
+{
+	auto_close sock = c->sock > 0 ? c->sock : -1, dir = open_dir(c, err);
+	struct error ignored;
+
+	*out =
+	    (struct shim_created){.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1};
+	if (dir < 0)
+		return -1;
 	if (write_config(c, dir, err) < 0)
 		goto undo;
-	sock = launch(c, dir, err);
+	if (sock < 0)
+		sock = launch(c, dir, err);
 	if (sock < 0)
 		goto undo;
 	if (create(c, sock, out, err) < 0)

@@ -2,10 +2,11 @@
 /*
  * Starting a container. The order, and what undoes each step:
  *
+ *	shim, and dockerd-exec ahead    shim_delete
  *	mount the read-write layer      image_use_layer_unmount
  *	files hostname, hosts, resolv   overwritten at the next start
  *	specification                   nothing
- *	shim: namespaces, first process shim_delete
+ *	namespaces, first process       shim_delete
  *	stream in logd                  logd_finish
  *	network                         network_disconnect
  *	monitor                         monitor_remove
@@ -48,7 +49,7 @@ struct start {
 	int root_fd, netns_fd; /* netns_fd: joined */
 	int child[3], held[3];
 	struct shim_created created;
-	bool shim, monitored;
+	int sock; /* to the shim, until the creation; -1: none */
 };
 
 static void start_free(struct start *s)
@@ -72,6 +73,7 @@ static void start_free(struct start *s)
 	fd_close(&s->created.netlink_fd);
 	fd_close(&s->created.console_fd);
 	fd_close(&s->created.sock);
+	fd_close(&s->sock);
 }
 
 /* ---- Files of the container --------------------------------------------------------------------------------------------------- */
@@ -272,6 +274,18 @@ void container_shim_base(struct container *c, char *run_dir, struct shim_create 
 				    .netns_fd = -1};
 }
 
+/* First of all: it comes up, and the exec driver's process with it, while the rest is made. */
+static int launch_shim(struct start *s, struct error *err)
+{
+	struct shim_create sc;
+
+	container_shim_base(s->c, s->run_dir, &sc);
+	if (dir_make_all(AT_FDCWD, s->run_dir, 0700, err) < 0)
+		return -1;
+	s->sock = shim_launch(&sc, err);
+	return s->sock < 0 ? -1 : 0;
+}
+
 static int create_process(struct start *s, struct error *err)
 {
 	auto_free char *cache = path_join(containers.exec_root, "exec-cache");
@@ -281,8 +295,7 @@ static int create_process(struct start *s, struct error *err)
 	container_shim_base(s->c, s->run_dir, &sc);
 	if (!s->c->tty && make_pipes(s, err) < 0)
 		return -1;
-	if (dir_make_all(AT_FDCWD, cache, 0700, err) < 0 ||
-	    dir_make_all(AT_FDCWD, s->run_dir, 0700, err) < 0)
+	if (dir_make_all(AT_FDCWD, cache, 0700, err) < 0)
 		return -1;
 	sc.spec = str_cstr(&s->spec.oci);
 	sc.seccomp = s->spec.seccomp.len ? str_cstr(&s->spec.seccomp) : NULL;
@@ -300,9 +313,9 @@ static int create_process(struct start *s, struct error *err)
 	memcpy(sc.stdio.held, s->held, sizeof(s->held));
 	if (s->c->stdin_once) /* it ends with the first client: a second holder would keep it open */
 		sc.stdio.held[0] = -1;
+	sc.sock = steal_fd(&s->sock);
 	if (shim_create(&sc, &s->created, err) < 0)
 		return -1;
-	s->shim = true;
 	for (int i = 0; i < 3; i++)
 		fd_close(&s->child[i]);
 	return 0;
@@ -459,6 +472,8 @@ static int prepare(struct start *s, struct error *err)
 	s->run_dir = container_run_dir(c->id);
 	if (!s->host || container_clean(c, err) < 0)
 		return -1;
+	if (launch_shim(s, err) < 0)
+		return error_wrap(err, CREATE_FAILED);
 	if (image_use_layer_mount(c->id, &s->root_fd, &s->root_path, err) < 0)
 		return -1;
 	c->mounted = true;

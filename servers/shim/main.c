@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dockerd-shim: started by the daemon for one container, with a listening socket and the run directory as descriptors 3 and 4. It lives
+ * dockerd-shim ID [DRIVER]: started by the daemon for one container, with a listening socket and the run directory as descriptors 3 and 4. It lives
  * until SHIM_DELETE; before a container was created, until its last client leaves. See shim.h and docs/protocols.md.
  */
 #include "base/cleanup.h"
@@ -158,7 +158,16 @@ static void handle(struct shim *s, const struct pollfd *p)
 		accept_client(s);
 }
 
-int main(void)
+/* An operation that was begun ahead of its request keeps nobody here. */
+static bool has_ops(const struct shim *s)
+{
+	for (const struct op *op = s->ops; op; op = op->next)
+		if (!op->idle)
+			return true;
+	return false;
+}
+
+int main(int argc, char **argv)
 {
 	static struct shim s = {
 	    .listen = SHIM_FD_LISTEN, .dir = SHIM_FD_DIR, .oom_notify = -1, .oom_counter = -1};
@@ -168,13 +177,17 @@ int main(void)
 	if (set_up(&s, &err) < 0)
 		return 1;
 	FAULT("shim.ready");
+	s.driver = argc > 2 ? argv[2] : NULL;
+	if (s.driver)
+		op_ahead(&s);
 	while (!s.done) {
-		if (s.accepted && !s.created && !s.clients && !s.ops)
+		if (s.accepted && !s.created && !s.clients && !has_ops(&s))
 			return 0; /* nobody will come: the daemon died before it created anything */
 		if (poll(polls, fill(&s, polls), -1) < 0 && errno != EINTR)
 			return 1;
 		handle(&s, polls);
 		op_sweep(&s);
+		op_destroy(&s);
 		sweep_clients(&s);
 	}
 	return 0;

@@ -64,7 +64,7 @@ static pid_t start_exec(struct shim *s, int sock, struct error *err)
 	auto_free char *path = program_path("dockerd-exec");
 	auto_close program = open_program(path, err);
 	int fds[EXEC_FDS] = {-1, -1, -1, sock, s->dir};
-	const char *argv[] = {"dockerd-exec", NULL};
+	const char *argv[] = {"dockerd-exec", s->driver, NULL};
 	char link[32];
 
 	if (program < 0)
@@ -74,41 +74,92 @@ static pid_t start_exec(struct shim *s, int sock, struct error *err)
 	    &(struct spawn){.path = link, .argv = argv, .fds = fds, .n_fds = EXEC_FDS}, err);
 }
 
-int op_begin(struct shim *s, struct client *c, struct msg *m, struct proc *proc, struct error *err)
+static struct op *op_new(struct shim *s, struct error *err)
 {
-	struct proc *init = proc_find(s, NULL);
 	struct op *op;
 	int pair[2];
 
-	if (m->type != SHIM_CREATE && init && init->pid && !init->ended)
-		msg_put_u32(m, TAG_INIT_PID, (uint32_t)init->pid);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return error_sys(err, errno, "socketpair");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		error_sys(err, errno, "socketpair");
+		return NULL;
+	}
 	op = xnew(struct op);
-	op->type = m->type;
-	op->client = c;
-	op->seq = m->seq;
-	op->proc = proc;
 	op->sock = pair[0];
 	op->pid = start_exec(s, pair[1], err);
 	close(pair[1]);
-	/* the request goes right behind the hello: both are read when dockerd-exec is up */
-	if (op->pid < 0 ||
-	    msg_hello_send(op->sock, PACKAGE_NAME "-shim " PACKAGE_VERSION, EXEC_PROTOCOL_MIN,
-			   EXEC_PROTOCOL_MAX, err) < 0 ||
-	    msg_send(op->sock, m, err) < 0) {
+	if (op->pid < 0 || msg_hello_send(op->sock, PACKAGE_NAME "-shim " PACKAGE_VERSION,
+					  EXEC_PROTOCOL_MIN, EXEC_PROTOCOL_MAX, err) < 0) {
 		close(op->sock);
-		if (op->pid >
-		    0) { /* it sees the closed socket and ends; reap finds it without an operation */
+		if (op->pid > 0) {
 			kill(op->pid, SIGKILL);
 			waitpid(op->pid, NULL, 0);
 		}
 		free(op);
-		return -1;
+		return NULL;
 	}
 	op->next = s->ops;
 	s->ops = op;
-	return 0;
+	return op;
+}
+
+static struct op *op_idle(struct shim *s)
+{
+	for (struct op *op = s->ops; op; op = op->next)
+		if (op->idle && op->sock >= 0)
+			return op;
+	return NULL;
+}
+
+void op_ahead(struct shim *s)
+{
+	struct error err = ERROR_INIT;
+	struct op *op = op_new(s, &err);
+
+	if (op)
+		op->idle = true;
+}
+
+int op_begin(struct shim *s, struct client *c, struct msg *m, struct proc *proc, struct error *err)
+{
+	struct proc *init = proc_find(s, NULL);
+	struct op *op = m->type == SHIM_CREATE ? op_idle(s) : NULL;
+
+	if (m->type != SHIM_CREATE && init && init->pid && !init->ended)
+		msg_put_u32(m, TAG_INIT_PID, (uint32_t)init->pid);
+	if (!op)
+		op = op_new(s, err);
+	if (!op)
+		return -1;
+	op->idle = false;
+	op->type = m->type;
+	op->client = c;
+	op->seq = m->seq;
+	op->proc = proc;
+	/* the request goes right behind the hello: both are read when dockerd-exec is up */
+	if (msg_send(op->sock, m, err) == 0)
+		return 0;
+	/* it is gone, or goes when it sees the closed socket */
+	op->client = NULL;
+	op->proc = NULL;
+	op->type = 0;
+	fd_close(&op->sock);
+	return -1;
+}
+
+void op_destroy(struct shim *s)
+{
+	struct error err = ERROR_INIT;
+	auto_msg m = {0};
+
+	/* not beside another operation, nor behind the back of a creation that waits for its start: then who asked for that deletes */
+	if (!s->ended || s->destroyed || op_running(s))
+		return;
+	for (const struct op *op = s->ops; op; op = op->next)
+		if (op->sock >= 0)
+			return;
+	s->ended = false; /* once: if it fails, the daemon's request is the second try */
+	msg_init(&m, SHIM_DELETE);
+	op_begin(s, NULL, &m, NULL, &err);
 }
 
 int op_continue(struct shim *s, struct op *op, struct client *c, struct msg *m, struct error *err)
@@ -239,7 +290,8 @@ void op_readable(struct shim *s, struct op *op)
 		/* Nothing of the container may be left when the answer is out. */
 		if (op->pid > 0 && waitpid(op->pid, NULL, 0) == op->pid)
 			op->pid = 0;
-		s->done = true;
+		s->destroyed = true;
+		s->done = op->client != NULL;
 	}
 	if (m.type == SHIM_CREATED && op->proc) {
 		process_made(s, op, &m);

@@ -120,6 +120,7 @@ static void record_end(struct shim *s, struct proc *p, int status, int64_t time)
 	oom_check(s); /* the kill comes before the exit, its notification may come behind */
 	journal_add(s, init ? SHIM_EVENT_EXIT : SHIM_EVENT_EXEC_EXIT, p, exit_code_of(status),
 		    time);
+	s->ended = s->ended || init;
 	/* An exec'd process without ends to hand out is done with; others wait for STDIO_DROP. */
 	if (!init && p->held[0] < 0 && p->held[1] < 0 && p->held[2] < 0 && p->console < 0)
 		proc_free(s, p);

@@ -38,6 +38,7 @@ static int create(struct shim *s, struct client *c, struct msg *m, struct error 
 
 	if (s->created || proc_find(s, NULL))
 		return error_set(err, ERR_CONFLICT, "the container is already created");
+	s->asked = true;
 	p = proc_new(s, NULL);
 	take_held(m, p);
 	msg_trim(m);
@@ -51,7 +52,7 @@ static int create(struct shim *s, struct client *c, struct msg *m, struct error 
 static struct op *waiting_create(struct shim *s)
 {
 	for (struct op *op = s->ops; op; op = op->next)
-		if (op->sock >= 0 && !op->type)
+		if (op->sock >= 0 && !op->type && !op->idle)
 			return op;
 	return NULL;
 }
@@ -162,8 +163,20 @@ static int stdio_drop(struct shim *s, const struct msg *m, struct error *err)
 /* Whatever still runs is killed first: the container has ended for the daemon. */
 static int delete_container(struct shim *s, struct client *c, struct msg *m, struct error *err)
 {
-	struct op *op = waiting_create(s);
+	struct op *op;
 
+	if (!s->asked || s->destroyed) {
+		s->done = true;
+		return 1;
+	}
+	/* cleaning up is under way since the end of the first process */
+	for (op = s->ops; op; op = op->next)
+		if (op->type == SHIM_DELETE && op->sock >= 0 && !op->client) {
+			op->client = c;
+			op->seq = m->seq;
+			return 0;
+		}
+	op = waiting_create(s);
 	if (op) {
 		/* Closing tells the waiting dockerd-exec to undo; it must be through before another one cleans up. */
 		fd_close(&op->sock);

@@ -51,6 +51,7 @@ struct op {
 	struct client *client; /* who waits for the answer; NULL: nobody (any more) */
 	uint32_t seq;
 	struct proc *proc; /* create, exec: the process that is being made */
+	bool idle;         /* started ahead, for the creation: it has got no request yet */
 };
 
 /* A child that ended while an operation was running that may yet name it. */
@@ -70,7 +71,11 @@ struct shim {
 	size_t n_orphans, cap_orphans;
 	int oom_notify, oom_counter;
 	uint64_t oom_kills;
-	bool accepted, created, done;
+	const char *driver; /* path of the exec driver's file, or NULL: not told */
+	bool accepted, done;
+	bool asked, created; /* a creation was tried; has worked */
+	bool ended,
+	    destroyed; /* the first process has ended and cleaning up is due; the driver has cleaned up */
 };
 
 /* journal.c */
@@ -96,6 +101,10 @@ static inline void msg_trim(struct msg *m)
 int op_begin(struct shim *s, struct client *c, struct msg *m, struct proc *proc, struct error *err);
 /* Pass a further request (start) to an operation that waits. */
 int op_continue(struct shim *s, struct op *op, struct client *c, struct msg *m, struct error *err);
+/* Start a dockerd-exec for the creation that will be asked for: it comes up while the daemon prepares the container. May fail silently. */
+void op_ahead(struct shim *s);
+/* The first process has ended: clean up without waiting to be told. */
+void op_destroy(struct shim *s);
 void op_readable(struct shim *s, struct op *op);
 struct op *op_of_pid(struct shim *s, pid_t pid);
 bool op_running(const struct shim *s);
