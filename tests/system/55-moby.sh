@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# One data root, two engines in turns: what we have put there a moby finds and runs, and the other way round. DOCKERD_MOBY_ROOT is a root file
+# system with moby's dockerd, containerd and runc installed (a Debian chroot with docker.io).
+. "$TOP/tests/lib/system.sh"
+. "$TOP/tests/lib/registries.sh"
+root=${DOCKERD_MOBY_ROOT-}
+if [ -z "$root" ] || [ ! -x "$root/usr/sbin/dockerd" ]; then
+	skip "a moby on our data root" "no moby to take turns with (DOCKERD_MOBY_ROOT)"
+	echo "1..$n"
+	exit
+fi
+trap 'stop_moby 2>/dev/null' EXIT
+
+# moby in the chroot, on the same paths as ours.
+mkdir "$R/moby" "$R/moby.run" "$R/moby.up" "$R/moby.work"
+mount -t tmpfs none "$R/moby.up" && mkdir "$R/moby.up/u" "$R/moby.up/w"
+mount -t overlay overlay -o "lowerdir=$root,upperdir=$R/moby.up/u,workdir=$R/moby.up/w" "$R/moby"
+mount -t proc proc "$R/moby/proc"
+mount --rbind /sys "$R/moby/sys"
+mount --rbind /dev "$R/moby/dev"
+mount -t tmpfs none "$R/moby/run"
+mkdir -p "$R/moby$R"
+mount --rbind "$R" "$R/moby$R"
+start_moby() {
+	serve_until 'API listen on' chroot "$R/moby" dockerd --data-root "$R/data" --exec-root "$R/moby.run" -p "$R/moby.pid" -H "unix://$R/sock" \
+		--bridge none --iptables=false --ip6tables=false --storage-driver overlay2 --cgroup-parent "$CGROUP_PARENT"
+}
+stop_moby() {
+	kill "${servers[0]}" && wait "${servers[0]}"
+	wait "${servers[@]}"
+	servers=()
+}
+layers() { docker save "$1" | tar -xO manifest.json | grep -o '"Layers":[^]]*' | sort; }
+
+# ---- ours first ----------------------------------------------------------------------------------------------------------------------------
+start_daemon '"storage-driver": "overlay2"'
+make_image
+docker tag busybox second:name
+docker run --name ours --network none busybox sh -c 'echo from-ours >/kept; ln /kept /linked; mkdir -p /dir; rm -r /root; echo ran' >/dev/null
+docker commit ours committed:1 >/dev/null
+docker volume create ours-volume >/dev/null
+docker run --rm --network none -v ours-volume:/v busybox sh -c 'echo in-volume >/v/f'
+ids=$(docker images -q --no-trunc | sort -u)
+names=$(docker images --format '{{.Repository}}:{{.Tag}}' | sort)
+saved=$(layers committed:1)
+stop_daemon
+start_moby
+is "moby finds our images" "$names" "$(docker images --format '{{.Repository}}:{{.Tag}}' | sort)"
+is "with their ids" "$ids" "$(docker images -q --no-trunc | sort -u)"
+is "and saves the same bytes" "$saved" "$(layers committed:1)"
+run_is "and runs them" here --network none busybox echo here
+run_is "and what we committed" from-ours --network none committed:1 cat /kept
+run_is "with what it deleted" gone --network none committed:1 sh -c '[ -e /root ] || echo gone'
+is "our volume is there" ours-volume "$(docker volume ls -q --filter name=ours)"
+run_is "with its content" in-volume --network none -v ours-volume:/v busybox cat /v/f
+is "our container is there" "ours Exited" "$(docker ps -a --filter name=ours --format '{{.Names}} {{.Status}}' | cut -d' ' -f1,2)"
+is "with its changes" from-ours "$(docker cp ours:/kept - | tar -xO)"
+works "and runs again" docker start -a ours
+like "the same program" ran "$out"
+
+# ---- then moby ------------------------------------------------------------------------------------------------------------------------------
+docker run --name theirs --network none busybox sh -c 'echo from-moby >/kept; rm -r /tmp; echo done' >/dev/null
+docker commit -c 'LABEL by=moby' theirs theirs:1 >/dev/null
+docker rmi second:name >/dev/null
+docker volume create moby-volume >/dev/null
+docker run --rm --network none -v moby-volume:/v busybox sh -c 'echo by-moby >/v/f'
+ids=$(docker images -q --no-trunc | sort -u)
+names=$(docker images --format '{{.Repository}}:{{.Tag}}' | sort)
+saved=$(layers theirs:1)
+stop_moby
+start_daemon '"storage-driver": "overlay2"'
+is "we find moby's images" "$names" "$(docker images --format '{{.Repository}}:{{.Tag}}' | sort)"
+is "with their ids" "$ids" "$(docker images -q --no-trunc | sort -u)"
+is "and save the same bytes" "$saved" "$(layers theirs:1)"
+run_is "and run them" from-moby --network none theirs:1 cat /kept
+run_is "with what was deleted" gone --network none theirs:1 sh -c '[ -e /tmp ] || echo gone'
+is "its labels" moby "$(docker inspect -f '{{.Config.Labels.by}}' theirs:1)"
+is "moby's volume" by-moby "$(docker run --rm --network none -v moby-volume:/v busybox cat /v/f)"
+is "moby's container is there" "theirs Exited" "$(docker ps -a --filter name=theirs --format '{{.Names}} {{.Status}}' | cut -d' ' -f1,2)"
+works "and runs" docker start -a theirs
+like "the same program" done "$out"
+is "ours has been through both" from-ours "$(docker cp ours:/kept - | tar -xO)"
+docker rm -f ours theirs >/dev/null
+docker volume rm ours-volume moby-volume >/dev/null
+docker rmi -f theirs:1 committed:1 busybox >/dev/null
+is "all of it goes" "" "$(docker images -qa)"
+is "layer by layer" "" "$(ls "$R/data/image/overlay2/layerdb/sha256")"
+is "from disk" "" "$(ls "$R/data/overlay2" | grep -v '^l$')"
+umount -lR "$R/moby" "$R/moby.up"
+EXPECTED_ERRORS='storage-driver' finish
