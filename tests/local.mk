@@ -88,6 +88,19 @@ box_tests = tests/api/test_authz tests/api/test_requests tests/api/test_streams 
 tests_compat_compare_SOURCES = tests/compat/compare.c
 tests_compat_compare_CPPFLAGS = $(box_cppflags)
 tests_compat_compare_LDADD = $(box_libs)
+box_tests += tests/api/test_hang
+tests_api_test_hang_SOURCES = tests/api/test_hang.c
+tests_api_test_hang_CPPFLAGS = $(box_cppflags)
+tests_api_test_hang_LDADD = $(box_libs)
+check_LTLIBRARIES += tests/drivers/hanging.la tests/drivers/hanging_serial.la
+tests_drivers_hanging_la_SOURCES = tests/drivers/hanging.c
+tests_drivers_hanging_la_CPPFLAGS = $(AM_CPPFLAGS) -DNAME='"hanging"' -DCONCURRENCY=DOCKERD_PARALLEL
+tests_drivers_hanging_la_CFLAGS = $(DRIVER_CFLAGS)
+tests_drivers_hanging_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL) -rpath /nowhere
+tests_drivers_hanging_serial_la_SOURCES = tests/drivers/hanging.c
+tests_drivers_hanging_serial_la_CPPFLAGS = $(AM_CPPFLAGS) -DNAME='"hanging_serial"' -DCONCURRENCY=DOCKERD_SERIAL
+tests_drivers_hanging_serial_la_CFLAGS = $(DRIVER_CFLAGS)
+tests_drivers_hanging_serial_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL) -rpath /nowhere
 check_PROGRAMS += $(box_tests)
 TESTS += $(box_tests)
 tests_api_test_authz_SOURCES = tests/api/test_authz.c
