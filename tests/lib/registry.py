@@ -6,8 +6,9 @@
   registry.py elsewhere PORT DIR another host: where redirects of the hostile one lead
   registry.py image DIR          writes the image that the hostile one serves as a docker archive
   registry.py index PORT DIR     a search index (/v1/search)
+  registry.py proxy PORT DIR     an HTTP proxy
 """
-import base64, gzip, hashlib, http.server, io, json, os, ssl, subprocess, sys, tarfile, threading, time, urllib.parse
+import base64, gzip, hashlib, http.client, http.server, io, json, os, ssl, subprocess, sys, tarfile, threading, time, urllib.parse
 
 MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json'
 LIST = 'application/vnd.docker.distribution.manifest.list.v2+json'
@@ -345,6 +346,27 @@ class Elsewhere(Handler):
         self.reply(200 if b else 404, b or b'', 'application/octet-stream')
 
 
+class Proxy(Handler):  # plain HTTP only
+    def answer(self):
+        url = urllib.parse.urlsplit(self.path)
+        if not url.netloc:
+            return self.reply(400)
+        c = http.client.HTTPConnection(url.netloc)
+        c.request(self.command, url.path + ('?' + url.query if url.query else ''),
+                  headers={k: v for k, v in self.headers.items() if k.lower() not in ('host', 'proxy-connection')})
+        r = c.getresponse()
+        body = r.read()
+        self.send_response(r.status)
+        for k, v in r.getheaders():
+            if k.lower() not in ('transfer-encoding', 'connection'):
+                self.send_header(k, v)
+        if not r.getheader('Content-Length'):
+            self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        if self.command != 'HEAD':
+            self.wfile.write(body)
+
+
 class Index(Handler):
     def answer(self):
         q = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
@@ -365,7 +387,7 @@ def main():
             t.size = len(data)
             out.addfile(t, io.BytesIO(data))
         return out.close()
-    kinds = {'tokens': Tokens, 'hostile': Hostile, 'elsewhere': Elsewhere, 'index': Index}
+    kinds = {'tokens': Tokens, 'hostile': Hostile, 'elsewhere': Elsewhere, 'index': Index, 'proxy': Proxy}
     http.server.ThreadingHTTPServer.daemon_threads = True
     server = http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[2])), kinds[mode])
     server.dir = sys.argv[3]

@@ -146,6 +146,28 @@ works "pull from it" timeout 60 bash -c 'until "$0" pull far.test:5005/a/box:2; 
 exec 9<&-
 works "and with TLS without looking at the certificate" docker pull far.test:5004/a/box:2
 
+certificate "$R/client" somebody
+serve_until 'listening on' docker-registry serve <(printf 'version: 0.1\nlog: {level: info, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "192.0.2.1:5007", tls: {certificate: %s, key: %s, clientcas: [%s]}}\n' \
+	"$R/registry.5000" "$R/tls/cert.pem" "$R/tls/key.pem" "$R/client/cert.pem")
+status "a registry that wants to know who we are" 1 docker pull far.test:5007/a/box:2
+mkdir -p /etc/docker/certs.d/far.test:5007
+cp "$R/tls/cert.pem" /etc/docker/certs.d/far.test:5007/ca.crt
+cp "$R/client/cert.pem" /etc/docker/certs.d/far.test:5007/us.cert
+cp "$R/client/key.pem" /etc/docker/certs.d/far.test:5007/us.key
+works "is shown our certificate" docker pull far.test:5007/a/box:2
+rm -r /etc/docker/certs.d/far.test:5007
+
+# ---- proxy ---------------------------------------------------------------------------------------------------------------------------------
+python_server proxy 5008 "$R/proxy"
+stop_daemon
+start_daemon '"insecure-registries": ["192.0.2.0/24"], "proxies": {"http-proxy": "http://127.0.0.1:5008", "no-proxy": "localhost,192.0.2.9"}'
+docker rmi -f $(docker images -q) >/dev/null
+works "pull through a proxy" docker pull far.test:5005/a/box:2
+like "that saw it" 'GET http://far.test:5005/v2/a/box/blobs/sha256:' "$(cat "$R/proxy/log")"
+is "docker info shows it" http://127.0.0.1:5008 "$(docker info -f '{{.HTTPProxy}}')"
+works "pull from this host" docker pull localhost:5000/a/box:2
+unlike "goes past it" localhost:5000 "$(cat "$R/proxy/log")"
+
 # ---- search, mirror, memory ----------------------------------------------------------------------------------------------------------------
 python_server index 5006 "$R/index"
 is "search at a registry" $'first 12 [OK]\nme/second 1 ' "$(docker search --format '{{.Name}} {{.StarCount}} {{.IsOfficial}}' localhost:5006/x)"
