@@ -122,7 +122,26 @@ tests_api_test_load_SOURCES = tests/api/test_load.c
 tests_api_test_load_CPPFLAGS = $(box_cppflags)
 tests_api_test_load_LDADD = $(box_libs)
 EXTRA_DIST += tests/vm/README tests/vm/cgroup2.sh tests/vm/lib.sh tests/vm/run tests/vm/systemd.sh
-EXTRA_DIST += try check LICENSE README.md HACKING.md docs/architecture.md docs/compat-choices.md docs/registries.md tests/allowed-skips tests/lib/setup.sh \
-	tests/lib/count.sh tests/lib/coverage.sh tests/lib/system.sh tests/lib/on-terminal.py tests/lib/registries.sh tests/lib/registry.py tests/system/run tests/system/10-run.sh tests/system/20-streams.sh \
-	tests/system/30-life.sh tests/system/35-limits.sh tests/system/40-images.sh tests/system/45-files.sh tests/system/45-registry.sh tests/system/46-bad-registry.sh tests/system/50-network.sh tests/system/55-moby.sh tests/system/60-restart.sh tests/system/70-kills.sh \
-	tests/system/80-growth.sh
+EXTRA_DIST += try check LICENSE README.md HACKING.md docs/architecture.md docs/compat-choices.md docs/registries.md tests/allowed-skips tests/system/run
+EXTRA_DIST += tests/lib/setup.sh
+EXTRA_DIST += tests/lib/count.sh
+EXTRA_DIST += tests/lib/coverage.sh
+EXTRA_DIST += tests/lib/tsan.supp
+EXTRA_DIST += tests/lib/system.sh
+EXTRA_DIST += tests/lib/on-terminal.py
+EXTRA_DIST += tests/lib/registries.sh
+EXTRA_DIST += tests/lib/registry.py
+EXTRA_DIST += tests/system/10-run.sh
+EXTRA_DIST += tests/system/20-streams.sh
+EXTRA_DIST += tests/system/30-life.sh
+EXTRA_DIST += tests/system/35-limits.sh
+EXTRA_DIST += tests/system/37-health.sh
+EXTRA_DIST += tests/system/40-images.sh
+EXTRA_DIST += tests/system/45-files.sh
+EXTRA_DIST += tests/system/45-registry.sh
+EXTRA_DIST += tests/system/46-bad-registry.sh
+EXTRA_DIST += tests/system/50-network.sh
+EXTRA_DIST += tests/system/55-moby.sh
+EXTRA_DIST += tests/system/60-restart.sh
+EXTRA_DIST += tests/system/70-kills.sh
+EXTRA_DIST += tests/system/80-growth.sh

@@ -23,8 +23,6 @@
 #include "network/network.h"
 #include "spec/spec.h"
 
-enum health { HEALTH_NONE, HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
-
 struct state {
 	bool running, paused, restarting, oom_killed, dead, removing;
 	pid_t pid;
@@ -48,6 +46,7 @@ struct exec_session {
 	char *user, *working_dir, *detach_keys;
 	bool tty, privileged, attach_stdin, attach_stdout, attach_stderr;
 	bool started, running, has_exit;
+	bool probe;         /* of a health check: no stream in logd */
 	bool launching;     /* its start is under way: its end waits for that */
 	unsigned int users; /* requests that have it in hands */
 	int64_t ended;      /* monotonic ns */
@@ -101,6 +100,7 @@ struct container {
 	int64_t restart_delay;  /* ns, grows */
 	uint64_t restart_token; /* a scheduled restart is valid only with this */
 	struct exec_session *execs;
+	struct health *health; /* health.h; NULL: no check */
 	struct waiter *waiters;
 };
 
@@ -200,6 +200,13 @@ void execs_free(struct container *c);
 /* Stream of an exec session in logd. */
 int exec_logd_open(struct container *c, const struct exec_session *e, struct error *err);
 void exec_exited(struct container *c, const struct shim_event *ev);
+/*
+ * A health check's session, which runs when this returns; *out: what it says, the caller's. Its end is has_exit, told by c->changed. NULL with err.
+ * The session is the caller's until exec_probe_done.
+ */
+struct exec_session *exec_probe(struct container *c, const struct strlist *command, int *out,
+				struct error *err);
+void exec_probe_done(struct container *c, struct exec_session *e);
 
 /* ---- print.c */
 void container_print_status(const struct container *c,

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/container_int.h"
+#include "container/health.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -47,7 +48,7 @@ static void print_state(struct jw *w, const struct container *c)
 	jw_kstr(w, "Error", s->error);
 	print_time(w, "StartedAt", s->started);
 	print_time(w, "FinishedAt", s->finished);
-	jw_knull(w, "Health");
+	health_print(c, true, w);
 	jw_end(w);
 }
 
@@ -430,6 +431,7 @@ struct container *container_load(const char *id, struct error *err)
 	c->started_before = json_get_bool(j, "HasBeenStartedBefore", false);
 	c->manually_stopped = json_get_bool(j, "HasBeenManuallyStopped", false);
 	load_state(c, json_get(j, "State"));
+	health_load(c, json_get(j, "State"));
 	load_network(c, json_get(j, "NetworkSettings"));
 	load_mounts(c, json_get(j, "MountPoints"));
 	load_extra(c, j);

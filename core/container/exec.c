@@ -138,6 +138,21 @@ static void forget_old(struct container *c)
 	}
 }
 
+static void publish(struct container *c, struct exec_session *e)
+{
+	id_random(e->id);
+	memcpy(e->container_id, c->id, sizeof(e->container_id));
+	pthread_mutex_lock(&table_lock);
+	map_set(&by_id, e->id, xstrdup(c->id));
+	pthread_mutex_unlock(&table_lock);
+	pthread_mutex_lock(&c->lock);
+	forget_old(c);
+	e->next = c->execs;
+	c->execs = e;
+	pthread_mutex_unlock(&c->lock);
+	exec_event(c, e, "exec_create", NULL);
+}
+
 int exec_create(const char *name, const json *body, struct str *reply, struct error *err)
 {
 	auto_container *c = container_find(name, err);
@@ -156,8 +171,6 @@ int exec_create(const char *name, const json *body, struct str *reply, struct er
 		return error_set(err, ERR_INVALID,
 				 "invalid JSON: Cmd and Env must be lists of strings");
 	}
-	id_random(e->id);
-	memcpy(e->container_id, c->id, sizeof(e->container_id));
 	e->user = xstrdup(json_get_str(body, "User", ""));
 	e->working_dir = xstrdup(json_get_str(body, "WorkingDir", ""));
 	e->detach_keys = xstrdup(json_get_str(body, "DetachKeys", ""));
@@ -170,15 +183,7 @@ int exec_create(const char *name, const json *body, struct str *reply, struct er
 		e->rows = (uint32_t)json_u64(json_first(size), 0);
 		e->columns = (uint32_t)json_u64(json_next(json_first(size)), 0);
 	}
-	pthread_mutex_lock(&table_lock);
-	map_set(&by_id, e->id, xstrdup(c->id));
-	pthread_mutex_unlock(&table_lock);
-	pthread_mutex_lock(&c->lock);
-	forget_old(c);
-	e->next = c->execs;
-	c->execs = e;
-	pthread_mutex_unlock(&c->lock);
-	exec_event(c, e, "exec_create", NULL);
+	publish(c, e);
 	jw_obj(&w);
 	jw_kstr(&w, "Id", e->id);
 	jw_end(&w);
@@ -365,6 +370,17 @@ static void launch_failed(struct container *c, struct exec_session *e, const str
 	pthread_cond_broadcast(&c->changed);
 }
 
+static void launched(struct container *c, struct exec_session *e, pid_t pid)
+{
+	exec_event(c, e, "exec_start", NULL);
+	pthread_mutex_lock(&c->lock);
+	e->running = true;
+	e->launching = false; /* from here on its end is handled */
+	e->pid = pid;
+	pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+}
+
 static int claim(struct container *c, struct exec_session *e, struct error *err)
 {
 	if (check_running(c, err) < 0)
@@ -465,13 +481,7 @@ static void run_session(struct http_exchange *x, struct container *c, struct exe
 		fds_close(&f);
 		return;
 	}
-	exec_event(c, e, "exec_start", NULL);
-	pthread_mutex_lock(&c->lock);
-	e->running = true;
-	e->launching = false; /* from here on its end is handled */
-	e->pid = f.created.pid;
-	pthread_cond_broadcast(&c->changed);
-	pthread_mutex_unlock(&c->lock);
+	launched(c, e, f.created.pid);
 	fds_close(&f);
 	if (detach)
 		http_reply_empty(x, 200);
@@ -506,6 +516,7 @@ void exec_exited(struct container *c, const struct shim_event *ev)
 	auto_free char *dir = container_run_dir(c->id);
 	struct error err = ERROR_INIT;
 	struct exec_session *e;
+	bool probe = false;
 	char code[16];
 
 	pthread_mutex_lock(&c->lock);
@@ -520,10 +531,12 @@ void exec_exited(struct container *c, const struct shim_event *ev)
 		e->exit_code = ev->exit_code;
 		e->pid = 0;
 		e->ended = clock_mono_ns();
+		probe = e->probe;
+		pthread_cond_broadcast(&c->changed);
 	}
 	pthread_mutex_unlock(&c->lock);
 	/* the exit is on record before the client sees the end of the stream, and asks for it */
-	if (logd_finish(c->log_driver, ev->exec_id, 2000, &err) < 0)
+	if (!probe && logd_finish(c->log_driver, ev->exec_id, 2000, &err) < 0)
 		log_warn("output of an exec session may be cut", "container", c->id, "error",
 			 err.text);
 	if (shim_stdio_drop(dir, ev->exec_id, &err) < 0 && err.kind != ERR_NOT_FOUND)
@@ -532,4 +545,64 @@ void exec_exited(struct container *c, const struct shim_event *ev)
 		return;
 	snprintf(code, sizeof(code), "%d", ev->exit_code);
 	exec_event(c, e, "exec_die", code);
+}
+
+/* ---- Health probes -------------------------------------------------------------------------------------------------------------- */
+
+/* Process with stdout and stderr in the pipe `to`. */
+static int launch_probe(struct container *c, struct exec_session *e, int to, pid_t *pid,
+			struct error *err)
+{
+	auto_free char *dir = container_run_dir(c->id);
+	struct shim_stdio stdio = {.child = {-1, to, to}, .held = {-1, -1, -1}};
+	struct exec_fds f = {
+	    .child = {-1, -1, -1},
+	    .held = {-1, -1, -1},
+	    .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};
+	auto_str process = STR_INIT;
+	int r;
+
+	if (build_process(c, e, &process, err) < 0)
+		return -1;
+	r = shim_exec(dir, e->id, str_cstr(&process), &stdio, &f.created, err);
+	*pid = f.created.pid;
+	fds_close(&f);
+	return r;
+}
+
+struct exec_session *exec_probe(struct container *c, const struct strlist *command, int *out,
+				struct error *err)
+{
+	struct exec_session *e;
+	int p[2] = {-1, -1}, r;
+	pid_t pid;
+
+	if (check_running(c, err) < 0)
+		return NULL;
+	e = xnew(struct exec_session);
+	strlist_copy(&e->cmd, command);
+	e->user = xstrdup("");
+	e->working_dir = xstrdup("");
+	e->detach_keys = xstrdup("");
+	e->probe = e->attach_stdout = e->attach_stderr = true;
+	e->started = e->launching = true;
+	e->users = 1;
+	publish(c, e);
+	r = pipe2(p, O_CLOEXEC) < 0 ? error_sys(err, errno, "pipe")
+				    : launch_probe(c, e, p[1], &pid, err);
+	fd_close(&p[1]);
+	if (r < 0) {
+		fd_close(&p[0]);
+		launch_failed(c, e, err);
+		session_put(c, e);
+		return NULL;
+	}
+	launched(c, e, pid);
+	*out = p[0];
+	return e;
+}
+
+void exec_probe_done(struct container *c, struct exec_session *e)
+{
+	session_put(c, e);
 }

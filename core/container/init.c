@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/container_int.h"
+#include "container/health.h"
 #include "container/image_use.h"
 #include "container/log_reader.h"
 #include "image/image.h"
@@ -299,6 +300,8 @@ static void restore(struct container *c)
 				  err.text);
 		return;
 	}
+	if (containers.live_restore)
+		health_begin(c);
 	if (monitor_add(c, -1, &err) < 0)
 		log_error("live container is not watched", "container", c->id, "error", err.text);
 	if (!containers.live_restore && container_stop(c->id, INT32_MIN, NULL, &err) < 0)

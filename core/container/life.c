@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/container_int.h"
+#include "container/health.h"
 #include "events/events.h"
 
 #include <signal.h>
@@ -207,6 +208,7 @@ static void handle_exit(struct container *c, const struct shim_event *ev)
 	bool restart, remove;
 
 	FAULT("container.exit.seen");
+	health_end(c);
 	if (logd_finish(c->log_driver, c->id, DRAIN_MS, &err) < 0)
 		log_warn("output of a container may be cut", "container", c->id, "error", err.text);
 	c->logd_open = false;

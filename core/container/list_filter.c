@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See list_filter.h. Source: Engine API, GET /containers/json, and moby's daemon/list.go for what it does not say. */
 #include "container/list_filter.h"
+#include "container/health.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -152,8 +153,7 @@ static bool by_expose(const struct container *c, const char *v)
 
 static bool by_health(const struct container *c, const char *v)
 {
-	(void)c;
-	return streq(v, "none"); /* no health checks run yet */
+	return streq(v, health_status(c));
 }
 
 static int check_values(const json *filters, struct error *err)

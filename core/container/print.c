@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/container_int.h"
+#include "container/health.h"
 #include "container/image_use.h"
 #include "container/list_filter.h"
 
@@ -67,6 +68,10 @@ void container_print_status(const struct container *c, struct str *out)
 		human_duration(now - s->started, out);
 		if (s->paused)
 			str_puts(out, " (Paused)");
+		else if (c->health)
+			str_printf(out, " (%s%s)",
+				   streq(health_status(c), "starting") ? "health: " : "",
+				   health_status(c));
 	} else if (s->removing) {
 		str_puts(out, "Removal In Progress");
 	} else if (s->dead) {
@@ -165,6 +170,7 @@ static void print_state(struct jw *w, const struct container *c)
 	jw_kstr(w, "Error", s->error);
 	print_time(w, "StartedAt", s->started);
 	print_time(w, "FinishedAt", s->finished);
+	health_print(c, false, w);
 	jw_end(w);
 }
 

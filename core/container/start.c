@@ -25,6 +25,7 @@
 #include "base/program.h"
 #include "base/thread.h"
 #include "container/container_int.h"
+#include "container/health.h"
 #include "container/image_use.h"
 #include "events/events.h"
 
@@ -562,6 +563,7 @@ int container_start_locked(struct container *c, struct error *err)
 	c->manually_stopped = false;
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
+	health_begin(c);
 	sock = steal_fd(&s.created.sock);
 	start_free(&s);
 	if (container_save(c, false, err) < 0)

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "base/thread.h"
 #include "container/container_int.h"
+#include "container/health.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -54,6 +55,7 @@ void container_unref(struct container *c)
 	free(c->path);
 	free(c->config);
 	free(c->host_config);
+	health_free(c);
 	free(c->image_id);
 	free(c->networking);
 	free(c->extra);

@@ -19,11 +19,10 @@ static void warn(struct strlist *warnings, const char *text)
 
 /* ---- Config -------------------------------------------------------------------------------------------------------------------------- */
 
-static int check_healthcheck(const json *config, struct strlist *warnings, struct error *err)
+static int check_healthcheck(const json *config, struct error *err)
 {
 	static const char *const times[] = {"Interval", "Timeout", "StartPeriod", "StartInterval"};
 	const json *h = json_get(config, "Healthcheck");
-	const char *kind = json_str(json_first(json_get(h, "Test")), "NONE");
 
 	if (json_type(h) != JSON_OBJECT)
 		return 0;
@@ -35,12 +34,10 @@ static int check_healthcheck(const json *config, struct strlist *warnings, struc
 	}
 	if (json_get_i64(h, "Retries", 0) < 0)
 		return bad(err, "Retries in Healthcheck cannot be negative");
-	if (!streq(kind, "NONE"))
-		warn(warnings, "Healthcheck is kept, but health checks are not run yet.");
 	return 0;
 }
 
-static int check_config(const json *config, struct strlist *warnings, struct error *err)
+static int check_config(const json *config, struct error *err)
 {
 	const char *dir = json_get_str(config, "WorkingDir", ""),
 		   *signal = json_get_str(config, "StopSignal", "");
@@ -58,7 +55,7 @@ static int check_config(const json *config, struct strlist *warnings, struct err
 	if (spec_parse_ports(config, NULL, &none, err) < 0)
 		return -1;
 	spec_ports_free(&none);
-	return check_healthcheck(config, warnings, err);
+	return check_healthcheck(config, err);
 }
 
 /* ---- HostConfig: single members ------------------------------------------------------------------------------------------------------ */
@@ -288,7 +285,7 @@ static int check_parsers(const json *config, const json *h, struct error *err)
 int spec_validate(const json *config, const json *host_config, const struct spec_host *h,
 		  struct strlist *warnings, struct error *err)
 {
-	if (check_config(config, warnings, err) < 0 || check_restart(host_config, err) < 0 ||
+	if (check_config(config, err) < 0 || check_restart(host_config, err) < 0 ||
 	    check_auto_remove(host_config, err) < 0 || check_modes(host_config, err) < 0 ||
 	    check_lines(config, host_config, err) < 0 || check_lists(host_config, err) < 0 ||
 	    check_conflicts(config, host_config, warnings, err) < 0 ||
