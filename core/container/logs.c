@@ -33,6 +33,7 @@ struct log_stream {
 	pid_t
 	    pid; /* of the life that is followed: as with moby, the stream ends with it even if a restart is quick */
 	struct str batch;
+	bool large; /* the last batch was full: the next gets its room at once */
 	pthread_mutex_t lock;
 	struct str ready; /* read, not yet sent */
 	bool busy;        /* a job is under way */
@@ -41,7 +42,7 @@ struct log_stream {
 	bool abandoned;   /* the stream is over: whoever ends the job frees this */
 };
 
-#define BATCH 65536
+#define BATCH (128 * 1024)
 
 /* ---- Messages to bytes -------------------------------------------------------------------------------------------------------- */
 
@@ -186,7 +187,10 @@ static bool read_batch(struct log_stream *s)
 		pthread_mutex_lock(&s->lock);
 		s->again = false;
 		pthread_mutex_unlock(&s->lock);
+		if (s->large)
+			str_reserve(&s->batch, BATCH + BATCH / 4);
 		r = log_reader_read(s->reader, take_message, s, &err);
+		s->large = r > 0;
 		if (r < 0)
 			log_error("reading logs", "container", s->c->id, "error", err.text);
 		if (r < 0 || (r == 0 && (!s->follow || down)))
@@ -205,13 +209,25 @@ static bool read_batch(struct log_stream *s)
 	return true;
 }
 
+/* Without a copy where nothing is there yet. */
+static void move(struct str *to, struct str *from)
+{
+	if (!to->len) {
+		str_free(to);
+		*to = *from;
+		*from = (struct str)STR_INIT;
+		return;
+	}
+	str_add(to, str_cstr(from), from->len);
+	str_free(from);
+}
+
 /* What was read is ready to be sent. True: nobody wants it any more. */
 static bool hand_over(struct log_stream *s, bool end)
 {
 	LOCK_SCOPE(&s->lock);
 
-	str_add(&s->ready, str_cstr(&s->batch), s->batch.len);
-	str_reset(&s->batch);
+	move(&s->ready, &s->batch);
 	s->ended = end;
 	s->busy = false;
 	if (!s->abandoned && s->stream)
@@ -240,10 +256,7 @@ static int fill(void *ctx, struct str *out)
 	struct error err = ERROR_INIT;
 	LOCK_SCOPE(&s->lock);
 
-	if (s->ready.len) {
-		str_add(out, s->ready.p, s->ready.len);
-		str_free(&s->ready);
-	}
+	move(out, &s->ready);
 	if (s->ended)
 		return HTTP_END;
 	s->again = true;
