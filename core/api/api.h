@@ -27,6 +27,12 @@ void api_serve(struct http_exchange *x, void *ctx);
 int api_reply_hook(struct http_exchange *x, int status, const char *content_type, const char *body, size_t len,
 		   struct error *err);
 
+/*
+ * Cancel what talks to registries and wait for it; false: some of it still runs after so many seconds (a resolver without an answer), and what it
+ * uses must stay.
+ */
+bool api_registry_stop(int seconds);
+
 /* One table of routes per resource; api.c concatenates them. */
 #define API_TABLE(name)                        \
 	extern const struct http_route name[]; \

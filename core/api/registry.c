@@ -11,11 +11,21 @@
 #include "registry/registry.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define RETRY_SECONDS 5
 #define CERTS_DIR "/etc/docker/certs.d"
 
+/* Jobs whose thread runs; at the end of the daemon they are cancelled and waited for. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	struct job *first;
+	bool stopping;
+} running = {.lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+
 struct job {
+	struct job *next;     /* of those that run; guarded by running.lock */
 	pthread_mutex_t lock; /* guards stream and refs */
 	unsigned refs;        /* the thread, and the handler or its stream */
 	struct http_stream *stream;
@@ -84,16 +94,56 @@ static void job_unref(struct job *j)
 	free(j);
 }
 
+static bool job_enter(struct job *j)
+{
+	LOCK_SCOPE(&running.lock);
+	if (running.stopping)
+		return false;
+	j->next = running.first;
+	running.first = j;
+	return true;
+}
+
+static void job_leave(struct job *j)
+{
+	LOCK_SCOPE(&running.lock);
+	for (struct job **at = &running.first; *at; at = &(*at)->next)
+		if (*at == j) {
+			*at = j->next;
+			break;
+		}
+	pthread_cond_broadcast(&running.ended);
+}
+
+bool api_registry_stop(int seconds)
+{
+	struct timespec until;
+	LOCK_SCOPE(&running.lock);
+
+	running.stopping = true;
+	for (struct job *j = running.first; j; j = j->next)
+		progress_cancel(j->p);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += seconds;
+	while (running.first)
+		if (pthread_cond_timedwait(&running.ended, &running.lock, &until) != 0)
+			return false;
+	return true;
+}
+
 static void *job_thread(void *arg)
 {
 	struct job *j = arg;
 	struct error err = ERROR_INIT;
 
-	if (j->run(j, &err) == 0)
+	if (!job_enter(j))
+		error_set(&err, ERR_UNAVAILABLE, "the daemon is shutting down");
+	else if (j->run(j, &err) == 0)
 		error_clear(&err);
 	else if (err.kind == ERR_NONE)
 		error_set(&err, ERR_SYSTEM, "unknown error");
 	progress_end(j->p, &err);
+	job_leave(j);
 	job_unref(j);
 	return NULL;
 }

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 static atomic_int current_level = LOG_LEVEL_INFO;
-static bool json_lines;
+static atomic_bool json_lines;
 
 static const char *const names[] = {"fatal", "error", "warning", "info", "debug", "trace"};
 

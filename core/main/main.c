@@ -307,13 +307,16 @@ static int start(struct daemon *d, struct error *err)
 static void stop(struct daemon *d)
 {
 	int seconds = (int)config_int(daemon_config(), "shutdown-timeout");
+	bool quiet;
 
 	log_info("Processing signal 'terminated'");
 	notify_systemd("STOPPING=1");
 	containers_shutdown(seconds < 0 ? -1 : seconds * 1000);
+	quiet = api_registry_stop(10);
 	http_server_stop(d->server, 1000);
 	network_shutdown();
-	image_store_close(d->images);
+	if (quiet)
+		image_store_close(d->images);
 	pidfile_remove(config_str(daemon_config(), "pidfile"));
 	log_info("Daemon shutdown complete");
 }

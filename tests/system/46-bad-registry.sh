@@ -87,6 +87,14 @@ exec 7<&-
 is "whose client leaves ends its downloads" 200 "$(curl -s -o /dev/null -w '%{http_code}' http://$H/wait-for-the-end)"
 works "the daemon goes on" docker version
 nothing_kept "cancelled"
+exec 7< <(api POST "/v1.51/images/create?fromImage=$H/abandoned&tag=t" -N)
+timeout 60 sed '/Downloading/q' <&7 >/dev/null
+kill "$daemon"
+works "a daemon that ends does not wait for downloads" wait_pid "$daemon"
+like "which end with it" 'context canceled|^$' "$(cat <&7)"
+exec 7<&-
+start_daemon
+nothing_kept "ended"
 
 # ---- kill -9 at every step: the old state or the new one ---------------------------------------------------------------------------------------
 stop_daemon
