@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "base/mem.h"
 #include "container/container.h"
+#include "events/events.h"
 #include "network/network.h"
 
 static void list(struct http_exchange *x, void *ctx)
@@ -15,7 +16,7 @@ static void list(struct http_exchange *x, void *ctx)
 	int r = api_filters(x, &filters, &err);
 
 	(void)ctx;
-	f.filters = filters;
+	f = (struct network_list_filter){.filters = filters, .containers = x->api_version < 28};
 	api_answer(x, r < 0 ? r : network_print_list(&f, container_name_of, &w, &err), 200, &reply,
 		   &err);
 }
@@ -27,8 +28,10 @@ static void inspect(struct http_exchange *x, void *ctx)
 	struct jw w = jw_to(&reply);
 
 	(void)ctx;
-	api_answer(x, network_print(http_param(x, "id"), container_name_of, &w, &err), 200, &reply,
-		   &err);
+	api_answer(x,
+		   network_print(http_param(x, "id"), http_query(x, "scope", ""), container_name_of,
+				 &w, &err),
+		   200, &reply, &err);
 }
 
 static void create(struct http_exchange *x, void *ctx)
@@ -56,26 +59,54 @@ static void delete (struct http_exchange *x, void *ctx)
 	api_answer_empty(x, network_delete(http_param(x, "id"), &err), 204, &err);
 }
 
-static void not_yet(struct http_exchange *x, void *ctx)
+/* {"Container": ..., "EndpointConfig": {...}} */
+static void connect(struct http_exchange *x, void *ctx)
 {
 	struct error err = ERROR_INIT;
+	auto_json *body = http_body_json(x, true, &err);
+	int r = body ? container_connect(http_param(x, "id"), json_get_str(body, "Container", ""),
+					 json_get(body, "EndpointConfig"), &err)
+		     : -1;
 
 	(void)ctx;
-	error_set(&err, ERR_NOT_IMPLEMENTED,
-		  "connecting containers to further networks is not supported yet: use --network "
-		  "bridge, host, none or container:ID");
-	http_reply_error(x, &err);
+	api_answer_empty(x, r, 200, &err);
+}
+
+/* {"Container": ..., "Force": false} */
+static void disconnect(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+	auto_json *body = http_body_json(x, true, &err);
+	int r = body
+		    ? container_disconnect(http_param(x, "id"), json_get_str(body, "Container", ""),
+					   json_get_bool(body, "Force", false), &err)
+		    : -1;
+
+	(void)ctx;
+	api_answer_empty(x, r, 200, &err);
 }
 
 static void prune(struct http_exchange *x, void *ctx)
 {
+	struct error err = ERROR_INIT;
+	auto_strlist deleted = STRLIST_INIT;
+	auto_json *filters = NULL;
 	auto_str reply = STR_INIT;
+	struct jw w = jw_to(&reply);
+	auto_pairs attrs = PAIRS_INIT;
+	int r = api_filters(x, &filters, &err);
 
 	(void)ctx;
-	str_puts(
-	    &reply,
-	    "{\"NetworksDeleted\":null}"); /* predefined networks are never pruned, and there are no others yet */
-	http_reply_json(x, 200, &reply);
+	if (r == 0)
+		r = network_prune(filters, &deleted, &err);
+	if (r == 0) {
+		pairs_set(&attrs, "reclaimed", "0");
+		events_publish("network", "prune", "", &attrs);
+	}
+	jw_obj(&w);
+	jw_kstrlist(&w, "NetworksDeleted", &deleted, true);
+	jw_end(&w);
+	api_answer(x, r, 200, &reply, &err);
 }
 
 const struct http_route api_network_routes[] = {
@@ -85,7 +116,7 @@ const struct http_route api_network_routes[] = {
     {"POST", "/networks/prune", prune, 0},
     {"GET", "/networks/{id}", inspect, 0},
     {"DELETE", "/networks/{id}", delete, 0},
-    {"POST", "/networks/{id}/connect", not_yet, 0},
-    {"POST", "/networks/{id}/disconnect", not_yet, 0},
+    {"POST", "/networks/{id}/connect", connect, 0},
+    {"POST", "/networks/{id}/disconnect", disconnect, 0},
 };
 const size_t api_network_routes_count = ARRAY_LEN(api_network_routes);

@@ -53,6 +53,11 @@ int container_kill(const char *name, const char *signal, struct error *err);
 int container_pause(const char *name, struct error *err);
 int container_unpause(const char *name, struct error *err);
 int container_rename(const char *name, const char *new_name, struct error *err);
+/* POST /networks/{id}/connect and /disconnect; settings: EndpointSettings or NULL. */
+int container_connect(const char *network, const char *container, const json *settings,
+		      struct error *err);
+int container_disconnect(const char *network, const char *container, bool force,
+			 struct error *err);
 int container_resize(const char *name, uint32_t rows, uint32_t columns, struct error *err);
 int container_delete(const char *name, bool force, bool volumes, bool link, struct error *err);
 /* POST /containers/prune; appends the reply. */

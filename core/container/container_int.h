@@ -20,7 +20,7 @@
 #include "container/container.h"
 #include "container/logd_client.h"
 #include "container/shim_client.h"
-#include "network/network.h"
+#include "container/networks.h"
 #include "spec/spec.h"
 
 struct state {
@@ -70,15 +70,13 @@ struct container {
 	char *config, *host_config; /* normalised text */
 	char *image_id;
 	char *
-	    networking; /* EndpointSettings asked for, normalised object by network name, or NULL */
-	char *
 	    extra; /* members of config.v2.json that are not ours, as text with leading commas, or NULL */
 	struct state state;
 	struct mount_point *mounts;
 	size_t n_mounts;
-	char wanted_mac[18]; /* --mac-address, or "" */
-	struct network_endpoint endpoint;
-	bool connected;
+	struct container_network *networks; /* networks.h */
+	size_t n_networks;
+	bool connected; /* it has its namespace, and what networks say of themselves */
 	int restart_count;
 	bool started_before, manually_stopped, gone;
 	bool

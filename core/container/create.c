@@ -206,27 +206,6 @@ static void print_reply(const struct container *c, const struct draft *d, struct
 	jw_end(&w);
 }
 
-/* MacAddress of the endpoint (API 1.44 on), or of the container (before). */
-static int take_mac(struct container *c, const json *body, struct error *err)
-{
-	const json *endpoints = json_get(json_get(body, "NetworkingConfig"), "EndpointsConfig");
-	const char *mac = json_get_str(body, "MacAddress", "");
-	unsigned int b[6];
-	char rest;
-
-	for (json *e = json_first(endpoints); e; e = json_next(e))
-		if (*json_get_str(e, "MacAddress", ""))
-			mac = json_get_str(e, "MacAddress", "");
-	if (!*mac)
-		return 0;
-	if (strlen(mac) != 17 || sscanf(mac, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2],
-					&b[3], &b[4], &b[5], &rest) != 6)
-		return error_set(err, ERR_INVALID, "invalid MAC address: %s", mac);
-	snprintf(c->wanted_mac, sizeof(c->wanted_mac), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1],
-		 b[2], b[3], b[4], b[5]);
-	return 0;
-}
-
 static struct container *from_draft(struct draft *d, const char *id, struct error *err)
 {
 	struct container *c = container_new(id);
@@ -272,7 +251,7 @@ int container_create(const char *name, const json *body, int api_version, struct
 	}
 	id_random(id);
 	c = from_draft(&d, id, err);
-	if (!c || take_mac(c, body, err) < 0)
+	if (!c || networks_from_request(c, body, err) < 0)
 		goto out;
 	if (*name) {
 		if (container_claim_name(id, name, err) < 0)

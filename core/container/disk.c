@@ -52,84 +52,6 @@ static void print_state(struct jw *w, const struct container *c)
 	jw_end(w);
 }
 
-static void print_ports_kept(struct jw *w, const struct network_endpoint *e)
-{
-	if (!e->n_ports) {
-		jw_knull(w, "Ports");
-		return;
-	}
-	jw_kobj(w, "Ports");
-	for (size_t i = 0; i < e->n_ports; i++) {
-		const struct network_port *p = &e->ports[i];
-		char key[16], number[8];
-
-		/* bound ports of one container port stand together */
-		if (i && p[-1].container_port == p->container_port && streq(p[-1].proto, p->proto))
-			continue;
-		snprintf(key, sizeof(key), "%u/%s", p->container_port, p->proto);
-		jw_karr(w, key);
-		for (size_t j = i;
-		     j < e->n_ports && e->ports[j].container_port == p->container_port &&
-		     streq(e->ports[j].proto, p->proto);
-		     j++) {
-			snprintf(number, sizeof(number), "%u", e->ports[j].host_port);
-			jw_obj(w);
-			jw_kstr(w, "HostIp", e->ports[j].host_ip);
-			jw_kstr(w, "HostPort", number);
-			jw_end(w);
-		}
-		jw_end(w);
-	}
-	jw_end(w);
-}
-
-static void print_network(struct jw *w, const struct container *c)
-{
-	const struct network_endpoint *e = &c->endpoint;
-	const char *mode = network_mode_name(c->network_mode);
-
-	jw_kobj(w, "NetworkSettings");
-	jw_kstr(w, "Bridge", "");
-	jw_kstr(w, "SandboxID", c->connected ? c->id : "");
-	jw_kstr(w, "SandboxKey", "");
-	jw_kbool(w, "HairpinMode", false);
-	jw_kstr(w, "LinkLocalIPv6Address", "");
-	jw_ki64(w, "LinkLocalIPv6PrefixLen", 0);
-	jw_kobj(w, "Networks");
-	if (!str_after(c->network_mode, "container:")) {
-		jw_kobj(w, *e->network_name ? e->network_name : mode);
-		jw_knull(w, "IPAMConfig");
-		jw_knull(w, "Links");
-		jw_knull(w, "Aliases");
-		jw_kstr(w, "MacAddress", e->mac);
-		jw_knull(w, "DriverOpts");
-		jw_ki64(w, "GwPriority", 0);
-		jw_kstr(w, "NetworkID", e->network_id);
-		jw_kstr(w, "EndpointID", e->endpoint_id);
-		jw_kstr(w, "Gateway", e->gateway4);
-		jw_kstr(w, "IPAddress", e->ipv4);
-		jw_ki64(w, "IPPrefixLen", e->prefix4);
-		jw_kstr(w, "IPv6Gateway", "");
-		jw_kstr(w, "GlobalIPv6Address", "");
-		jw_ki64(w, "GlobalIPv6PrefixLen", 0);
-		jw_knull(w, "DNSNames");
-		jw_kbool(w, "IPAMOperational", false);
-		jw_kstr(w, "DesiredMacAddress", c->wanted_mac);
-		jw_end(w);
-	}
-	jw_end(w);
-	jw_knull(w, "Service");
-	print_ports_kept(w, e);
-	jw_knull(w, "SecondaryIPAddresses");
-	jw_knull(w, "SecondaryIPv6Addresses");
-	jw_kbool(w, "HasSwarmEndpoint", false);
-	/* ours, which moby skips: what it takes to give the endpoint back after a crash */
-	jw_kstr(w, "HostInterface", e->host_ifname);
-	jw_kstr(w, "Interface", e->ifname);
-	jw_kstr(w, "EndpointDriver", e->driver);
-	jw_end(w);
-}
-
 static void print_mounts(struct jw *w, const struct container *c)
 {
 	jw_kobj(w, "MountPoints");
@@ -203,7 +125,7 @@ static void print_config(const struct container *c, struct str *out)
 	jw_raw(&w, c->config, strlen(c->config));
 	jw_kstr(&w, "Image", c->image_id);
 	jw_knull(&w, "ImageManifest");
-	print_network(&w, c);
+	networks_print_kept(&w, c);
 	jw_kstr(&w, "LogPath", c->started_before && streq(c->log_driver, "json-file") ? log : "");
 	jw_kstr(&w, "Name", str_cstr(&slashed));
 	jw_kstr(&w, "Driver", containers.storage_driver);
@@ -271,50 +193,6 @@ static void load_state(struct container *c, const json *s)
 	c->state.error = xstrdup(json_get_str(s, "Error", ""));
 	c->state.started = read_time(s, "StartedAt");
 	c->state.finished = read_time(s, "FinishedAt");
-}
-
-static void copy_text(char *to, size_t size, const char *from)
-{
-	snprintf(to, size, "%s", from);
-}
-
-static void load_ports(struct network_endpoint *e, const json *ports)
-{
-	for (json *p = json_first(ports); p; p = json_next(p))
-		for (json *b = json_first(p); b; b = json_next(b)) {
-			struct network_port *np;
-			const char *slash = strchr(json_name(p), '/');
-
-			e->ports = xreallocarray(e->ports, e->n_ports + 1, sizeof(*e->ports));
-			np = &e->ports[e->n_ports++];
-			*np = (struct network_port){
-			    .container_port = (uint16_t)atoi(json_name(p)),
-			    .host_port = (uint16_t)atoi(json_get_str(b, "HostPort", "0"))};
-			copy_text(np->proto, sizeof(np->proto), slash ? slash + 1 : "tcp");
-			copy_text(np->host_ip, sizeof(np->host_ip), json_get_str(b, "HostIp", ""));
-		}
-}
-
-static void load_network(struct container *c, const json *n)
-{
-	struct network_endpoint *e = &c->endpoint;
-	const json *ep = json_first(json_get(n, "Networks"));
-
-	c->connected = *json_get_str(n, "SandboxID", "") != '\0';
-	if (!ep)
-		return;
-	copy_text(c->wanted_mac, sizeof(c->wanted_mac), json_get_str(ep, "DesiredMacAddress", ""));
-	copy_text(e->network_name, sizeof(e->network_name), json_name(ep));
-	copy_text(e->network_id, sizeof(e->network_id), json_get_str(ep, "NetworkID", ""));
-	copy_text(e->endpoint_id, sizeof(e->endpoint_id), json_get_str(ep, "EndpointID", ""));
-	copy_text(e->ipv4, sizeof(e->ipv4), json_get_str(ep, "IPAddress", ""));
-	copy_text(e->gateway4, sizeof(e->gateway4), json_get_str(ep, "Gateway", ""));
-	copy_text(e->mac, sizeof(e->mac), json_get_str(ep, "MacAddress", ""));
-	copy_text(e->host_ifname, sizeof(e->host_ifname), json_get_str(n, "HostInterface", ""));
-	copy_text(e->ifname, sizeof(e->ifname), json_get_str(n, "Interface", ""));
-	copy_text(e->driver, sizeof(e->driver), json_get_str(n, "EndpointDriver", ""));
-	e->prefix4 = (int)json_get_i64(ep, "IPPrefixLen", 0);
-	load_ports(e, json_get(n, "Ports"));
 }
 
 static void load_mounts(struct container *c, const json *points)
@@ -432,7 +310,7 @@ struct container *container_load(const char *id, struct error *err)
 	c->manually_stopped = json_get_bool(j, "HasBeenManuallyStopped", false);
 	load_state(c, json_get(j, "State"));
 	health_load(c, json_get(j, "State"));
-	load_network(c, json_get(j, "NetworkSettings"));
+	networks_load(c, json_get(j, "NetworkSettings"));
 	load_mounts(c, json_get(j, "MountPoints"));
 	load_extra(c, j);
 	if (container_cache_fields(c, err) < 0) {

@@ -163,20 +163,6 @@ static void look_back(const struct shim_event *ev, void *ctx)
 		p->c->oom_seen = true;
 }
 
-static void adopt_network(struct container *c)
-{
-	struct error err = ERROR_INIT;
-	auto_close ns = -1;
-	char path[64];
-
-	if (!c->connected)
-		return;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)c->state.pid);
-	ns = open(path, O_RDONLY | O_CLOEXEC);
-	if (network_adopt(c->id, &c->endpoint, ns, &err) < 0)
-		log_error("network of a live container", "container", c->id, "error", err.text);
-}
-
 /* The storage driver finds its mount again, and counts it. */
 static void adopt_mount(struct container *c)
 {
@@ -231,7 +217,7 @@ static void adopt(struct container *c, const struct past *past)
 	}
 	c->streaming = true;
 	adopt_mount(c);
-	adopt_network(c);
+	networks_adopt(c);
 }
 
 static void settle_dead(struct container *c, const struct past *past)

@@ -86,9 +86,11 @@ static bool by_label(const struct container *c, const char *v)
 
 static bool by_network(const struct container *c, const char *v)
 {
-	const char *mode = network_mode_name(c->network_mode);
-
-	return streq(mode, v) || (*c->endpoint.network_id && str_after(c->endpoint.network_id, v));
+	for (size_t i = 0; i < c->n_networks; i++)
+		if (streq(c->networks[i].name, v) ||
+		    (*c->networks[i].ep.network_id && str_after(c->networks[i].ep.network_id, v)))
+			return true;
+	return false;
 }
 
 static bool by_volume(const struct container *c, const char *v)
@@ -129,9 +131,11 @@ static bool port_in(const char *range, uint16_t port, const char *proto)
 
 static bool by_publish(const struct container *c, const char *v)
 {
-	for (size_t i = 0; i < c->endpoint.n_ports; i++)
-		if (port_in(v, c->endpoint.ports[i].container_port, c->endpoint.ports[i].proto) ||
-		    port_in(v, c->endpoint.ports[i].host_port, c->endpoint.ports[i].proto))
+	const struct network_endpoint *e = networks_ports(c);
+
+	for (size_t i = 0; e && i < e->n_ports; i++)
+		if (port_in(v, e->ports[i].container_port, e->ports[i].proto) ||
+		    port_in(v, e->ports[i].host_port, e->ports[i].proto))
 			return true;
 	return false;
 }

@@ -87,41 +87,6 @@ void container_print_status(const struct container *c, struct str *out)
 
 /* ---- Shared parts ------------------------------------------------------------------------------------------------------------- */
 
-static void print_endpoint(struct jw *w, const struct container *c)
-{
-	const struct network_endpoint *e = &c->endpoint;
-
-	jw_obj(w);
-	jw_knull(w, "IPAMConfig");
-	jw_knull(w, "Links");
-	jw_knull(w, "Aliases");
-	jw_kstr(w, "MacAddress", e->mac);
-	jw_knull(w, "DriverOpts");
-	jw_ki64(w, "GwPriority", 0);
-	jw_kstr(w, "NetworkID", c->connected ? e->network_id : "");
-	jw_kstr(w, "EndpointID", e->endpoint_id);
-	jw_kstr(w, "Gateway", e->gateway4);
-	jw_kstr(w, "IPAddress", e->ipv4);
-	jw_ki64(w, "IPPrefixLen", e->prefix4);
-	jw_kstr(w, "IPv6Gateway", "");
-	jw_kstr(w, "GlobalIPv6Address", "");
-	jw_ki64(w, "GlobalIPv6PrefixLen", 0);
-	jw_knull(w, "DNSNames");
-	jw_end(w);
-}
-
-static void print_networks(struct jw *w, const struct container *c)
-{
-	const char *mode = network_mode_name(c->network_mode);
-
-	jw_kobj(w, "Networks");
-	if (!str_after(mode, "container:")) {
-		jw_key(w, mode);
-		print_endpoint(w, c);
-	}
-	jw_end(w);
-}
-
 static void print_mounts(struct jw *w, const struct container *c)
 {
 	jw_karr(w, "Mounts");
@@ -184,7 +149,7 @@ static void print_bindings(struct jw *w, const struct network_endpoint *e, uint1
 {
 	bool any = false;
 
-	for (size_t i = 0; i < e->n_ports; i++) {
+	for (size_t i = 0; e && i < e->n_ports; i++) {
 		char number[8];
 
 		if (e->ports[i].container_port != port || !streq(e->ports[i].proto, proto))
@@ -223,7 +188,7 @@ static void print_port_map(struct jw *w, const struct container *c)
 			snprintf(key, sizeof(key), "%u/%s", ports.v[i].container_port,
 				 ports.v[i].proto);
 			jw_key(w, key);
-			print_bindings(w, &c->endpoint, ports.v[i].container_port,
+			print_bindings(w, networks_ports(c), ports.v[i].container_port,
 				       ports.v[i].proto);
 		}
 	spec_ports_free(&ports);
@@ -232,8 +197,9 @@ static void print_port_map(struct jw *w, const struct container *c)
 
 static void print_network_settings(struct jw *w, const struct container *c)
 {
-	const struct network_endpoint *e = &c->endpoint;
-	bool bridge = streq(e->network_name, NETWORK_DEFAULT);
+	static const struct network_endpoint none;
+	const struct container_network *n = networks_find(c, NETWORK_DEFAULT);
+	const struct network_endpoint *e = n ? &n->ep : &none;
 
 	jw_kobj(w, "NetworkSettings");
 	jw_kstr(w, "Bridge", "");
@@ -245,15 +211,15 @@ static void print_network_settings(struct jw *w, const struct container *c)
 	jw_ki64(w, "LinkLocalIPv6PrefixLen", 0);
 	jw_knull(w, "SecondaryIPAddresses");
 	jw_knull(w, "SecondaryIPv6Addresses");
-	jw_kstr(w, "EndpointID", bridge ? e->endpoint_id : "");
+	jw_kstr(w, "EndpointID", e->endpoint_id);
 	jw_kstr(w, "Gateway", e->gateway4);
 	jw_kstr(w, "GlobalIPv6Address", "");
 	jw_ki64(w, "GlobalIPv6PrefixLen", 0);
 	jw_kstr(w, "IPAddress", e->ipv4);
 	jw_ki64(w, "IPPrefixLen", e->prefix4);
 	jw_kstr(w, "IPv6Gateway", "");
-	jw_kstr(w, "MacAddress", bridge ? e->mac : "");
-	print_networks(w, c);
+	jw_kstr(w, "MacAddress", e->mac);
+	networks_print(w, c);
 	jw_end(w);
 }
 
@@ -348,33 +314,34 @@ int container_inspect(const char *name, int api_version, bool size, struct str *
 
 static void print_list_ports(struct jw *w, const struct container *c)
 {
+	const struct network_endpoint *e = networks_ports(c);
 	struct error err = ERROR_INIT;
 	auto_json *config = NULL, *host = NULL;
 	struct spec_ports ports = {0};
 
 	jw_karr(w, "Ports");
-	if (c->connected && *c->endpoint.ipv4) {
+	if (c->connected && networks_main(c)) {
 		config = json_parse(c->config, strlen(c->config), &err);
 		host = json_parse(c->host_config, strlen(c->host_config), &err);
 		if (spec_parse_ports(config, host, &ports, &err) < 0)
 			ports.n = 0;
 	}
-	for (size_t i = 0; i < c->endpoint.n_ports; i++) {
+	for (size_t i = 0; e && i < e->n_ports; i++) {
 		jw_obj(w);
-		jw_kstr(w, "IP", c->endpoint.ports[i].host_ip);
-		jw_ki64(w, "PrivatePort", c->endpoint.ports[i].container_port);
-		jw_ki64(w, "PublicPort", c->endpoint.ports[i].host_port);
-		jw_kstr(w, "Type", c->endpoint.ports[i].proto);
+		jw_kstr(w, "IP", e->ports[i].host_ip);
+		jw_ki64(w, "PrivatePort", e->ports[i].container_port);
+		jw_ki64(w, "PublicPort", e->ports[i].host_port);
+		jw_kstr(w, "Type", e->ports[i].proto);
 		jw_end(w);
 	}
 	for (size_t i = 0; i < ports.n; i++) {
 		bool bound = false;
 
-		for (size_t j = 0; j < c->endpoint.n_ports; j++) {
+		for (size_t j = 0; e && j < e->n_ports; j++) {
 			struct network_port p = {.container_port = ports.v[i].container_port};
 
 			memcpy(p.proto, ports.v[i].proto, sizeof(p.proto));
-			bound = bound || same_port(&c->endpoint.ports[j], &p);
+			bound = bound || same_port(&e->ports[j], &p);
 		}
 		if (bound || ports.v[i].published)
 			continue;
@@ -415,7 +382,7 @@ static void print_row(struct container *c, int64_t rw, int64_t root, bool size, 
 	jw_kstr(w, "NetworkMode", c->network_mode);
 	jw_end(w);
 	jw_kobj(w, "NetworkSettings");
-	print_networks(w, c);
+	networks_print(w, c);
 	jw_end(w);
 	print_mounts(w, c);
 	jw_end(w);

@@ -8,7 +8,7 @@
  *	specification                   nothing
  *	namespaces, first process       shim_delete
  *	stream in logd                  logd_finish
- *	network                         network_disconnect
+ *	networks                        networks_stop
  *	monitor                         monitor_remove
  *	run the program                 the exit's handling
  *	config.v2.json, event "start"
@@ -89,15 +89,31 @@ static int put_file(const char *path, const struct str *text, struct error *err)
 	return 0;
 }
 
-static int put_hosts(struct start *s, struct error *err)
+static int host_file(const char *path, struct str *text, struct error *err)
 {
-	auto_strlist extra = STRLIST_INIT;
+	return file_read_at(AT_FDCWD, path, 1 << 20, text, err) < 0 && err->kind != ERR_NOT_FOUND
+		   ? -1
+		   : 0;
+}
+
+static bool in_host(const struct container *c)
+{
+	return streq(c->network_mode, "host");
+}
+
+int container_write_hosts(struct container *c, struct error *err)
+{
+	auto_json *config = json_parse(c->config, strlen(c->config), err);
+	auto_json *host = config ? json_parse(c->host_config, strlen(c->host_config), err) : NULL;
+	auto_free char *dir = container_dir(c->id), *path = path_join(dir, "hosts");
+	auto_strlist extra = STRLIST_INIT, addresses = STRLIST_INIT;
 	auto_str text = STR_INIT;
 
-	json_strlist(json_get(s->host, "ExtraHosts"), &extra);
-	if (streq(s->c->network_mode, "host")) {
-		if (file_read_at(AT_FDCWD, "/etc/hosts", 1 << 20, &text, err) < 0 &&
-		    err->kind != ERR_NOT_FOUND)
+	if (!host)
+		return -1;
+	json_strlist(json_get(host, "ExtraHosts"), &extra);
+	if (in_host(c)) {
+		if (host_file("/etc/hosts", &text, err) < 0)
 			return -1;
 		for (size_t i = 0; i < extra.n; i++) {
 			const char *colon = strchr(extra.v[i], ':');
@@ -106,26 +122,54 @@ static int put_hosts(struct start *s, struct error *err)
 				str_printf(&text, "%s\t%.*s\n", colon + 1,
 					   (int)(colon - extra.v[i]), extra.v[i]);
 		}
-	} else if (network_hosts(json_get_str(s->config, "Hostname", ""),
-				 json_get_str(s->config, "Domainname", ""), s->c->endpoint.ipv4,
-				 &extra, &text, err) < 0) {
-		return -1;
+		return put_file(path, &text, err);
 	}
-	return put_file(s->hosts_path, &text, err);
+	for (size_t i = 0; i < c->n_networks; i++)
+		if (c->networks[i].connected && *c->networks[i].ep.ipv4)
+			strlist_add(&addresses, c->networks[i].ep.ipv4);
+	if (network_hosts(json_get_str(config, "Hostname", ""),
+			  json_get_str(config, "Domainname", ""), &addresses, &extra, &text,
+			  err) < 0)
+		return -1;
+	return put_file(path, &text, err);
+}
+
+static int resolv_text(struct container *c, bool internal, struct str *text, struct error *err)
+{
+	auto_json *host = json_parse(c->host_config, strlen(c->host_config), err);
+	auto_strlist dns = STRLIST_INIT, search = STRLIST_INIT, options = STRLIST_INIT;
+
+	if (!host)
+		return -1;
+	json_strlist(json_get(host, "Dns"), &dns);
+	json_strlist(json_get(host, "DnsSearch"), &search);
+	json_strlist(json_get(host, "DnsOptions"), &options);
+	return network_resolv_conf(in_host(c) ? RESOLV_HOST
+				   : internal ? RESOLV_INTERNAL
+					      : RESOLV_PLAIN,
+				   &dns, &search, &options, text, err);
+}
+
+int container_write_resolv_conf(struct container *c, struct error *err)
+{
+	auto_free char *dir = container_dir(c->id), *path = path_join(dir, "resolv.conf");
+	auto_str before = STR_INIT, there = STR_INIT, text = STR_INIT;
+
+	if (resolv_text(c, false, &before, err) < 0 || host_file(path, &there, err) < 0 ||
+	    resolv_text(c, true, &text, err) < 0)
+		return -1;
+	if (!streq(str_cstr(&before), str_cstr(&there))) /* somebody's own */
+		return 0;
+	return put_file(path, &text, err);
 }
 
 static int put_resolv_conf(struct start *s, struct error *err)
 {
-	auto_strlist dns = STRLIST_INIT, search = STRLIST_INIT, options = STRLIST_INIT;
 	auto_str text = STR_INIT;
 
-	json_strlist(json_get(s->host, "Dns"), &dns);
-	json_strlist(json_get(s->host, "DnsSearch"), &search);
-	json_strlist(json_get(s->host, "DnsOptions"), &options);
-	if (network_resolv_conf(streq(s->c->network_mode, "host"), &dns, &search, &options, &text,
-				err) < 0)
-		return -1;
-	return put_file(s->resolv_path, &text, err);
+	return resolv_text(s->c, networks_need_resolver(s->c), &text, err) < 0
+		   ? -1
+		   : put_file(s->resolv_path, &text, err);
 }
 
 static int put_files(struct start *s, struct error *err)
@@ -137,7 +181,7 @@ static int put_files(struct start *s, struct error *err)
 	s->hosts_path = path_join(dir, "hosts");
 	s->resolv_path = path_join(dir, "resolv.conf");
 	str_printf(&hostname, "%s\n", json_get_str(s->config, "Hostname", ""));
-	if (put_file(s->hostname_path, &hostname, err) < 0 || put_hosts(s, err) < 0)
+	if (put_file(s->hostname_path, &hostname, err) < 0 || container_write_hosts(s->c, err) < 0)
 		return -1;
 	return put_resolv_conf(s, err);
 }
@@ -341,13 +385,16 @@ static int open_streams(struct start *s, struct error *err)
 
 /* ---- Network ------------------------------------------------------------------------------------------------------------------ */
 
-static int wanted_ports(struct start *s, struct network_port **out, size_t *n, struct error *err)
+int container_wanted_ports(struct container *c, struct network_port **out, size_t *n,
+			   struct error *err)
 {
+	auto_json *config = json_parse(c->config, strlen(c->config), err);
+	auto_json *host = config ? json_parse(c->host_config, strlen(c->host_config), err) : NULL;
 	struct spec_ports ports = {0};
 
 	*out = NULL;
 	*n = 0;
-	if (spec_parse_ports(s->config, s->host, &ports, err) < 0)
+	if (!host || spec_parse_ports(config, host, &ports, err) < 0)
 		return -1;
 	*out = xcalloc(ports.n, sizeof(**out));
 	for (size_t i = 0; i < ports.n; i++) {
@@ -366,46 +413,14 @@ static int wanted_ports(struct start *s, struct network_port **out, size_t *n, s
 	return 0;
 }
 
-static void network_event(struct container *c, const char *action)
-{
-	auto_pairs attrs = PAIRS_INIT;
-
-	pairs_set(&attrs, "container", c->id);
-	pairs_set(&attrs, "name", c->endpoint.network_name);
-	pairs_set(&attrs, "type", c->endpoint.driver);
-	events_publish("network", action, c->endpoint.network_id, &attrs);
-}
-
 static int connect_network(struct start *s, struct error *err)
 {
-	struct container *c = s->c;
-	struct network_join j = {.container_id = c->id,
-				 .container_name = c->name,
-				 .network = c->network_mode,
-				 .mac = *c->wanted_mac ? c->wanted_mac : NULL,
-				 .netns_fd = s->created.netns_fd,
-				 .netlink_fd = s->created.netlink_fd};
 	auto_free struct network_port *ports = NULL;
-	struct network_endpoint e = {0};
+	size_t n = 0;
 
-	if (str_after(c->network_mode, "container:"))
-		return 0;
-	if (wanted_ports(s, &ports, &j.n_ports, err) < 0)
+	if (container_wanted_ports(s->c, &ports, &n, err) < 0)
 		return -1;
-	j.ports = ports;
-	if (network_connect(&j, &e, err) < 0)
-		return error_wrap(err, "failed to set up container networking");
-	pthread_mutex_lock(&c->lock);
-	network_endpoint_free(&c->endpoint);
-	c->endpoint = e;
-	c->connected = true;
-	pthread_mutex_unlock(&c->lock);
-	/* on disk, if not for a power cut: a daemon killed from here on must know what the container has */
-	if (container_note(c, err) < 0)
-		return -1;
-	network_event(c, "connect");
-	/* now that the address is known */
-	return *e.ipv4 ? put_hosts(s, err) : 0;
+	return networks_start(s->c, &s->created, ports, n, err);
 }
 
 /* Give back what a started or half-started container holds. Every step bears repetition. */
@@ -424,22 +439,7 @@ void container_release_resources(struct container *c)
 	if (c->unclean)
 		log_error("cleanup of a container is incomplete", "container", c->id, "error",
 			  err.text);
-	if (c->connected) {
-		network_event(c, "disconnect");
-		if (network_disconnect(c->id, &c->endpoint, &err) < 0)
-			log_error("network of a container is not gone", "container", c->id, "error",
-				  err.text);
-		pthread_mutex_lock(&c->lock);
-		c->connected = false;
-		c->endpoint.endpoint_id[0] = c->endpoint.ipv4[0] = c->endpoint.gateway4[0] =
-		    c->endpoint.mac[0] = '\0';
-		c->endpoint.host_ifname[0] = '\0';
-		c->endpoint.prefix4 = 0;
-		free(c->endpoint.ports);
-		c->endpoint.ports = NULL;
-		c->endpoint.n_ports = 0;
-		pthread_mutex_unlock(&c->lock);
-	}
+	networks_stop(c);
 	if (c->mounted) {
 		if (image_use_layer_unmount(c->id, &err) < 0)
 			log_error("root of a container is still mounted", "container", c->id,

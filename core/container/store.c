@@ -47,7 +47,7 @@ void container_unref(struct container *c)
 		return;
 	mounts_free(c);
 	execs_free(c);
-	network_endpoint_free(&c->endpoint);
+	networks_free(c);
 	strlist_free(&c->args);
 	pairs_free(&c->labels);
 	pairs_free(&c->log_opts);
@@ -57,7 +57,6 @@ void container_unref(struct container *c)
 	free(c->host_config);
 	health_free(c);
 	free(c->image_id);
-	free(c->networking);
 	free(c->extra);
 	free(c->state.error);
 	free(c->image_name);

@@ -169,6 +169,11 @@ static int open_images(struct daemon *d, struct error *err)
 	return volumes_init(d->places.data_root, err);
 }
 
+static void network_event(const char *action, const char *id, const struct pairs *attrs)
+{
+	events_publish("network", action, id, attrs);
+}
+
 static int open_network(struct daemon *d, struct error *err)
 {
 	const struct config *c = daemon_config();
@@ -190,6 +195,8 @@ static int open_network(struct daemon *d, struct error *err)
 	    .dns = (const char *const *)config_list(c, "dns")->v,
 	    .dns_search = (const char *const *)config_list(c, "dns-search")->v,
 	    .dns_options = (const char *const *)config_list(c, "dns-opts")->v,
+	    .address_pools = config_json(c, "default-address-pools"),
+	    .event = network_event,
 	};
 
 	return network_init(&n, err);

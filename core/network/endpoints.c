@@ -77,23 +77,47 @@ static void forget(struct net *n, const char *id)
 	free(e);
 }
 
+/* The network's address for the endpoint; from here on the network can't be deleted, until left_alone. */
 static int take_address(struct net *n, const char *wanted, struct net_endpoint *e,
 			struct error *err)
 {
+	uint32_t ip;
 	LOCK_SCOPE(&network_lock);
 
-	if (!str_empty(wanted))
-		return error_set(err, ERR_INVALID,
-				 "invalid config for network %s: invalid endpoint settings:\n* "
-				 "user specified IP address is "
-				 "supported on user defined networks only",
+	if (n->deleting)
+		return error_set(err, ERR_NOT_FOUND, "network %s not found", n->name);
+	if (!network_has_addresses(n)) {
+		n->joining++;
+		return 0;
+	}
+	if (!n->ipam.subnet.len)
+		return error_set(err, ERR_SYSTEM, "network %s has no addresses: see the log",
 				 n->name);
-	if (ipam_take(&n->ipam, &e->ip) < 0)
+	if (!str_empty(wanted)) {
+		if (ipam_parse_addr(wanted, &ip, err) < 0)
+			return -1;
+		if (((ip ^ n->subnet.addr) & ipam_mask(n->subnet.len)) != 0)
+			return error_set(err, ERR_INVALID,
+					 "no configured subnet contains IP address %s", wanted);
+		if (ipam_reserve(&n->ipam, ip) < 0)
+			return error_set(err, ERR_DENIED, "Address already in use");
+		e->ip = ip;
+	} else if (ipam_take(&n->ipam, &e->ip) < 0) {
 		return error_set(
 		    err, ERR_SYSTEM,
 		    "no available IPv4 addresses on this network's address pools: %s (%s)", n->name,
 		    n->id);
+	}
+	n->joining++;
 	return 0;
+}
+
+/* It joined, or it did not. */
+static void joined(struct net *n)
+{
+	LOCK_SCOPE(&network_lock);
+
+	n->joining--;
 }
 
 static void give_address_back(struct net *n, const struct net_endpoint *e)
@@ -109,6 +133,7 @@ static void give_address_back(struct net *n, const struct net_endpoint *e)
 struct view {
 	struct dockerd_network network;
 	struct net_text text;
+	struct dockerd_options *options; /* owned */
 	struct dockerd_endpoint endpoint;
 	char ipv4[24];
 	struct dockerd_address address;
@@ -118,11 +143,13 @@ struct view {
 static void view_free(struct view *v)
 {
 	free(v->ports);
+	net_text_free(&v->text);
+	plugin_options_free(v->options);
 }
 #define auto_view __attribute__((cleanup(view_free))) struct view
 
 static void view_init(struct view *v, const struct net *n, const struct net_endpoint *e,
-		      const char *ifname)
+		      const char *ifname, bool way_out)
 {
 	char ip[16];
 
@@ -141,8 +168,8 @@ static void view_init(struct view *v, const struct net *n, const struct net_endp
 						.ifname = ifname,
 						.netns_fd = -1,
 						.netlink_fd = -1,
-						.flags = DOCKERD_ENDPOINT_ROUTE_IPV4,
-						.name = ""};
+						.flags = way_out ? DOCKERD_ENDPOINT_ROUTE_IPV4 : 0,
+						.name = e->name};
 }
 
 static void view_port(struct view *v, const struct network_port *p, const char *host_ip)
@@ -161,8 +188,24 @@ static void view_port(struct view *v, const struct network_port *p, const char *
 }
 
 /* A port without a host address is offered on the daemon's --ip; if that is any address, on IPv6's as well: the proxy translates. */
-static void view_wanted_ports(struct view *v, const struct network_port *ports, size_t n)
+static const char *binding_of(const struct net *n)
 {
+	if (n->is_default)
+		return room.default_ip;
+	for (uint32_t i = 0; n->typed && i < n->typed->count; i++) {
+		const struct dockerd_value *v = dockerd_option_at(n->typed, i);
+
+		if (str_ends(v->key, ".host_binding_ipv4") && *v->text)
+			return v->text;
+	}
+	return "0.0.0.0";
+}
+
+static void view_wanted_ports(struct view *v, const struct net *net,
+			      const struct network_port *ports, size_t n)
+{
+	const char *any = binding_of(net);
+
 	for (size_t i = 0; i < n; i++) {
 		const struct network_port *p = &ports[i];
 
@@ -170,15 +213,15 @@ static void view_wanted_ports(struct view *v, const struct network_port *ports, 
 			view_port(v, p, p->host_ip);
 			continue;
 		}
-		view_port(v, p, room.default_ip);
-		if (streq(room.default_ip, "0.0.0.0") && room.v6 && room.proxy)
+		view_port(v, p, any);
+		if (streq(any, "0.0.0.0") && room.v6 && room.proxy)
 			view_port(v, p, "::");
 	}
 }
 
 static int call(const struct net *n, const char *op, struct view *v, struct error *err)
 {
-	const struct dockerd_network_ops *ops = &n->instance.plugin->ops.network;
+	const struct dockerd_network_ops *ops = net_ops(n);
 	int32_t (*f)(void *, const struct dockerd_network *, struct dockerd_endpoint *,
 		     struct dockerd_error *) = streq(op, "join")    ? ops->join
 					       : streq(op, "leave") ? ops->leave
@@ -189,32 +232,19 @@ static int call(const struct net *n, const char *op, struct view *v, struct erro
 
 	if (!f)
 		return 0;
-	if (plugin_enter(&n->instance, op, n->id, &c, err) < 0)
+	if (plugin_enter(&n->driver->instance, op, n->id, &c, err) < 0)
 		return -1;
-	r = f(n->instance.self, &v->network, &v->endpoint, &derr);
+	r = f(n->driver->instance.self, &v->network, &v->endpoint, &derr);
 	return plugin_leave(&c, r, &derr, err);
 }
 
 /* ---- connect, disconnect, adopt ------------------------------------------------------------------------------------------------------- */
 
-static void fill_out(const struct net *n, const struct net_endpoint *e, const struct view *v,
-		     struct network_endpoint *out)
+static void fill_ports(const struct view *v, struct network_endpoint *out)
 {
 	const struct dockerd_endpoint *d = &v->endpoint;
 
-	*out = (struct network_endpoint){0};
-	memcpy(out->network_id, n->id, sizeof(out->network_id));
-	memcpy(out->endpoint_id, e->id, sizeof(out->endpoint_id));
-	snprintf(out->network_name, sizeof(out->network_name), "%s", n->name);
-	snprintf(out->driver, sizeof(out->driver), "%s", n->driver);
-	if (e->ip) {
-		ipam_format(e->ip, out->ipv4);
-		ipam_format(n->route ? n->route : n->gateway, out->gateway4);
-		out->prefix4 = n->subnet.len;
-		snprintf(out->ifname, sizeof(out->ifname), "%s", d->ifname);
-	}
-	snprintf(out->mac, sizeof(out->mac), "%s", d->out_mac);
-	snprintf(out->host_ifname, sizeof(out->host_ifname), "%s", d->out_host_ifname);
+	free(out->ports);
 	out->n_ports = d->port_count;
 	out->ports = d->port_count ? xcalloc(d->port_count, sizeof(*out->ports)) : NULL;
 	for (uint32_t i = 0; i < d->port_count; i++) {
@@ -229,7 +259,29 @@ static void fill_out(const struct net *n, const struct net_endpoint *e, const st
 	}
 }
 
-static int new_endpoint(const char *container_id, struct net_endpoint *e, struct error *err)
+static void fill_out(const struct net *n, const struct net_endpoint *e, const struct view *v,
+		     struct network_endpoint *out)
+{
+	const struct dockerd_endpoint *d = &v->endpoint;
+
+	*out = (struct network_endpoint){0};
+	memcpy(out->network_id, n->id, sizeof(out->network_id));
+	memcpy(out->endpoint_id, e->id, sizeof(out->endpoint_id));
+	snprintf(out->network_name, sizeof(out->network_name), "%s", n->name);
+	snprintf(out->driver, sizeof(out->driver), "%s", n->driver_name);
+	if (e->ip) {
+		ipam_format(e->ip, out->ipv4);
+		ipam_format(n->route ? n->route : n->gateway, out->gateway4);
+		out->prefix4 = n->subnet.len;
+		snprintf(out->ifname, sizeof(out->ifname), "%s", d->ifname);
+	}
+	snprintf(out->mac, sizeof(out->mac), "%s", d->out_mac);
+	snprintf(out->host_ifname, sizeof(out->host_ifname), "%s", d->out_host_ifname);
+	fill_ports(v, out);
+}
+
+static int new_endpoint(const char *container_id, const char *name, struct net_endpoint *e,
+			struct error *err)
 {
 	unsigned char raw[32];
 
@@ -238,6 +290,7 @@ static int new_endpoint(const char *container_id, struct net_endpoint *e, struct
 	*e = (struct net_endpoint){0};
 	hex_encode(raw, sizeof(raw), e->id);
 	snprintf(e->container_id, sizeof(e->container_id), "%s", container_id);
+	snprintf(e->name, sizeof(e->name), "%s", name ? name : "");
 	return 0;
 }
 
@@ -264,42 +317,75 @@ static int join(struct net *n, struct view *v, struct error *err)
 			  v->endpoint.name, v->endpoint.id);
 }
 
+static int parse_driver_opts(const struct net *n, const struct pairs *given, struct view *v,
+			     struct error *err)
+{
+	auto_pairs none = PAIRS_INIT;
+
+	if (plugin_options_parse(n->driver->instance.plugin, DOCKERD_SCOPE_ENDPOINT,
+				 given ? given : &none, &v->options, err) < 0)
+		return -1;
+	v->endpoint.options = v->options;
+	return 0;
+}
+
+static struct net *usable(const char *name_or_id, struct error *err)
+{
+	struct net *n = network_get(name_or_id, err);
+
+	if (n && !n->driver) {
+		error_set(err, n->config_only ? ERR_DENIED : ERR_UNAVAILABLE,
+			  n->config_only
+			      ? "cannot connect to a configuration network: %s"
+			      : "network %s can't be used: its driver could not be opened",
+			  n->name);
+		net_unref(n);
+		return NULL;
+	}
+	return n;
+}
+
 int network_connect(const struct network_join *j, struct network_endpoint *out, struct error *err)
 {
-	struct net *n = network_get(j->network, err);
+	auto_net *n = usable(j->network, err);
 	struct net_endpoint e;
 	auto_view v = {0};
 
-	if (!n || new_endpoint(j->container_id, &e, err) < 0)
+	if (!n || new_endpoint(j->container_id, j->container_name, &e, err) < 0)
 		return -1;
-	if (network_has_addresses(n) && take_address(n, j->ipv4, &e, err) < 0)
+	if (take_address(n, j->ipv4, &e, err) < 0)
 		return -1;
 	if (record_write(n, &e, err) < 0)
 		goto give_back;
 	FAULT("network.connect.recorded");
-	view_init(&v, n, &e, "eth0");
+	view_init(&v, n, &e, j->ifname ? j->ifname : "eth0", j->way_out);
 	v.endpoint.mac = j->mac;
 	v.endpoint.netns_fd = j->netns_fd;
 	v.endpoint.netlink_fd = j->netlink_fd;
-	v.endpoint.name = j->container_name ? j->container_name : "";
-	if (n->instance.plugin->capabilities & DOCKERD_NETWORK_CAP_PORTS)
-		view_wanted_ports(&v, j->ports, j->n_ports);
+	if (parse_driver_opts(n, j->driver_opts, &v, err) < 0)
+		goto drop_record;
+	if (j->way_out && net_caps(n) & DOCKERD_NETWORK_CAP_PORTS && !n->internal)
+		view_wanted_ports(&v, n, j->ports, j->n_ports);
 	if (join(n, &v, err) < 0)
 		goto drop_record;
 	FAULT("network.connect.joined");
 	snprintf(e.mac, sizeof(e.mac), "%s", v.endpoint.out_mac);
 	remember(n, &e);
+	joined(n);
+	dns_add(n, &e, j->names);
 	fill_out(n, &e, &v, out);
 	return 0;
 drop_record:
 	record_remove(e.id);
 give_back:
 	give_address_back(n, &e);
+	joined(n);
 	return -1;
 }
 
-static int known_endpoint(const char *container_id, const struct network_endpoint *from,
-			  struct net_endpoint *e, struct error *err)
+static int known_endpoint(const char *container_id, const char *name,
+			  const struct network_endpoint *from, struct net_endpoint *e,
+			  struct error *err)
 {
 	struct error ignored = ERROR_INIT;
 
@@ -308,6 +394,7 @@ static int known_endpoint(const char *container_id, const struct network_endpoin
 		return error_set(err, ERR_INVALID, "'%s' is no endpoint id", from->endpoint_id);
 	memcpy(e->id, from->endpoint_id, sizeof(e->id));
 	snprintf(e->container_id, sizeof(e->container_id), "%s", container_id);
+	snprintf(e->name, sizeof(e->name), "%s", name ? name : "");
 	snprintf(e->mac, sizeof(e->mac), "%s", from->mac);
 	if (from->ipv4[0] && ipam_parse_addr(from->ipv4, &e->ip, &ignored) < 0)
 		return error_set(err, ERR_INVALID, "endpoint %s: '%s' is no address", e->id,
@@ -315,15 +402,56 @@ static int known_endpoint(const char *container_id, const struct network_endpoin
 	return 0;
 }
 
+static int call_update(const struct net *n, const struct dockerd_endpoint *was, struct view *v,
+		       struct error *err)
+{
+	struct dockerd_error derr = plugin_error_init();
+	struct plugin_call c;
+
+	if (plugin_enter(&n->driver->instance, "update", n->id, &c, err) < 0)
+		return -1;
+	return plugin_leave(
+	    &c, net_ops(n)->update(n->driver->instance.self, &v->network, was, &v->endpoint, &derr),
+	    &derr, err);
+}
+
+int network_update(const char *container_id, const char *container_name,
+		   struct network_endpoint *from, bool out, const struct network_port *ports,
+		   size_t n_ports, int netns_fd, int netlink_fd, struct error *err)
+{
+	auto_net *n = usable(from->network_id, err);
+	struct net_endpoint e;
+	auto_view was = {0}, v = {0};
+
+	if (!n || known_endpoint(container_id, container_name, from, &e, err) < 0)
+		return -1;
+	if (!net_ops(n)->update)
+		return 0;
+	view_init(&was, n, &e, from->ifname, !out);
+	for (size_t i = 0; i < from->n_ports; i++)
+		view_port(&was, &from->ports[i], from->ports[i].host_ip);
+	view_init(&v, n, &e, from->ifname, out);
+	v.endpoint.netns_fd = was.endpoint.netns_fd = netns_fd;
+	v.endpoint.netlink_fd = was.endpoint.netlink_fd = netlink_fd;
+	snprintf(v.endpoint.out_mac, sizeof(v.endpoint.out_mac), "%s", from->mac);
+	if (out && net_caps(n) & DOCKERD_NETWORK_CAP_PORTS && !n->internal)
+		view_wanted_ports(&v, n, ports, n_ports);
+	if (call_update(n, &was.endpoint, &v, err) < 0)
+		return -1;
+	fill_ports(&v, from);
+	return 0;
+}
+
 int network_disconnect(const char *container_id, struct network_endpoint *from, struct error *err)
 {
-	struct net *n = network_get(from->network_id, err);
+	auto_net *n = usable(from->network_id, err);
 	struct net_endpoint e;
 	auto_view v = {0};
 
-	if (!n || known_endpoint(container_id, from, &e, err) < 0)
+	if (!n || known_endpoint(container_id, NULL, from, &e, err) < 0)
 		return -1;
-	view_init(&v, n, &e, from->ifname);
+	dns_del(n, e.id);
+	view_init(&v, n, &e, from->ifname, true);
 	for (size_t i = 0; i < from->n_ports; i++)
 		view_port(&v, &from->ports[i], from->ports[i].host_ip);
 	if (call(n, "leave", &v, err) < 0)
@@ -334,14 +462,15 @@ int network_disconnect(const char *container_id, struct network_endpoint *from, 
 	return 0;
 }
 
-int network_adopt(const char *container_id, struct network_endpoint *from, int netns_fd,
-		  struct error *err)
+int network_adopt(const char *container_id, const char *container_name,
+		  struct network_endpoint *from, bool way_out, const struct strlist *names,
+		  int netns_fd, struct error *err)
 {
-	struct net *n = network_get(from->network_id, err);
+	auto_net *n = usable(from->network_id, err);
 	struct net_endpoint e;
 	auto_view v = {0};
 
-	if (!n || known_endpoint(container_id, from, &e, err) < 0)
+	if (!n || known_endpoint(container_id, container_name, from, &e, err) < 0)
 		return -1;
 	if (e.ip) {
 		LOCK_SCOPE(&network_lock);
@@ -352,7 +481,7 @@ int network_adopt(const char *container_id, struct network_endpoint *from, int n
 					 "the subnet changed?",
 					 from->ipv4, e.id, n->name);
 	}
-	view_init(&v, n, &e, from->ifname);
+	view_init(&v, n, &e, from->ifname, way_out);
 	v.endpoint.netns_fd = netns_fd;
 	for (size_t i = 0; i < from->n_ports; i++)
 		view_port(&v, &from->ports[i], from->ports[i].host_ip);
@@ -361,7 +490,28 @@ int network_adopt(const char *container_id, struct network_endpoint *from, int n
 		forget(n, e.id);
 		return -1;
 	}
+	dns_add(n, &e, names);
 	return 0;
+}
+
+void network_rename(const struct network_endpoint *from, const char *container_name,
+		    const struct strlist *names)
+{
+	struct error ignored = ERROR_INIT;
+	auto_net *n = network_get(from->network_id, &ignored);
+	struct net_endpoint copy = {0}, *e;
+
+	if (!n)
+		return;
+	pthread_mutex_lock(&network_lock);
+	e = map_get(&n->endpoints, from->endpoint_id);
+	if (e) {
+		snprintf(e->name, sizeof(e->name), "%s", container_name);
+		copy = *e;
+	}
+	pthread_mutex_unlock(&network_lock);
+	if (copy.id[0])
+		dns_add(n, &copy, names);
 }
 
 /* ---- after a crash ------------------------------------------------------------------------------------------------------------------------- */
@@ -375,7 +525,7 @@ static void sweep_one(const char *id)
 	auto_str text = STR_INIT;
 	struct net_endpoint e = {0};
 	auto_view v = {0};
-	struct net *n;
+	auto_net *n = NULL;
 	char *slash;
 	bool held;
 
@@ -383,7 +533,8 @@ static void sweep_one(const char *id)
 		goto out;
 	strlist_split(&lines, str_cstr(&text), '\n');
 	n = lines.n >= 3 ? network_get(lines.v[0], &err) : NULL;
-	if (!n) { /* cut short, or of a network that is no more: nothing of it can be there */
+	if (!n ||
+	    !n->driver) { /* cut short, or of a network that is no more: nothing of it can be there */
 		unlink(path);
 		return;
 	}
@@ -399,7 +550,8 @@ static void sweep_one(const char *id)
 		*slash = '\0';
 	if (lines.v[2][0] && ipam_parse_addr(lines.v[2], &e.ip, &err) < 0)
 		e.ip = 0;
-	view_init(&v, n, &e, "eth0");
+	view_init(&v, n, &e, "eth0", true);
+	dns_del(n, id);
 	log_info("removing what is left of a network endpoint", "endpoint", id, "container",
 		 e.container_id);
 	if (call(n, "leave", &v, &err) == 0) {
@@ -424,4 +576,5 @@ void network_sweep(void)
 		sweep_one(ids.v[i]);
 	firewall_sweep();
 	proxy_sweep();
+	dns_sweep();
 }

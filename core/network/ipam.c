@@ -130,19 +130,24 @@ void ipam_release(struct ipam *p, uint32_t addr)
 
 /* ---- choice of a subnet --------------------------------------------------------------------------------------------------------------- */
 
-int ipam_choose_pool(const struct ipam_prefix *taken, size_t n, struct ipam_prefix *out)
+int ipam_choose_pool(const struct ipam_pool *pools, size_t n_pools, const struct ipam_prefix *taken,
+		     size_t n, struct ipam_prefix *out)
 {
-	/* first address, number of subnets, their prefix length: moby's defaults */
-	static const struct {
-		uint32_t first;
-		unsigned int count;
-		int len;
-	} pools[] = {{0xac110000, 15, 16}, {0xc0a80000, 16, 20}};
+	static const struct ipam_pool defaults[] = {{{0xac110000, 16}, 16}, {{0xac120000, 16}, 16},
+						    {{0xac130000, 16}, 16}, {{0xac140000, 14}, 16},
+						    {{0xac180000, 14}, 16}, {{0xac1c0000, 14}, 16},
+						    {{0xc0a80000, 16}, 20}};
 
-	for (size_t i = 0; i < ARRAY_LEN(pools); i++)
-		for (unsigned int k = 0; k < pools[i].count; k++) {
-			struct ipam_prefix p = {pools[i].first + (k << (32 - pools[i].len)),
-						pools[i].len};
+	if (!pools) {
+		pools = defaults;
+		n_pools = ARRAY_LEN(defaults);
+	}
+	for (size_t i = 0; i < n_pools; i++)
+		for (uint64_t k = 0; k < UINT64_C(1) << (pools[i].size - pools[i].base.len); k++) {
+			struct ipam_prefix p = {
+			    (pools[i].base.addr & ipam_mask(pools[i].base.len)) +
+				(uint32_t)(k << (32 - pools[i].size)),
+			    pools[i].size};
 			size_t t = 0;
 
 			while (t < n && !ipam_overlap(p, taken[t]))

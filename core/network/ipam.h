@@ -49,8 +49,14 @@ int ipam_take(struct ipam *p, uint32_t *out);
 int ipam_reserve(struct ipam *p, uint32_t addr);
 void ipam_release(struct ipam *p, uint32_t addr);
 
-/* First of moby's default pools that overlaps none of `taken`. -1: none. */
-int ipam_choose_pool(const struct ipam_prefix *taken, size_t n, struct ipam_prefix *out);
+/* Subnets of prefix length `size` in base. */
+struct ipam_pool {
+	struct ipam_prefix base;
+	int size;
+};
+/* First subnet of the pools (NULL: moby's default ones) that overlaps none of `taken`. -1: none. */
+int ipam_choose_pool(const struct ipam_pool *pools, size_t n_pools, const struct ipam_prefix *taken,
+		     size_t n, struct ipam_prefix *out);
 /* What the host uses: networks of its addresses and routes (getifaddrs(3), /proc/net/route). malloc'ed into *out. */
 int ipam_host_networks(struct ipam_prefix **out, size_t *n, struct error *err);
 /* First IPv4 address of an interface, with its prefix length; false if it has none. */

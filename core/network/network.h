@@ -3,7 +3,7 @@
  * The network room: networks by name and id, addresses (IPAM), endpoints of containers, the firewall and the port proxy, on top of
  * network drivers (sdk/include/dockerd/network.h). On disk: <data-root>/network/files/.
  *
- * The daemon makes three networks at start: "bridge", "host", "none". Thread-safe: the room's lock guards its tables and is never
+ * The daemon makes three networks at start: "bridge", "host", "none"; users make others. Thread-safe: the room's lock guards its tables and is never
  * held across a driver call.
  */
 #ifndef NETWORK_NETWORK_H
@@ -27,6 +27,9 @@ struct network_config {
 	int mtu;
 	bool icc, ip_forward, ip_masq, iptables, userland_proxy, live_restore;
 	const char *const *dns, *const *dns_search, *const *dns_options; /* NULL-terminated */
+	const json *address_pools; /* default-address-pools, or NULL: moby's */
+	/* A network was made or is gone ("create", "destroy"); attrs as events have them. NULL: nobody wants to know. */
+	void (*event)(const char *action, const char *id, const struct pairs *attrs);
 };
 
 /* What "default" stands for in requests, and the network whose endpoint inspect repeats on top: names of the API. */
@@ -69,41 +72,86 @@ struct network_join {
 	const struct network_port *ports; /* wanted */
 	size_t n_ports;
 	const char *container_name; /* without slash, for messages: "... on endpoint NAME (ID)" */
+	const char *ifname;         /* NULL: eth0 */
+	bool way_out; /* default route and published ports lead through this network */
+	const struct strlist *names;     /* for the embedded DNS; NULL: none */
+	const struct pairs *driver_opts; /* --driver-opt, or NULL */
 };
 
 /* Is the name or id a network? "bridge", "default", "host", "none" always are. ERR_NOT_FOUND "network X not found". Fills id, name, driver. */
 int network_find(const char *name_or_id, struct network_endpoint *out, struct error *err);
+/* What a container room must know of a network. */
+struct network_traits {
+	char id[65], name[256], driver[64];
+	bool predefined, is_default, internal, user_subnet, has_addresses, in_host, resolver;
+};
+int network_traits(const char *name_or_id, struct network_traits *out, struct error *err);
+/* May an endpoint have these settings (EndpointSettings of the API, or NULL)? Moby's words: "invalid endpoint settings:\n...". */
+int network_check_settings(const struct network_traits *t, const json *settings, struct error *err);
 /* Address, link, routes, ports. Undone whole on failure. Errors in moby's words: "driver failed programming external connectivity on endpoint ..." */
 int network_connect(const struct network_join *j, struct network_endpoint *out, struct error *err);
+/*
+ * The way out moves to this endpoint (out: with ports to publish), or from it: netlink_fd is a socket in the namespace. e is updated.
+ */
+int network_update(const char *container_id, const char *container_name, struct network_endpoint *e,
+		   bool out, const struct network_port *ports, size_t n_ports, int netns_fd,
+		   int netlink_fd, struct error *err);
 /* Bears repetition; the namespace may be gone. */
 int network_disconnect(const char *container_id, struct network_endpoint *e, struct error *err);
 /* After a daemon restart with the container still running: reserve the address, take over rules and proxies. */
-int network_adopt(const char *container_id, struct network_endpoint *e, int netns_fd,
-		  struct error *err);
+int network_adopt(const char *container_id, const char *container_name, struct network_endpoint *e,
+		  bool way_out, const struct strlist *names, int netns_fd, struct error *err);
+/* The container has another name, or other names for the DNS. */
+void network_rename(const struct network_endpoint *e, const char *container_name,
+		    const struct strlist *names);
 /* After restore of all containers: remove links, rules and leases of containers that are gone. */
 void network_sweep(void);
 
+/* A NETLINK_ROUTE socket born in the namespace. */
+int network_netlink_in(int netns_fd, struct error *err);
+/*
+ * The embedded DNS of a container, in its namespace at 127.0.0.11. Starting one that runs is fine; it is taken over from an earlier daemon.
+ * dns: the servers that the container names (may be empty); forward: ask servers at all.
+ */
+int network_resolver_start(const char *container_id, int netns_fd, const struct strlist *dns,
+			   bool forward, struct error *err);
+void network_resolver_stop(const char *container_id);
+bool network_resolver_runs(const char *container_id);
+
 /* Files of a container: /etc/resolv.conf and /etc/hosts text as moby generates them. hosts: extra is "name:ip" (host-gateway resolved). */
-int network_resolv_conf(bool host_network, const struct strlist *dns, const struct strlist *search,
-			const struct strlist *options, struct str *out, struct error *err);
-int network_hosts(const char *hostname, const char *domainname, const char *ipv4,
+enum resolv_kind {
+	RESOLV_HOST,    /* in the host's network: its file, more or less */
+	RESOLV_PLAIN,   /* what can be reached from a container */
+	RESOLV_INTERNAL /* the embedded DNS at 127.0.0.11 */
+};
+int network_resolv_conf(enum resolv_kind kind, const struct strlist *dns,
+			const struct strlist *search, const struct strlist *options,
+			struct str *out, struct error *err);
+int network_hosts(const char *hostname, const char *domainname, const struct strlist *addresses,
 		  const struct strlist *extra, struct str *out, struct error *err);
 
 /* ---- API side: prints moby's JSON ------------------------------------------------------------------------------------------------- */
 
 struct network_list_filter {
 	const json *filters; /* parsed `filters` parameter or NULL */
+	bool containers;     /* API before 1.28 lists them */
 };
 /* Array of network objects (GET /networks). container_name maps a container id to its name (without slash). */
 int network_print_list(const struct network_list_filter *f,
 		       const char *(*container_name)(const char *id, char buf[256]), struct jw *w,
 		       struct error *err);
-/* One object (GET /networks/{id}). */
-int network_print(const char *name_or_id,
+/* One object (GET /networks/{id}). scope: "" or the only one wanted. */
+int network_print(const char *name_or_id, const char *scope,
 		  const char *(*container_name)(const char *id, char buf[256]), struct jw *w,
 		  struct error *err);
-/* Networks other than the three come with the networks milestone: ERR_NOT_IMPLEMENTED. Deleting a predefined one: moby's 403. */
+/* POST /networks/create: id and warnings of the reply. */
 int network_create(const json *body, struct str *id, struct strlist *warnings, struct error *err);
 int network_delete(const char *name_or_id, struct error *err);
+/* Names of what was removed. filters as above: label, label!, until. */
+int network_prune(const json *filters, struct strlist *deleted, struct error *err);
+/* Values of one filter: {"name":{"x":true}} or the older {"name":["x"]}. */
+void network_filter_values(const json *field, struct strlist *out);
+/* "key" or "key=value". */
+bool network_label_matches(const struct pair *labels, size_t n, const char *filter);
 
 #endif

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the network room share. The room's one lock guards the table of networks and what hangs on it. */
+/*
+ * What the files of the network room share. The room's one lock guards the table of networks, the networks' counters and what hangs on them;
+ * what a network is (id, name, addresses, options) is constant once it is in the table.
+ */
 #ifndef NETWORK_NETWORK_INT_H
 #define NETWORK_NETWORK_INT_H
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "base/map.h"
 #include "network/ipam.h"
@@ -12,48 +16,143 @@
 
 /* A container's place in a network, while it runs. */
 struct net_endpoint {
-	char id[65], container_id[65];
+	char id[65], container_id[65], name[256]; /* name: the container's */
 	char mac[24];
 	uint32_t ip; /* 0: none */
 };
 
-struct net {
-	char id[65], name[64], driver[64];
-	int64_t created;
-	bool is_default; /* "bridge" */
+/* An opened driver; opened at the first network of its kind, and kept. */
+struct net_driver {
+	struct net_driver *next;
+	char name[64];
 	struct plugin_instance instance;
+};
+
+struct net {
+	char id[65], name[256], driver_name[64];
+	struct net_driver *driver; /* NULL: configuration only */
+	int64_t created;
+	bool predefined; /* made by the daemon; `is_default`: "bridge" */
+	bool is_default, internal, attachable, config_only;
+	char *config_from; /* name of a network of configuration, or "" */
 	/* with addresses: */
 	struct ipam ipam;
 	struct ipam_prefix subnet, range;
 	bool has_range;
-	uint32_t gateway, route; /* route 0: as gateway */
-	struct pairs options;    /* as `docker network inspect` shows them */
+	bool user_subnet,
+	    user_gateway; /* asked for; with a subnet of the user's containers may ask for addresses */
+	uint32_t gateway, route;                    /* route 0: as gateway */
+	struct pairs auxiliary;                     /* name -> address, taken by others */
+	struct pairs options, labels, ipam_options; /* as `docker network inspect` shows them */
+	bool ipam_options_given;
 	struct dockerd_options *typed;
+	char *
+	    driver_record; /* JSON that the driver wants on disk, as moby's driver of its name keeps it; NULL: none */
+	/* under the lock: */
+	unsigned int refs, joining;
+	bool deleting;
 	struct map endpoints; /* id -> struct net_endpoint, owned */
 };
 
-enum { NET_NONE, NET_HOST, NET_BRIDGE, NET_COUNT };
-
 extern pthread_mutex_t network_lock;
-extern struct net networks[NET_COUNT];
 extern struct network_room {
-	bool ready, no_bridge, v6, proxy;
+	bool ready, no_bridge, v6, proxy, ip_forward;
+	void (*event)(const char *action, const char *id, const struct pairs *attrs);
 	char *state_dir; /* <exec-root>/network */
+	char *data_root;
 	char *default_ip;
 	struct strlist dns, search, options;
+	struct ipam_pool *pools;
+	size_t n_pools;
 } room;
 
-/* Name, "default", or an id's unambiguous beginning. NULL with err. Networks live until network_shutdown. */
+/* ---- networks.c: the table */
+
+/* Name, "default", or an id's unambiguous beginning: a reference. NULL with err. */
 struct net *network_get(const char *name_or_id, struct error *err);
+void net_unref(struct net *n);
+static inline void net_unrefp(struct net **n)
+{
+	if (*n)
+		net_unref(*n);
+}
+#define auto_net __attribute__((cleanup(net_unrefp))) struct net
+/* References to all, in the order of their names; free() the array after net_unref. */
+struct net **network_all(size_t *n);
+/* Into the table, with the caller's reference from then on the table's; -1: the name or id is taken. */
+int network_publish(struct net *n, struct error *err);
+/* Out of the table; the table's reference is the caller's. */
+void network_unpublish(struct net *n);
+/* A network with a new id, with one reference. */
+struct net *net_new(const char *name, const char *driver, struct error *err);
+/* The driver opened, the options parsed. "plugin \"X\" not found". */
+int net_open_driver(struct net *n, struct error *err);
+bool net_is_builtin(const char *name);
+bool network_has_addresses(const struct net *n);
+static inline const struct dockerd_network_ops *net_ops(const struct net *n)
+{
+	return &n->driver->instance.plugin->ops.network;
+}
+static inline uint64_t net_caps(const struct net *n)
+{
+	return n->driver ? n->driver->instance.plugin->capabilities : 0;
+}
+/* The driver's network_create and network_delete. */
+int net_bring_up(struct net *n, struct error *err);
+int net_take_down(struct net *n, struct error *err);
+void network_event(const struct net *n, const char *action);
+
 /* The SDK's view of a network; `text` backs its strings. */
 struct net_text {
 	char subnet[20], gateway[16], route[16], range[20];
 	struct dockerd_subnet subnets[1];
+	struct dockerd_key_value *auxiliary; /* owned */
 };
 struct dockerd_network network_view(const struct net *n, struct net_text *text);
-bool network_has_addresses(const struct net *n);
+static inline void net_text_free(struct net_text *t)
+{
+	free(t->auxiliary);
+}
+
+/* ---- default.c: the daemon's own networks */
+int network_default_init(const struct network_config *c, struct net *n, struct error *err);
+
+/* ---- store.c: <data-root>/network/files/local-kv.db, as moby keeps it. Under its own lock. */
+int store_open(const char *data_root, struct error *err);
+void store_close(void);
+/* A network for each record that we understand, not yet brought up, to `found`. The others stay on disk. */
+int store_load(void (*found)(void *ctx, struct net *n), void *ctx, struct error *err);
+/* Durable when it returns. */
+int store_put(const struct net *n, struct error *err);
+int store_delete(const struct net *n, struct error *err);
+
+/* ---- address choice (create.c) */
+/* Reserve what is not for containers: gateway, route, auxiliary addresses. */
+int net_ipam_init(struct net *n, struct error *err);
+/* A free subnet of the pools. */
+int network_choose_subnet(struct ipam_prefix *out, struct error *err);
+
+/* ---- files.c: name servers of a container that names `dns` (may be empty) */
+int network_upstreams(const struct strlist *dns, struct strlist *out, struct error *err);
+
+/* ---- dns.c: names for dockerd-netd */
+void dns_add(const struct net *n, const struct net_endpoint *e, const struct strlist *names);
+void dns_del(const struct net *n, const char *endpoint_id);
+
+/* With proxy.c's lock held, after a new netd was found: everything it must know again. */
+void dns_replay(void);
+bool dns_wanted(void);
+/* Containers that netd serves and nobody asked for since the start. */
+void dns_sweep(void);
+void dns_shutdown(void);
 
 /* proxy.c: the daemon's side of dockerd-netd. */
+struct msg;
+/* One request; start: netd is started if there is none. */
+int netd_call(const struct msg *m, bool start, struct error *err);
+/* The same from dns_replay. */
+int netd_send(const struct msg *m, struct error *err);
+int netd_list(uint16_t what, struct strlist *out, struct error *err);
 int proxy_init(const char *state_dir, struct error *err);
 int proxy_start(const char *proto, const char *host_ip, uint32_t host_port, const char *ip,
 		uint32_t port, struct error *err);

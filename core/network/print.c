@@ -2,6 +2,7 @@
 /* Networks as moby's JSON: GET /networks, GET /networks/{id}. */
 #include "network/network_int.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/thread.h"
 
 #include <stdlib.h>
@@ -12,8 +13,8 @@ static void print_ipam(const struct net *n, struct jw *w)
 
 	jw_kobj(w, "IPAM");
 	jw_kstr(w, "Driver", "default");
-	jw_knull(w, "Options");
-	if (!network_has_addresses(n)) {
+	jw_kpairs(w, "Options", &n->ipam_options, !n->ipam_options_given);
+	if (!n->subnet.len) {
 		jw_knull(w, "Config");
 		jw_end(w);
 		return;
@@ -22,18 +23,16 @@ static void print_ipam(const struct net *n, struct jw *w)
 	jw_obj(w);
 	ipam_format_net(n->subnet, text);
 	jw_kstr(w, "Subnet", text);
-	if (n->has_range) {
+	if (n->has_range && (n->user_subnet || n->is_default)) {
 		ipam_format_net(n->range, text);
 		jw_kstr(w, "IPRange", text);
 	}
-	ipam_format(n->gateway, text);
-	jw_kstr(w, "Gateway", text);
-	if (n->route) {
-		ipam_format(n->route, text);
-		jw_kobj(w, "AuxiliaryAddresses");
-		jw_kstr(w, "DefaultGatewayIPv4", text);
-		jw_end(w);
+	if (n->gateway && (n->user_gateway || !n->user_subnet)) {
+		ipam_format(n->gateway, text);
+		jw_kstr(w, "Gateway", text);
 	}
+	if (n->auxiliary.n)
+		jw_kpairs(w, "AuxiliaryAddresses", &n->auxiliary, false);
 	jw_end(w);
 	jw_end(w);
 	jw_end(w);
@@ -105,31 +104,30 @@ static void print_one(const struct net *n, bool containers,
 	jw_kstr(w, "Id", n->id);
 	jw_kstr(w, "Created", created);
 	jw_kstr(w, "Scope", "local");
-	jw_kstr(w, "Driver", n->driver);
+	jw_kstr(w, "Driver", n->driver_name);
 	jw_kbool(w, "EnableIPv4", true);
 	jw_kbool(w, "EnableIPv6", false);
 	print_ipam(n, w);
-	jw_kbool(w, "Internal", false);
-	jw_kbool(w, "Attachable", false);
+	jw_kbool(w, "Internal", n->internal);
+	jw_kbool(w, "Attachable", n->attachable);
 	jw_kbool(w, "Ingress", false);
 	jw_kobj(w, "ConfigFrom");
-	jw_kstr(w, "Network", "");
+	jw_kstr(w, "Network", n->config_from);
 	jw_end(w);
-	jw_kbool(w, "ConfigOnly", false);
+	jw_kbool(w, "ConfigOnly", n->config_only);
 	jw_kobj(w, "Containers");
 	if (containers)
 		print_containers(n, container_name, w);
 	jw_end(w);
 	jw_kpairs(w, "Options", &n->options, false);
-	jw_kobj(w, "Labels");
-	jw_end(w);
+	jw_kpairs(w, "Labels", &n->labels, false);
 	jw_end(w);
 }
 
 /* ---- filters ------------------------------------------------------------------------------------------------------------------------------ */
 
 /* Values of one filter: {"name":{"x":true}} or the older {"name":["x"]}. */
-static void values_of(const json *field, struct strlist *out)
+void network_filter_values(const json *field, struct strlist *out)
 {
 	for (json *v = json_first(field); v; v = json_next(v))
 		if (json_type(field) == JSON_ARRAY)
@@ -152,7 +150,7 @@ static int check_filters(const json *filters, struct error *err)
 			i++;
 		if (!known[i])
 			return error_set(err, ERR_INVALID, "invalid filter '%s'", name);
-		values_of(f, &values);
+		network_filter_values(f, &values);
 		for (i = 0; i < values.n; i++) {
 			const char *v = values.v[i];
 
@@ -170,6 +168,25 @@ static int check_filters(const json *filters, struct error *err)
 	return 0;
 }
 
+bool network_label_matches(const struct pair *labels, size_t n, const char *filter)
+{
+	const char *eq = strchrnul(filter, '=');
+	size_t len = (size_t)(eq - filter);
+
+	for (size_t i = 0; i < n; i++)
+		if (strlen(labels[i].key) == len && !strncmp(labels[i].key, filter, len))
+			return !*eq || streq(labels[i].value, eq + 1);
+	return false;
+}
+
+/* Nobody uses it; the daemon's own never are. */
+static bool is_dangling(const struct net *n)
+{
+	LOCK_SCOPE(&network_lock);
+
+	return !n->predefined && !n->endpoints.n;
+}
+
 static bool value_fits(const struct net *n, const char *filter, const char *v)
 {
 	if (streq(filter, "name"))
@@ -177,14 +194,14 @@ static bool value_fits(const struct net *n, const char *filter, const char *v)
 	if (streq(filter, "id"))
 		return strstr(n->id, v) != NULL;
 	if (streq(filter, "driver"))
-		return streq(n->driver, v);
+		return streq(n->driver_name, v);
 	if (streq(filter, "scope"))
 		return streq("local", v);
 	if (streq(filter, "type"))
-		return streq(v, "builtin");
-	if (streq(filter, "dangling")) /* networks of the daemon's own are never dangling */
-		return streq(v, "false") || streq(v, "0");
-	return false; /* label: these networks have none */
+		return streq(v, n->predefined ? "builtin" : "custom");
+	if (streq(filter, "dangling"))
+		return is_dangling(n) == (streq(v, "true") || streq(v, "1"));
+	return false;
 }
 
 static bool fits(const struct net *n, const json *filters)
@@ -193,7 +210,13 @@ static bool fits(const struct net *n, const json *filters)
 		auto_strlist values = STRLIST_INIT;
 		bool any = false;
 
-		values_of(f, &values);
+		network_filter_values(f, &values);
+		if (streq(json_name(f), "label")) { /* all of them */
+			for (size_t i = 0; i < values.n; i++)
+				if (!network_label_matches(n->labels.v, n->labels.n, values.v[i]))
+					return false;
+			continue;
+		}
 		for (size_t i = 0; i < values.n && !any; i++)
 			any = value_fits(n, json_name(f), values.v[i]);
 		if (values.n && !any)
@@ -207,25 +230,33 @@ int network_print_list(const struct network_list_filter *f,
 		       struct error *err)
 {
 	const json *filters = f ? f->filters : NULL;
+	struct net **all;
+	size_t n;
 
 	if (check_filters(filters, err) < 0)
 		return -1;
 	jw_arr(w);
-	for (int i = NET_COUNT - 1; i >= 0; i--)
-		if (networks[i].instance.plugin && fits(&networks[i], filters))
-			print_one(&networks[i], false, container_name, w);
+	all = network_all(&n);
+	for (size_t i = 0; i < n; i++) {
+		if (fits(all[i], filters))
+			print_one(all[i], f && f->containers, container_name, w);
+		net_unref(all[i]);
+	}
+	free(all);
 	jw_end(w);
 	return 0;
 }
 
-int network_print(const char *name_or_id,
+int network_print(const char *name_or_id, const char *scope,
 		  const char *(*container_name)(const char *id, char buf[256]), struct jw *w,
 		  struct error *err)
 {
-	const struct net *n = network_get(name_or_id, err);
+	auto_net *n = network_get(name_or_id, err);
 
 	if (!n)
 		return -1;
+	if (!str_empty(scope) && !streq(scope, "local"))
+		return error_set(err, ERR_NOT_FOUND, "network %s not found", name_or_id);
 	print_one(n, true, container_name, w);
 	return 0;
 }

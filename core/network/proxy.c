@@ -59,7 +59,12 @@ static int spawn_netd(struct error *err)
 	auto_close listener = msg_listen(socket_path, err);
 	const char *argv[] = {"dockerd-netd", NULL};
 	int fds[4] = {-1, -1, 2, listener};
-	struct spawn s = {.path = path, .argv = argv, .fds = fds, .n_fds = 4, .new_session = true, .many_files = true};
+	struct spawn s = {.path = path,
+			  .argv = argv,
+			  .fds = fds,
+			  .n_fds = 4,
+			  .new_session = true,
+			  .many_files = true};
 
 	if (listener < 0)
 		return -1;
@@ -92,6 +97,7 @@ static void replay(void)
 {
 	struct map_entry *e;
 
+	dns_replay();
 	for (size_t i = 0; (e = map_next(&table, &i));) {
 		struct error err = ERROR_INIT;
 
@@ -164,7 +170,7 @@ static void *watch(void *arg)
 		if (conn >= 0 && poll(&p, 1, 0) == 0)
 			continue; /* another one by now */
 		disconnect();
-		if (!table.n)
+		if (!table.n && !dns_wanted())
 			break;
 		log_warn("dockerd-netd has ended: starting it again");
 		if (ensure(true, &err) < 0)
@@ -267,7 +273,7 @@ int proxy_stop(const char *proto, const char *host_ip, uint32_t host_port, struc
 }
 
 /* All entries of netd as "proto host_ip host_port". */
-static int list(struct strlist *out, struct error *err)
+static int list(uint16_t what, struct strlist *out, struct error *err)
 {
 	uint32_t more = 1;
 
@@ -276,7 +282,7 @@ static int list(struct strlist *out, struct error *err)
 		const void *data;
 		size_t pos = 0, len;
 
-		msg_init(&m, NETD_LIST);
+		msg_init(&m, what);
 		msg_put_u32(&m, NETD_FROM, (uint32_t)out->n);
 		if (msg_call(conn, &m, &reply, ANSWER_MS, err) < 0)
 			return -1;
@@ -295,7 +301,7 @@ void proxy_sweep(void)
 
 	if (!socket_path || ensure(false, &err) < 0)
 		return; /* none runs: nothing is left over */
-	if (list(&all, &err) < 0) {
+	if (list(NETD_LIST, &all, &err) < 0) {
 		log_warn("stale port proxies not found out", "error", err.text);
 		return;
 	}
@@ -310,6 +316,43 @@ void proxy_sweep(void)
 			log_warn("stale port proxy not stopped", "port", all.v[i], "error",
 				 err.text);
 	}
+}
+
+int netd_send(const struct msg *m, struct error *err)
+{
+	auto_msg reply = {0};
+
+	return conn < 0 ? error_set(err, ERR_CANCELLED, "dockerd-netd is gone")
+			: msg_call(conn, (struct msg *)(uintptr_t)m, &reply, ANSWER_MS, err);
+}
+
+int netd_call(const struct msg *m, bool start, struct error *err)
+{
+	struct error gone = ERROR_INIT;
+	LOCK_SCOPE(&lock);
+
+	if (!socket_path)
+		return error_set(err, ERR_UNAVAILABLE, "there is no dockerd-netd");
+	if (ensure(start, &gone) < 0) {
+		*err = gone;
+		return -1;
+	}
+	if (netd_send(m, err) == 0)
+		return 0;
+	if (!lost(err))
+		return -1;
+	error_clear(err);
+	disconnect();
+	return ensure(start, err) < 0 ? -1 : netd_send(m, err);
+}
+
+int netd_list(uint16_t what, struct strlist *out, struct error *err)
+{
+	LOCK_SCOPE(&lock);
+
+	if (!socket_path || ensure(false, err) < 0)
+		return -1;
+	return list(what, out, err);
 }
 
 int proxy_init(const char *state_dir, struct error *err)

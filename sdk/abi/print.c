@@ -257,6 +257,7 @@ int main(void)
 	AT(dockerd_network, subnet_count);
 	AT(dockerd_network, mtu);
 	AT(dockerd_network, options);
+	AT(dockerd_network, out);
 	SIZE(dockerd_port);
 	AT(dockerd_port, size);
 	AT(dockerd_port, container_port);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dockerd-netd: published ports of all containers, by epoll and splice. It belongs to no daemon: it is started at the first need, goes on when
+ * dockerd-netd: published ports of all containers, by epoll and splice, and the DNS of users' networks. It belongs to no daemon: it is started at the first need, goes on when
  * the daemon is gone, and is found again at its socket by the next one. Protocol: core/proto/netd.h.
  *
- * It keeps one right of root's, to bind ports below 1024. It ends ten seconds after its last proxy.
+ * It keeps one right of root's, to bind ports below 1024. It ends ten seconds after its last proxy and container.
  */
 #include "netd.h"
+#include "dns.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -37,6 +38,12 @@ static size_t n_later, cap_later;
 static int64_t now_ns, empty_since;
 static struct handler timer;
 static struct map proxies = MAP_INIT;
+
+/* Nothing to carry and nobody to answer. */
+static bool idle(void)
+{
+	return !proxies.n && !dns_any();
+}
 
 /* ---- loop --------------------------------------------------------------------------------------------------------------------------------- */
 
@@ -78,10 +85,12 @@ int64_t loop_now(void)
 
 void loop_rearm(void)
 {
-	int64_t due = udp_expire();
+	int64_t due = udp_expire(), asked = forward_due();
 	struct itimerspec t = {0};
 
-	if (!proxies.n && empty_since + IDLE_NS < due)
+	if (asked < due)
+		due = asked;
+	if (idle() && empty_since + IDLE_NS < due)
 		due = empty_since + IDLE_NS;
 	if (due != INT64_MAX) {
 		t.it_value.tv_sec = (time_t)(due / 1000000000);
@@ -97,8 +106,9 @@ static void timer_ready(struct handler *h, uint32_t events)
 	(void)events;
 	if (read(h->fd, &n, sizeof(n)) < 0)
 		return;
-	if (!proxies.n && now_ns >= empty_since + IDLE_NS)
+	if (idle() && now_ns >= empty_since + IDLE_NS)
 		exit(0);
+	forward_expire();
 	loop_rearm();
 }
 
@@ -221,6 +231,15 @@ static int start(const struct msg *m, struct error *err)
 	return 0;
 }
 
+/* Something has ended: perhaps it was the last. */
+static void gone(void)
+{
+	if (idle()) {
+		empty_since = now_ns;
+		loop_rearm();
+	}
+}
+
 static void stop(const struct msg *m)
 {
 	const char *proto = msg_get_str(m, NETD_PROTO), *ip = msg_get_str(m, NETD_HOST_IP);
@@ -232,10 +251,7 @@ static void stop(const struct msg *m)
 	p = map_del(&proxies, str_cstr(&key));
 	if (p)
 		proxy_free(p);
-	if (!proxies.n) {
-		empty_since = now_ns;
-		loop_rearm();
-	}
+	gone();
 }
 
 /* ---- control --------------------------------------------------------------------------------------------------------------------------------- */
@@ -247,32 +263,36 @@ struct control {
 
 static int controls; /* daemons that are connected */
 
-static int by_key(const void *a, const void *b)
+static int by_text(const void *a, const void *b)
 {
-	return strcmp((*(struct proxy *const *)a)->key, (*(struct proxy *const *)b)->key);
+	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* In the order of keys, so that a list in several parts is whole if nothing changes meanwhile. */
+/* Sorted, so that a list in several parts is whole if nothing changes meanwhile. */
 static int send_list(int sock, const struct msg *m, struct error *err)
 {
-	auto_free struct proxy **all = xcalloc(proxies.n + 1, sizeof(struct proxy *));
 	uint32_t from = msg_get_u32(m, NETD_FROM, 0);
+	auto_strlist all = STRLIST_INIT;
 	auto_msg reply = {0};
 	struct map_entry *e;
-	size_t n = 0, i = 0;
+	size_t i = 0;
 
-	while ((e = map_next(&proxies, &i)))
-		all[n++] = e->value;
-	qsort(all, n, sizeof(*all), by_key);
+	if (m->type == NETD_DNS_LIST)
+		dns_list(&all);
+	else
+		while ((e = map_next(&proxies, &i)))
+			strlist_add(&all, e->key);
+	if (all.n)
+		qsort(all.v, all.n, sizeof(*all.v), by_text);
 	msg_init(&reply, NETD_LIST_REPLY);
 	reply.seq = m->seq;
-	for (i = from; i < n && reply.body.len < MSG_MAX / 2; i++)
-		msg_put(&reply, NETD_ENTRY, all[i]->key, strlen(all[i]->key));
-	msg_put_u32(&reply, NETD_MORE, i < n);
+	for (i = from; i < all.n && reply.body.len < MSG_MAX / 2; i++)
+		msg_put(&reply, NETD_ENTRY, all.v[i], strlen(all.v[i]));
+	msg_put_u32(&reply, NETD_MORE, i < all.n);
 	return msg_send(sock, &reply, err);
 }
 
-static int answer(struct control *c, const struct msg *m, struct error *err)
+static int answer(struct control *c, struct msg *m, struct error *err)
 {
 	struct error bad = ERROR_INIT;
 	int r = 0;
@@ -290,7 +310,21 @@ static int answer(struct control *c, const struct msg *m, struct error *err)
 		stop(m);
 		break;
 	case NETD_LIST:
+	case NETD_DNS_LIST:
 		return send_list(c->h.fd, m, err);
+	case NETD_DNS_NAMES:
+		r = names_set(m, &bad);
+		break;
+	case NETD_DNS_FORGET:
+		names_forget(m);
+		break;
+	case NETD_DNS_START:
+		r = dns_start(m, &bad);
+		break;
+	case NETD_DNS_STOP:
+		dns_stop(msg_get_str(m, NETD_SANDBOX));
+		gone();
+		break;
 	default:
 		r = error_set(&bad, ERR_NOT_IMPLEMENTED, "dockerd-netd has no request %u", m->type);
 	}
@@ -315,7 +349,7 @@ static void control_ready(struct handler *h, uint32_t events)
 		log_warn("dockerd-netd: control connection closed", "error", err.text);
 	loop_close(h);
 	loop_free_later(c);
-	if (--controls == 0 && !proxies.n)
+	if (--controls == 0 && idle())
 		exit(0); /* the daemon went and left nothing to carry: a new one starts its own */
 }
 
@@ -373,10 +407,12 @@ static void run_round(void)
 		free(later[--n_later]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct handler listener = {.fd = NETD_LISTEN_FD, .ready = listener_ready};
 
+	if (argc == 3 && streq(argv[1], "--sockets"))
+		return sockets_main(argv[2]);
 	log_setup(LOG_LEVEL_INFO, false, false);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);

@@ -45,7 +45,7 @@ void loop_close(struct handler *h);
 void loop_free_later(void *p);
 /* Monotonic time of this round, ns. */
 int64_t loop_now(void);
-/* Wake udp_expire when the oldest client is due. */
+/* Wake udp_expire and forward_expire when the oldest is due. */
 void loop_rearm(void);
 
 /* Keep a descriptor in reserve while there are some. */

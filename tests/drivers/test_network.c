@@ -378,7 +378,7 @@ static void part_json(void)
 
 	box_open(&x);
 	OK(join(&x, "j", NULL, 0, &e, &err));
-	OK(network_print("bridge", name_of, &w, &err));
+	OK(network_print("bridge", "", name_of, &w, &err));
 	doc = json_parse(str_cstr(&out), out.len, &err);
 	memset(cid, 'c', 64);
 	cid[64] = '\0';
@@ -414,7 +414,7 @@ static void part_json(void)
 	CHECK(network_print_list(&(struct network_list_filter){.filters = filters}, name_of, &w,
 				 &err) < 0);
 	CHECK(!strcmp(err.text, "invalid filter 'foo'"));
-	CHECK(network_print("nope", name_of, &w, &err) < 0 &&
+	CHECK(network_print("nope", "", name_of, &w, &err) < 0 &&
 	      !strcmp(err.text, "network nope not found"));
 	CHECK(network_delete("host", &err) < 0 && err.kind == ERR_DENIED);
 	OK(network_disconnect("j", &e, &err));

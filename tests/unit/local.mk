@@ -38,4 +38,8 @@ tests_unit_test_network_SOURCES = tests/unit/test_network.c plugins/network/brid
 tests_unit_test_network_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_network_LDADD = libnetwork.a libplugin.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 endif
+unit_tests += tests/unit/test_bolt
+tests_unit_test_bolt_SOURCES = tests/unit/test_bolt.c
+tests_unit_test_bolt_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_bolt_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 endif

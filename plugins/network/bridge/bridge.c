@@ -61,6 +61,29 @@ static const struct dockerd_option options[] = {
      .scope = DOCKERD_SCOPE_NETWORK,
      .default_value = "0",
      .help = "Largest packet; 0: the kernel's choice"},
+    {.key = "com.docker.network.bridge.gateway_mode_ipv4",
+     .type = DOCKERD_OPT_CHOICE,
+     .choices = "nat|nat-unprotected|routed|isolated",
+     .scope = DOCKERD_SCOPE_NETWORK,
+     .default_value = "nat",
+     .help = "How containers are reached from outside (only nat yet)"},
+    {.key = "com.docker.network.bridge.inhibit_ipv4",
+     .type = DOCKERD_OPT_BOOL,
+     .scope = DOCKERD_SCOPE_NETWORK,
+     .default_value = "false",
+     .help = "Give the bridge no IPv4 address (not supported yet)"},
+    {.key = "com.docker.network.bridge.trusted_host_interfaces",
+     .type = DOCKERD_OPT_STRING,
+     .scope = DOCKERD_SCOPE_NETWORK,
+     .help = "Interfaces from which containers are reached directly (not supported yet)"},
+    {.key = "com.docker.network.container_iface_prefix",
+     .type = DOCKERD_OPT_STRING,
+     .scope = DOCKERD_SCOPE_NETWORK,
+     .help = "Name of interfaces in containers (not supported yet)"},
+    {.key = "*",
+     .type = DOCKERD_OPT_STRING,
+     .scope = DOCKERD_SCOPE_NETWORK | DOCKERD_SCOPE_ENDPOINT,
+     .help = "Any other is kept for inspect and means nothing, as with moby"},
 };
 
 static bool flag(const struct dockerd_options *o, const char *key, bool fallback)
@@ -190,15 +213,65 @@ static int firewall(const struct bridge *b, char *rules, struct dockerd_error *e
 	return r;
 }
 
+/* Known to moby's driver, not to this one: refused where it would mean something. */
+static int refuse_missing(const struct dockerd_network *n, struct dockerd_error *err)
+{
+	static const char *const texts[] = {"com.docker.network.bridge.trusted_host_interfaces",
+					    "com.docker.network.container_iface_prefix"};
+	const char *mode = text(n->options, "com.docker.network.bridge.gateway_mode_ipv4", "nat");
+
+	if (strcmp(mode, "nat") != 0)
+		return dockerd_fail(err, DOCKERD_ERR_NOT_IMPLEMENTED,
+				    "gateway mode %s is not supported yet: only nat is", mode);
+	if (flag(n->options, "com.docker.network.bridge.inhibit_ipv4", false))
+		return dockerd_fail(err, DOCKERD_ERR_NOT_IMPLEMENTED,
+				    "com.docker.network.bridge.inhibit_ipv4 is not supported yet");
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (*text(n->options, texts[i], ""))
+			return dockerd_fail(err, DOCKERD_ERR_NOT_IMPLEMENTED,
+					    "%s is not supported yet", texts[i]);
+	return 0;
+}
+
+/* What moby's bridge driver keeps of a network: without it that daemon could not use the network again. */
+static void emit_record(const struct dockerd_network *n, const struct bridge_net *b, bool ours)
+{
+	const char *len = strchr(b->subnet, '/');
+	char record[1024];
+
+	if (!DOCKERD_HAS(n, out))
+		return;
+	snprintf(record, sizeof(record),
+		 "{\"AddressIPv4\":\"%s%s\",\"BridgeIfaceCreator\":%d,\"BridgeName\":\"%s\","
+		 "\"ContainerIfacePrefix\":\"\",\"DefaultBindingIP\":\"%s\",\"DefaultBridge\":%s,"
+		 "\"DefaultGatewayIPv4\":\"%s\",\"DefaultGatewayIPv6\":\"\\u003cnil\\u003e\","
+		 "\"EnableICC\":%s,\"EnableIPMasquerade\":%s,\"EnableIPv4\":true,"
+		 "\"EnableIPv6\":false,\"GwModeIPv4\":\"\",\"GwModeIPv6\":\"\","
+		 "\"HostIP\":\"\\u003cnil\\u003e\",\"HostIPv6\":\"\\u003cnil\\u003e\","
+		 "\"ID\":\"%s\",\"InhibitIPv4\":false,\"Internal\":%s,\"Mtu\":%u,"
+		 "\"TrustedHostInterfaces\":\"\"}",
+		 b->gateway, len ? len : "/32", ours ? 1 : 2, b->ifname, b->binding,
+		 n->flags & DOCKERD_NETWORK_DEFAULT ? "true" : "false",
+		 strcmp(b->route, b->gateway) ? b->route : "\\u003cnil\\u003e",
+		 b->icc ? "true" : "false", b->masquerade ? "true" : "false", b->id,
+		 b->internal ? "true" : "false", b->mtu);
+	n->out->row(n->out, "record", record);
+}
+
 static int32_t network_create(void *self, const struct dockerd_network *n,
 			      struct dockerd_error *err)
 {
 	struct bridge *b = self;
 	struct bridge_net net;
 	char name[16], path[80];
+	bool ours;
 
-	if (read_net(b, n, name, &net, err) < 0 || link_bridge_up(&net, err) < 0)
+	if (refuse_missing(n, err) < 0 || read_net(b, n, name, &net, err) < 0)
 		return -1;
+	ours = !link_exists(net.ifname);
+	if (link_bridge_up(&net, err) < 0)
+		return -1;
+	emit_record(n, &net, ours);
 	if (!DOCKERD_HAS(b->host, firewall))
 		return 0;
 	/* Without a proxy, connections to 127.0.0.1 reach containers by DNAT: the kernel has to let such packets onto the bridge. */

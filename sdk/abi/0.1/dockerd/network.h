@@ -57,6 +57,7 @@ struct dockerd_network {
 	uint32_t subnet_count;
 	uint32_t mtu; /* 0: the driver's choice */
 	const struct dockerd_options *options; /* scope NETWORK: --opt of docker network create */
+	const struct dockerd_emit *out; /* network_create only, else NULL; row "record": JSON for the daemon to keep, as moby's driver of this name would */
 };
 
 struct dockerd_port {

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Networks that users make: checks in moby's words, addresses, the store, removal and pruning. Order of a creation: addresses are
+ * taken with the name (in the table), the driver makes the network, the store makes it last; a kill before that leaves nothing but what the
+ * driver finds by the network's name in the kernel, which its network_delete takes away (the sweep asks for it).
+ */
+#include "network/network_int.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+#include <stdlib.h>
+
+static pthread_mutex_t choice_lock =
+    PTHREAD_MUTEX_INITIALIZER; /* from the choice of a subnet until it is in the table */
+
+/* ---- addresses ------------------------------------------------------------------------------------------------------------------------ */
+
+int net_ipam_init(struct net *n, struct error *err)
+{
+	struct error bad = ERROR_INIT;
+
+	if (!n->subnet.len)
+		return 0;
+	ipam_init(&n->ipam, n->subnet, n->range);
+	if (n->gateway && ipam_reserve(&n->ipam, n->gateway) < 0)
+		return error_set(err, ERR_DENIED,
+				 "invalid pool request: the gateway is no address of a host");
+	for (size_t i = 0; i < n->auxiliary.n; i++) {
+		const struct pair *a = &n->auxiliary.v[i];
+		uint32_t ip;
+
+		if (ipam_parse_addr(a->value, &ip, &bad) < 0 || ipam_reserve(&n->ipam, ip) < 0)
+			return error_set(err, ERR_SYSTEM,
+					 "failed to allocate secondary ip address (%s:%s): Address "
+					 "already in use",
+					 a->key, a->value);
+	}
+	return 0;
+}
+
+int network_choose_subnet(struct ipam_prefix *out, struct error *err)
+{
+	auto_free struct ipam_prefix *taken = NULL;
+	size_t n_taken, n;
+	struct net **all;
+	int r;
+
+	if (ipam_host_networks(&taken, &n_taken, err) < 0)
+		return -1;
+	all = network_all(&n);
+	taken = xreallocarray(taken, n_taken + n + 1, sizeof(*taken));
+	for (size_t i = 0; i < n; i++) {
+		if (all[i]->subnet.len && !all[i]->config_only)
+			taken[n_taken++] = all[i]->subnet;
+		net_unref(all[i]);
+	}
+	free(all);
+	r = ipam_choose_pool(room.pools, room.n_pools, taken, n_taken, out);
+	return r < 0 ? error_set(err, ERR_INVALID,
+				 "all predefined address pools have been fully subnetted")
+		     : 0;
+}
+
+/* Does the subnet meet one of another network? Those of configuration don't count. */
+static int check_overlap(const struct net *n, struct error *err)
+{
+	size_t count;
+	struct net **all = network_all(&count);
+	int r = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (all[i]->subnet.len && !all[i]->config_only &&
+		    ipam_overlap(all[i]->subnet, n->subnet))
+			r = -1;
+		net_unref(all[i]);
+	}
+	free(all);
+	return r < 0 ? error_set(err, ERR_DENIED,
+				 "invalid pool request: Pool overlaps with other one on this "
+				 "address space")
+		     : 0;
+}
+
+static bool in_subnet(struct ipam_prefix subnet, uint32_t ip)
+{
+	return ((ip ^ subnet.addr) & ipam_mask(subnet.len)) == 0;
+}
+
+/* One row of IPAM.Config. Moby collects the complaints; here the first one is enough, under the same heading. */
+static int read_config(const json *c, struct net *n, struct error *err)
+{
+	const char *subnet = json_get_str(c, "Subnet", ""), *range = json_get_str(c, "IPRange", ""),
+		   *gateway = json_get_str(c, "Gateway", "");
+	const json *aux = json_get(c, "AuxiliaryAddresses");
+	struct error bad = ERROR_INIT;
+	uint32_t ip;
+
+	if (strchr(subnet, ':'))
+		return error_set(err, ERR_NOT_IMPLEMENTED,
+				 "IPv6 networks are not supported yet (subnet %s)", subnet);
+	if (ipam_parse(subnet, &n->subnet, &bad) < 0)
+		return error_set(err, ERR_INVALID, "invalid subnet %s: invalid CIDR block notation",
+				 subnet);
+	if (n->subnet.addr & ~ipam_mask(n->subnet.len)) {
+		char right[20];
+
+		ipam_format_net(n->subnet, right);
+		return error_set(err, ERR_INVALID, "invalid subnet %s: it should be %s", subnet,
+				 right);
+	}
+	n->user_subnet = true;
+	n->range = n->subnet;
+	n->has_range = *range != '\0';
+	if (n->has_range) {
+		if (ipam_parse(range, &n->range, &bad) < 0)
+			return error_set(err, ERR_INVALID,
+					 "invalid ip-range %s: invalid CIDR block notation", range);
+		if (n->range.len < n->subnet.len || !in_subnet(n->subnet, n->range.addr))
+			return error_set(
+			    err, ERR_INVALID,
+			    "invalid ip-range %s: parent subnet %s doesn't contain ip-range", range,
+			    subnet);
+	}
+	n->user_gateway = *gateway != '\0';
+	if (*gateway) {
+		if (ipam_parse_addr(gateway, &n->gateway, &bad) < 0)
+			return error_set(err, ERR_INVALID, "invalid gateway %s: invalid address",
+					 gateway);
+		if (!in_subnet(n->subnet, n->gateway))
+			return error_set(
+			    err, ERR_INVALID,
+			    "invalid gateway %s: parent subnet %s doesn't contain this address",
+			    gateway, subnet);
+	}
+	for (json *a = json_first(aux); a; a = json_next(a)) {
+		if (ipam_parse_addr(json_str(a, ""), &ip, &bad) < 0)
+			return error_set(err, ERR_INVALID,
+					 "invalid auxiliary address %s: invalid address",
+					 json_name(a));
+		if (!in_subnet(n->subnet, ip))
+			return error_set(err, ERR_INVALID,
+					 "invalid auxiliary address %s: parent subnet %s doesn't "
+					 "contain this address",
+					 json_name(a), subnet);
+		pairs_set(&n->auxiliary, json_name(a), json_str(a, ""));
+	}
+	return 0;
+}
+
+static int invalid_config(struct error *err)
+{
+	struct error inner = *err;
+
+	return error_set(err, inner.kind, "invalid network config:\n%s", inner.text);
+}
+
+static int read_ipam(const json *ipam, struct net *n, struct error *err)
+{
+	const json *config = json_get(ipam, "Config");
+	const char *driver = json_get_str(ipam, "Driver", "");
+
+	if (*driver && !streq(driver, "default"))
+		return error_set(err, ERR_NOT_FOUND, "plugin \"%s\" not found", driver);
+	n->ipam_options_given = json_type(json_get(ipam, "Options")) == JSON_OBJECT;
+	if (json_pairs(json_get(ipam, "Options"), &n->ipam_options) < 0)
+		return error_set(err, ERR_INVALID,
+				 "invalid network config:\nIPAM options are texts");
+	if (json_count(config) > 1)
+		return error_set(err, ERR_NOT_IMPLEMENTED,
+				 "networks of several subnets are not supported yet");
+	if (json_count(config) && read_config(json_first(config), n, err) < 0)
+		return err->kind == ERR_INVALID ? invalid_config(err) : -1;
+	return 0;
+}
+
+/* ---- create ---------------------------------------------------------------------------------------------------------------------------- */
+
+static int refuse(const json *body, const char *name, struct error *err)
+{
+	const char *scope = json_get_str(body, "Scope", "");
+
+	if (net_is_builtin(name))
+		return error_set(err, ERR_DENIED,
+				 "operation is not permitted on predefined %s network ", name);
+	if (!name[strspn(name, " \t\n")])
+		return error_set(err, ERR_INVALID, "invalid name: name is empty");
+	if (strlen(name) > 255)
+		return error_set(err, ERR_INVALID, "invalid name: longer than 255 bytes");
+	if (streq(scope, "swarm") || streq(json_get_str(body, "Driver", ""), "overlay"))
+		return error_set(err, ERR_DENIED,
+				 "cannot create a swarm scoped network when swarm is not active");
+	if (json_get_bool(body, "Ingress", false))
+		return error_set(err, ERR_DENIED,
+				 "Ingress network can only be global scope network");
+	if (!json_get_bool(body, "EnableIPv4", true) && !json_get_bool(body, "EnableIPv6", false))
+		return error_set(err, ERR_INVALID, "IPv4 or IPv6 must be enabled");
+	if (json_get_bool(body, "EnableIPv6", false))
+		return error_set(err, ERR_NOT_IMPLEMENTED,
+				 "network %s can't be created: IPv6 is not supported yet", name);
+	if (json_get_bool(body, "ConfigOnly", false) &&
+	    (json_get_bool(body, "Internal", false) || json_get_bool(body, "Attachable", false) ||
+	     *scope))
+		return error_set(err, ERR_DENIED,
+				 "configuration network can only contain network specific fields. "
+				 "Network operator fields like [ ingress | internal | attachable | "
+				 "scope ] are not supported.");
+	return 0;
+}
+
+/* Take the configuration over from a network of configuration. */
+static int copy_config(const json *body, struct net *n, struct error *err)
+{
+	const char *from = json_get_str(json_get(body, "ConfigFrom"), "Network", "");
+	struct error ignored = ERROR_INIT;
+	auto_net *c = NULL;
+
+	if (!*from)
+		return 0;
+	c = network_get(from, &ignored);
+	if (!c || !c->config_only)
+		return error_set(err, ERR_NOT_FOUND,
+				 c ? "network \"%s\" is not a configuration network"
+				   : "configuration network \"%s\" does not exist",
+				 from);
+	if (n->options.n || n->labels.n || n->user_subnet)
+		return error_set(err, ERR_DENIED,
+				 "user specified configurations are not supported if the network "
+				 "depends on a configuration network");
+	free(n->config_from);
+	n->config_from = xstrdup(c->name);
+	pairs_copy(&n->options, &c->options);
+	pairs_copy(&n->labels, &c->labels);
+	pairs_copy(&n->auxiliary, &c->auxiliary);
+	n->subnet = c->subnet;
+	n->range = c->range;
+	n->has_range = c->has_range;
+	n->gateway = c->gateway;
+	n->user_gateway = c->user_gateway;
+	n->user_subnet = c->user_subnet;
+	return 0;
+}
+
+static struct net *from_body(const json *body, struct error *err)
+{
+	const char *name = json_get_str(body, "Name", ""),
+		   *driver = json_get_str(body, "Driver", "");
+	bool config_only = json_get_bool(body, "ConfigOnly", false);
+	struct net *n;
+
+	if (refuse(body, name, err) < 0)
+		return NULL;
+	n = net_new(name, config_only ? "" : *driver ? driver : DEFAULT_NETWORK_DRIVER, err);
+	n->config_only = config_only;
+	n->internal = json_get_bool(body, "Internal", false);
+	n->attachable = json_get_bool(body, "Attachable", false);
+	if (json_pairs(json_get(body, "Options"), &n->options) < 0 ||
+	    json_pairs(json_get(body, "Labels"), &n->labels) < 0) {
+		error_set(err, ERR_INVALID,
+			  "invalid network config:\noptions and labels are texts");
+		goto fail;
+	}
+	if (read_ipam(json_get(body, "IPAM"), n, err) < 0 || copy_config(body, n, err) < 0)
+		goto fail;
+	if (config_only)
+		return n;
+	if (net_open_driver(n, err) < 0)
+		goto fail;
+	if (net_caps(n) & DOCKERD_NETWORK_CAP_SINGLETON) {
+		error_set(err, ERR_DENIED, "only one instance of \"%s\" network is allowed",
+			  n->driver_name);
+		goto fail;
+	}
+	return n;
+fail:
+	net_unref(n);
+	return NULL;
+}
+
+/* Addresses, and the name in the table. */
+static int claim(struct net *n, struct error *err)
+{
+	LOCK_SCOPE(&choice_lock);
+
+	if (network_has_addresses(n)) {
+		if (n->user_subnet) {
+			if (check_overlap(n, err) < 0)
+				return -1;
+		} else {
+			if (network_choose_subnet(&n->subnet, err) < 0)
+				return -1;
+			n->range = n->subnet;
+		}
+		if (!n->gateway && !(n->internal && net_caps(n) & DOCKERD_NETWORK_CAP_NO_GATEWAY)) {
+			if (n->user_subnet && n->has_range && n->subnet.len < 31 &&
+			    (n->range.addr & ipam_mask(n->range.len)) !=
+				(n->subnet.addr & ipam_mask(n->subnet.len)))
+				n->gateway = n->range.addr & ipam_mask(n->range.len);
+			else
+				n->gateway = (n->subnet.addr & ipam_mask(n->subnet.len)) + 1;
+		}
+		if (net_ipam_init(n, err) < 0)
+			return -1;
+	}
+	return network_publish(n, err);
+}
+
+int network_create(const json *body, struct str *id, struct strlist *warnings, struct error *err)
+{
+	struct error ignored = ERROR_INIT;
+	auto_net *same = NULL;
+	struct net *n;
+
+	(void)warnings;
+	n = from_body(body, err);
+	if (!n)
+		return -1;
+	same = network_get(n->name, &ignored);
+	if (same && streq(same->name, n->name)) {
+		error_set(err, ERR_CONFLICT, "network with name %s already exists", n->name);
+		goto fail;
+	}
+	if (claim(n, err) < 0)
+		goto fail;
+	FAULT("network.create.claimed");
+	if (net_bring_up(n, err) < 0)
+		goto unpublish;
+	FAULT("network.create.made");
+	if (store_put(n, err) < 0) {
+		if (net_take_down(n, &ignored) < 0)
+			log_warn("network not taken back", "network", n->name, "error",
+				 ignored.text);
+		goto unpublish;
+	}
+	str_puts(id, n->id);
+	network_event(n, "create");
+	return 0;
+unpublish:
+	network_unpublish(n);
+fail:
+	net_unref(n);
+	return -1;
+}
+
+/* ---- delete ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* From here on nobody joins. */
+static int begin_delete(struct net *n, struct error *err)
+{
+	auto_str who = STR_INIT;
+	struct map_entry *m;
+	LOCK_SCOPE(&network_lock);
+
+	if (n->deleting)
+		return error_set(err, ERR_NOT_FOUND, "network %s not found", n->name);
+	for (size_t i = 0; (m = map_next(&n->endpoints, &i));) {
+		const struct net_endpoint *e = m->value;
+
+		str_printf(&who, "%sname:\"%s\" id:\"%.12s\"", who.len ? ", " : "", e->name, e->id);
+	}
+	if (who.len || n->joining)
+		return error_set(
+		    err, ERR_DENIED,
+		    "error while removing network: network %s has active endpoints%s%s%s", n->name,
+		    who.len ? " (" : "", str_cstr(&who), who.len ? ")" : "");
+	n->deleting = true;
+	return 0;
+}
+
+/* Is it the configuration of another? */
+static bool is_used_as_config(const struct net *n)
+{
+	size_t count;
+	struct net **all = network_all(&count);
+	bool used = false;
+
+	for (size_t i = 0; i < count; i++) {
+		used |= n->config_only && streq(all[i]->config_from, n->name);
+		net_unref(all[i]);
+	}
+	free(all);
+	return used;
+}
+
+static int delete_net(struct net *n, struct error *err)
+{
+	if (n->predefined)
+		return error_set(err, ERR_DENIED,
+				 "%s is a pre-defined network and cannot be removed", n->name);
+	if (is_used_as_config(n))
+		return error_set(err, ERR_DENIED, "configuration network %s is in use", n->name);
+	if (begin_delete(n, err) < 0)
+		return -1;
+	if (store_delete(n, err) < 0 || net_take_down(n, err) < 0) {
+		pthread_mutex_lock(&network_lock);
+		n->deleting = false;
+		pthread_mutex_unlock(&network_lock);
+		return -1;
+	}
+	network_unpublish(n);
+	network_event(n, "destroy");
+	net_unref(n); /* the table's */
+	return 0;
+}
+
+int network_delete(const char *name_or_id, struct error *err)
+{
+	auto_net *n = network_get(name_or_id, err);
+
+	return n ? delete_net(n, err) : -1;
+}
+
+/* ---- prune ----------------------------------------------------------------------------------------------------------------------------- */
+
+static bool label_fits(const struct net *n, const json *values, bool want)
+{
+	auto_strlist list = STRLIST_INIT;
+
+	network_filter_values(values, &list);
+	for (size_t i = 0; i < list.n; i++)
+		if (network_label_matches(n->labels.v, n->labels.n, list.v[i]) != want)
+			return false;
+	return true;
+}
+
+static bool prunable(const struct net *n, const json *filters, int64_t until)
+{
+	bool used;
+
+	if (n->predefined || n->created > until || is_used_as_config(n) ||
+	    !label_fits(n, json_get(filters, "label"), true))
+		return false;
+	if (json_get(filters, "label!") && !label_fits(n, json_get(filters, "label!"), false))
+		return false;
+	pthread_mutex_lock(&network_lock);
+	used = n->endpoints.n || n->joining || n->deleting;
+	pthread_mutex_unlock(&network_lock);
+	return !used;
+}
+
+static int read_until(const json *filters, int64_t *until, struct error *err)
+{
+	auto_strlist list = STRLIST_INIT;
+
+	*until = INT64_MAX;
+	for (json *f = json_first(filters); f; f = json_next(f))
+		if (!streq(json_name(f), "label") && !streq(json_name(f), "label!") &&
+		    !streq(json_name(f), "until"))
+			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(f));
+	network_filter_values(json_get(filters, "until"), &list);
+	if (list.n > 1)
+		return error_set(err, ERR_INVALID, "more than one until filter specified");
+	if (list.n && !clock_parse_param(list.v[0], clock_wall_ns(), until))
+		return error_set(err, ERR_INVALID,
+				 "failed to parse value as time or duration: \"%s\"", list.v[0]);
+	return 0;
+}
+
+int network_prune(const json *filters, struct strlist *deleted, struct error *err)
+{
+	int64_t until;
+	struct net **all;
+	size_t n;
+
+	if (read_until(filters, &until, err) < 0)
+		return -1;
+	all = network_all(&n);
+	for (size_t i = 0; i < n; i++) {
+		struct error bad = ERROR_INIT;
+
+		if (prunable(all[i], filters, until)) {
+			if (delete_net(all[i], &bad) == 0)
+				strlist_add(deleted, all[i]->name);
+			else
+				log_warn("could not remove network", "network", all[i]->name,
+					 "error", bad.text);
+		}
+		net_unref(all[i]);
+	}
+	free(all);
+	return 0;
+}

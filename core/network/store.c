@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Networks on disk: <data-root>/network/files/local-kv.db, in the records that moby 28.5 keeps there, so that either daemon finds the networks
+ * of the other. A record is eight bytes of a counter and JSON; parts of it are JSON in a string, as there. What we don't understand (other
+ * scopes, drivers, families) stays as it is. `lock` guards the file.
+ */
+#include "network/network_int.h"
+#include "base/bolt.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define BUCKET "libnetwork"
+#define PREFIX "docker/network/v1.0/"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct bolt *db;
+static uint64_t counter;
+
+/* ---- writing ------------------------------------------------------------------------------------------------------------------------ */
+
+static void put(const char *kind, const char *id, const char *text, size_t len)
+{
+	auto_free char *key = xasprintf(PREFIX "%s/%s/", kind, id);
+	auto_str value = STR_INIT;
+
+	counter++;
+	str_add(&value, (const char *)&counter, sizeof(counter));
+	str_add(&value, text, len);
+	bolt_put(db, BUCKET, key, value.p, value.len);
+}
+
+static void del(const char *kind, const char *id)
+{
+	auto_free char *key = xasprintf(PREFIX "%s/%s/", kind, id);
+
+	bolt_del(db, BUCKET, key);
+}
+
+/* [{"PreferredPool":..}]: what was asked for. */
+static void print_config(const struct net *n, struct str *out)
+{
+	struct jw w = jw_to(out);
+	bool asked = n->user_subnet || n->is_default;
+	char pool[20], range[20] = "", gateway[16] = "";
+
+	ipam_format_net(n->subnet, pool);
+	if (n->has_range)
+		ipam_format_net(n->range, range);
+	if (n->gateway)
+		ipam_format(n->gateway, gateway);
+	jw_arr(&w);
+	jw_obj(&w);
+	jw_kstr(&w, "PreferredPool", asked ? pool : "");
+	jw_kstr(&w, "SubPool", asked ? range : "");
+	jw_kstr(&w, "Gateway", n->user_gateway || n->is_default ? gateway : "");
+	jw_kpairs(&w, "AuxAddresses", &n->auxiliary, !n->is_default);
+	jw_end(&w);
+	jw_end(&w);
+}
+
+/* [{"IPAMData":"{..}","PoolID":..}]: what it has. */
+static void print_info(const struct net *n, struct str *out)
+{
+	char pool[20], range[21] = "", gateway[24], text[16];
+	auto_free char *pool_id = NULL;
+	auto_str data = STR_INIT;
+	struct jw w = jw_to(&data);
+
+	ipam_format_net(n->subnet, pool);
+	if (n->has_range) {
+		range[0] = '/';
+		ipam_format_net(n->range, range + 1);
+	}
+	ipam_format(n->gateway, text);
+	snprintf(gateway, sizeof(gateway), "%s/%d", text, n->subnet.len);
+	jw_obj(&w);
+	jw_kstr(&w, "AddressSpace", "LocalDefault");
+	if (n->auxiliary.n || n->is_default) {
+		jw_kobj(&w, "AuxAddresses");
+		for (size_t i = 0; i < n->auxiliary.n; i++) {
+			char with_len[32];
+
+			snprintf(with_len, sizeof(with_len), "%s/%d", n->auxiliary.v[i].value,
+				 n->subnet.len);
+			jw_kstr(&w, n->auxiliary.v[i].key, with_len);
+		}
+		jw_end(&w);
+	}
+	jw_kstr(&w, "Gateway", n->gateway ? gateway : "");
+	jw_kstr(&w, "Pool", pool);
+	jw_end(&w);
+	pool_id = xasprintf("LocalDefault/%s%s", pool, range);
+	w = jw_to(out);
+	jw_arr(&w);
+	jw_obj(&w);
+	jw_kstr(&w, "IPAMData", str_cstr(&data));
+	jw_kstr(&w, "PoolID", pool_id);
+	jw_end(&w);
+	jw_end(&w);
+}
+
+static void print_generic(const struct net *n, struct jw *w)
+{
+	jw_kobj(w, "generic");
+	if (n->subnet.len) {
+		jw_kbool(w, "com.docker.network.enable_ipv4", true);
+		jw_kbool(w, "com.docker.network.enable_ipv6", false);
+	}
+	jw_kpairs(w, "com.docker.network.generic", &n->options, false);
+	if (n->internal)
+		jw_kbool(w, "com.docker.network.internal", true);
+	jw_end(w);
+}
+
+static void print_record(const struct net *n, struct str *out)
+{
+	auto_str config = STR_INIT, info = STR_INIT;
+	struct jw w = jw_to(out);
+	char created[CLOCK_TEXT];
+
+	clock_format(n->created, created);
+	jw_obj(&w);
+	jw_kstr(&w, "addrSpace", n->subnet.len ? "LocalDefault" : "");
+	jw_kbool(&w, "attachable", n->attachable);
+	jw_kstr(&w, "configFrom", n->config_from);
+	jw_kbool(&w, "configOnly", n->config_only);
+	jw_kstr(&w, "created", created);
+	jw_kbool(&w, "enableIPv4", true);
+	jw_kbool(&w, "enableIPv6", false);
+	print_generic(n, &w);
+	jw_kstr(&w, "id", n->id);
+	jw_kbool(&w, "inDelete", false);
+	jw_kbool(&w, "ingress", false);
+	jw_kbool(&w, "internal", n->internal);
+	jw_kpairs(&w, "ipamOptions", &n->ipam_options, !n->ipam_options_given);
+	jw_kstr(&w, "ipamType", "default");
+	if (n->subnet.len) {
+		print_config(n, &config);
+		jw_kstr(&w, "ipamV4Config", str_cstr(&config));
+		if (!n->config_only) {
+			print_info(n, &info);
+			jw_kstr(&w, "ipamV4Info", str_cstr(&info));
+		}
+	}
+	jw_kpairs(&w, "labels", &n->labels, n->predefined);
+	jw_kstr(&w, "loadBalancerIP", "");
+	jw_kstr(&w, "loadBalancerMode", "NAT");
+	jw_kstr(&w, "name", n->name);
+	jw_kstr(&w, "networkType", n->driver_name);
+	jw_kbool(&w, "persist", true);
+	jw_kstr(&w, "scope", "local");
+	jw_kbool(&w, "skipGwAllocIPv4", false);
+	jw_kbool(&w, "skipGwAllocIPv6", false);
+	jw_end(&w);
+}
+
+/* Is the record on disk the same but for its counter? */
+static bool unchanged(const struct net *n, const struct str *text)
+{
+	auto_free char *key = xasprintf(PREFIX "network/%s/", n->id);
+	size_t len;
+	const char *there = bolt_get(db, BUCKET, key, &len);
+
+	return there && len == text->len + 8 && !memcmp(there + 8, text->p, text->len);
+}
+
+int store_put(const struct net *n, struct error *err)
+{
+	auto_str text = STR_INIT;
+	LOCK_SCOPE(&lock);
+
+	print_record(n, &text);
+	if (unchanged(n, &text))
+		return 0;
+	put("network", n->id, str_cstr(&text), text.len);
+	put("endpoint_count", n->id, "{\"Count\":0}", 11);
+	if (n->driver_record)
+		put(n->driver_name, n->id, n->driver_record, strlen(n->driver_record));
+	if (bolt_commit(db, err) < 0)
+		return -1;
+	FAULT("network.store.put");
+	return 0;
+}
+
+int store_delete(const struct net *n, struct error *err)
+{
+	LOCK_SCOPE(&lock);
+
+	del("network", n->id);
+	del("endpoint_count", n->id);
+	if (*n->driver_name)
+		del(n->driver_name, n->id);
+	if (bolt_commit(db, err) < 0)
+		return -1;
+	FAULT("network.store.deleted");
+	return 0;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------------------ */
+
+static json *inner(const json *j, const char *name)
+{
+	const char *text = json_get_str(j, name, "");
+	struct error err = ERROR_INIT;
+
+	return *text ? json_parse(text, strlen(text), &err) : NULL;
+}
+
+static int read_addresses(const json *j, struct net *n, struct error *err)
+{
+	auto_json *config = inner(j, "ipamV4Config"), *info = inner(j, "ipamV4Info"), *data = NULL;
+	const json *asked = json_first(config);
+	const char *pool, *gateway;
+	auto_free char *bare = NULL;
+
+	if (json_count(config) > 1)
+		return error_set(err, ERR_NOT_IMPLEMENTED, "it has several subnets");
+	n->user_subnet = *json_get_str(asked, "PreferredPool", "") != '\0';
+	n->user_gateway = *json_get_str(asked, "Gateway", "") != '\0';
+	data = inner(json_first(info), "IPAMData");
+	pool = json_get_str(data, "Pool", json_get_str(asked, "PreferredPool", ""));
+	if (!*pool)
+		return 0;
+	if (ipam_parse(pool, &n->subnet, err) < 0)
+		return -1;
+	gateway = json_get_str(data, "Gateway", json_get_str(asked, "Gateway", ""));
+	bare = xstrndup(gateway, strcspn(gateway, "/"));
+	if (*bare && ipam_parse_addr(bare, &n->gateway, err) < 0)
+		return -1;
+	n->range = n->subnet;
+	n->has_range = *json_get_str(asked, "SubPool", "") != '\0';
+	if (n->has_range && ipam_parse(json_get_str(asked, "SubPool", ""), &n->range, err) < 0)
+		return -1;
+	return json_pairs(json_get(asked, "AuxAddresses"), &n->auxiliary);
+}
+
+static struct net *read_record(const json *j, struct error *err)
+{
+	const json *generic = json_get(j, "generic");
+	const char *id = json_get_str(j, "id", "");
+	struct net *n;
+
+	if (strlen(id) != 64 || strspn(id, "0123456789abcdef") != 64) {
+		error_set(err, ERR_INVALID, "it has no id");
+		return NULL;
+	}
+	if (!streq(json_get_str(j, "scope", ""), "local") ||
+	    json_get_bool(j, "enableIPv6", false) || !json_get_bool(j, "enableIPv4", true)) {
+		error_set(err, ERR_NOT_IMPLEMENTED,
+			  "networks of IPv6 and of other scopes are not supported yet");
+		return NULL;
+	}
+	n = net_new(json_get_str(j, "name", ""), json_get_str(j, "networkType", ""), err);
+	memcpy(n->id, id, sizeof(n->id));
+	clock_parse(json_get_str(j, "created", ""), &n->created);
+	n->internal = json_get_bool(j, "internal", false);
+	n->attachable = json_get_bool(j, "attachable", false);
+	n->config_only = json_get_bool(j, "configOnly", false);
+	free(n->config_from);
+	n->config_from = xstrdup(json_get_str(j, "configFrom", ""));
+	n->ipam_options_given = json_type(json_get(j, "ipamOptions")) == JSON_OBJECT;
+	if (json_pairs(json_get(generic, "com.docker.network.generic"), &n->options) < 0 ||
+	    json_pairs(json_get(j, "labels"), &n->labels) < 0 ||
+	    json_pairs(json_get(j, "ipamOptions"), &n->ipam_options) < 0 ||
+	    read_addresses(j, n, err) < 0) {
+		if (!err->kind)
+			error_set(err, ERR_INVALID, "options or labels are no texts");
+		net_unref(n);
+		return NULL;
+	}
+	return n;
+}
+
+int store_load(void (*found)(void *ctx, struct net *n), void *ctx, struct error *err)
+{
+	auto_strlist keys = STRLIST_INIT;
+
+	(void)err;
+	bolt_keys(db, BUCKET, PREFIX "network/", &keys);
+	for (size_t i = 0; i < keys.n; i++) {
+		struct error bad = ERROR_INIT;
+		auto_json *j = NULL;
+		size_t len;
+		const char *value = bolt_get(db, BUCKET, keys.v[i], &len);
+		struct net *n = NULL;
+
+		if (len > 8)
+			j = json_parse(value + 8, len - 8, &bad);
+		if (j)
+			n = read_record(j, &bad);
+		if (n)
+			found(ctx, n);
+		else
+			log_warn("network on disk is left alone", "network",
+				 json_get_str(j, "name", keys.v[i]), "reason", bad.text);
+	}
+	return 0;
+}
+
+int store_open(const char *data_root, struct error *err)
+{
+	auto_free char *dir = xasprintf("%s/network/files", data_root);
+	auto_free char *path = xasprintf("%s/local-kv.db", dir);
+
+	if (dir_make_all(AT_FDCWD, dir, 0750, err) < 0)
+		return -1;
+	return bolt_open(path, &db, err);
+}
+
+void store_close(void)
+{
+	bolt_close(db);
+	db = NULL;
+}
