@@ -3,6 +3,7 @@
  * docker-daemon: a plugin of the docker CLI, so that the classic "docker daemon OPTION..." starts dockerd. The CLI asks for the metadata, and else
  * runs "docker-daemon daemon OPTION...", its own global options before the word. No state, no locks; ends by exec.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,8 @@ int main(int argc, char **argv)
 	}
 	argv[i] = name;
 	execv(DOCKERD, argv + i);
+	if (errno == ENOENT) /* a package may have put it elsewhere */
+		execvp(name, argv + i);
 	perror(DOCKERD);
 	return 127;
 }

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+# How the daemon is called: its own flags, the classic spellings, "docker daemon" through the CLI, files that are missing or wrong.
+. "$TOP/tests/lib/system.sh"
+mkdir -p "$DOCKER_CONFIG/cli-plugins"
+cp "$BUILD/docker-daemon" "$DOCKER_CONFIG/cli-plugins/"
+export PATH=$BUILD:$PATH
+same="$(dockerd --version)"
+like "--version" '^Docker version [0-9.]+, build ' "$same"
+is "dockerd daemon, the classic spelling" "$same" "$(dockerd daemon --version)"
+is "docker daemon, through the CLI's plugin" "$same" "$(docker daemon --version)"
+works "--validate of nothing" dockerd --validate --config-file /dev/null
+like "says so" 'configuration OK' "$out"
+works "docker daemon passes its options on" docker daemon --validate --config-file /dev/null
+status "a missing file that was asked for" 1 dockerd --validate --config-file "$R/none.json"
+like "is named" "none.json: no such file or directory" "$out"
+echo '{"data-rot": "/x"}' >"$R/wrong.json"
+status "an unknown key" 1 dockerd --validate --config-file "$R/wrong.json"
+like "in moby's words" "the following directives don't match any configuration option: data-rot" "$out"
+echo '{"debug": true}' >"$R/both.json"
+status "a flag and a key" 1 dockerd --validate --debug --config-file "$R/both.json"
+like "in moby's words" 'the following directives are specified both as a flag and in the configuration file: debug: \(from flag: true, from file: true\)' "$out"
+status "an unknown flag" 1 dockerd --no-such-flag
+like "in moby's words" 'unknown flag: --no-such-flag' "$out"
+works "options of another engine" dockerd --validate --containerd /run/x.sock --config-file /dev/null
+like "--help lists them all" '--userland-proxy-path' "$(dockerd --help)"
+like "--list-plugins" '^storage/overlay2 ' "$(dockerd --list-plugins)"
+like "--dump-plugin" '^name=json-file$' "$(dockerd --dump-plugin log/json-file)"
+like "--dump-config" 'data-root' "$(dockerd --dump-config --config-file /dev/null)"
+start_daemon
+status "a second daemon on the same data" 1 dockerd --config-file "$R/daemon.json" -p "$R/pid2" -H "unix://$R/sock2" --config-file "$R/daemon.json"
+finish
