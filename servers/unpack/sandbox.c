@@ -4,6 +4,7 @@
  * open(2) only by what an already open directory reaches or what root may read, and there is no way to send it anywhere.
  */
 #include "sandbox.h"
+#include "hasher.h"
 
 #include "base/mem.h"
 
@@ -152,7 +153,8 @@ static int install_filter(struct error *err)
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS);
 	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	program.len = n;
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+	/* For the hasher's thread as well. */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
 		return error_sys(err, errno, "install the system call filter");
 #else
 	(void)err; /* an architecture that we don't know the numbers of: capabilities alone */
@@ -166,6 +168,9 @@ int sandbox_enter(bool pack, struct error *err)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return error_sys(err, errno, "set no_new_privs");
 	if (drop_capabilities(pack, err) < 0)
+		return -1;
+	/* After its rights are gone, before it could make no thread any more. */
+	if (hasher_start(err) < 0)
 		return -1;
 	return FILTERED ? install_filter(err) : 0;
 }

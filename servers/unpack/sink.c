@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "gzip.h"
+#include "hasher.h"
 
 #include <errno.h>
 #include <openssl/evp.h>
@@ -38,9 +39,13 @@ void sink_compress(struct sink *s)
 
 static int flush(struct sink *s, struct error *err)
 {
-	EVP_DigestUpdate(s->digest, s->buf, s->used);
-	if (s->gzip ? gzipper_write(s->gzip, s->buf, s->used, err) < 0
-		    : fd_write_all(s->fd, s->buf, s->used) < 0)
+	int r;
+
+	hasher_add(s->digest, s->buf, s->used); /* while it is written */
+	r = s->gzip ? gzipper_write(s->gzip, s->buf, s->used, err)
+		    : fd_write_all(s->fd, s->buf, s->used);
+	hasher_wait();
+	if (r < 0)
 		return s->gzip ? -1 : error_sys(err, errno, "write archive");
 	if (s->counter >= 0 && pwrite(s->counter, &s->total, sizeof(s->total), 0) < 0)
 		return error_sys(err, errno, "count bytes");

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "hasher.h"
 #include "inflate.h"
 #include "unzstd.h"
 
@@ -52,7 +53,8 @@ int stream_open(struct stream *s, int fd, bool digest, uint64_t max_bytes, struc
 {
 	ssize_t n;
 
-	*s = (struct stream){.fd = fd, .buf = xmalloc(STREAM_BUF), .max = max_bytes};
+	*s = (struct stream){
+	    .fd = fd, .buf = xmalloc(STREAM_BUF), .other = xmalloc(STREAM_BUF), .max = max_bytes};
 	if (digest) {
 		s->digest = EVP_MD_CTX_new();
 		if (!s->digest || EVP_DigestInit_ex(s->digest, EVP_sha256(), NULL) != 1)
@@ -65,6 +67,8 @@ int stream_open(struct stream *s, int fd, bool digest, uint64_t max_bytes, struc
 	if (start_format(s, (size_t)n, err) < 0)
 		return -1;
 	s->total = s->end;
+	if (s->digest)
+		EVP_DigestUpdate(s->digest, s->buf, s->end);
 	return 0;
 }
 
@@ -79,27 +83,28 @@ void stream_close(struct stream *s)
 {
 	inflater_free(s->inflater);
 	unzstd_free(s->zstd);
+	if (s->digest)
+		hasher_wait();
 	EVP_MD_CTX_free(s->digest);
+	free(s->other);
 	free(s->buf);
 	*s = (struct stream){.fd = -1};
-}
-
-static void hash_rest(struct stream *s)
-{
-	if (s->digest && s->end > s->hashed)
-		EVP_DigestUpdate(s->digest, s->buf + s->hashed, s->end - s->hashed);
-	s->hashed = s->end;
 }
 
 static int refill(struct stream *s, struct error *err)
 {
 	int64_t n;
 
-	hash_rest(s);
-	s->pos = s->end = s->hashed = 0;
+	s->pos = s->end = 0;
 	if (s->eof || s->fd < 0) {
 		s->eof = true;
 		return 0;
+	}
+	if (s->digest) { /* what was hashed while `buf` was read is free now */
+		unsigned char *free_one = s->other;
+
+		s->other = s->buf;
+		s->buf = free_one;
 	}
 	if (s->inflater || s->zstd) {
 		n = s->zstd ? unzstd_read(s->zstd, s->buf, STREAM_BUF, err)
@@ -116,6 +121,8 @@ static int refill(struct stream *s, struct error *err)
 	s->end = (size_t)n;
 	s->total += (uint64_t)n;
 	s->eof = n == 0;
+	if (s->digest)
+		hasher_add(s->digest, s->buf, s->end);
 	if (s->max && s->total > s->max)
 		return error_set(err, ERR_TOO_LARGE,
 				 "archive is larger than the limit of %llu bytes",
@@ -160,7 +167,7 @@ void stream_digest(struct stream *s, char out[72])
 	unsigned char md[EVP_MAX_MD_SIZE];
 	unsigned int n = 0;
 
-	hash_rest(s);
+	hasher_wait();
 	EVP_DigestFinal_ex(s->digest, md, &n);
 	memcpy(out, "sha256:", 7);
 	hex_encode(md, n, out + 7);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bytes of an archive: descriptor -> (gunzip, unzstd) -> SHA-256 -> buffer that the tar reader looks into. Nothing is held but two buffers.
+ * The bytes of an archive: descriptor -> (gunzip, unzstd) -> SHA-256 -> buffer that the tar reader looks into. Nothing is held but a few buffers.
  * gzip and zstd are recognised by their magic; they may have several members. One thread.
  */
 #ifndef UNPACK_STREAM_H
@@ -21,7 +21,8 @@ struct stream {
 	struct unzstd *zstd;       /* NULL: not zstd */
 	void *digest;              /* EVP_MD_CTX, or NULL: not wanted */
 	unsigned char *buf;        /* uncompressed: buf[pos..end) is unread */
-	size_t pos, end, hashed;
+	unsigned char *other;      /* the buffer before it, maybe still being hashed */
+	size_t pos, end;
 	uint64_t total; /* uncompressed bytes that came out so far */
 	uint64_t max;   /* 0: no limit */
 	bool eof;
