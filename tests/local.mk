@@ -131,6 +131,7 @@ EXTRA_DIST += tests/lib/system.sh
 EXTRA_DIST += tests/lib/on-terminal.py
 EXTRA_DIST += tests/lib/registries.sh
 EXTRA_DIST += tests/lib/registry.py
+EXTRA_DIST += tests/system/01-harness.sh
 EXTRA_DIST += tests/system/05-commands.sh
 EXTRA_DIST += tests/system/10-run.sh
 EXTRA_DIST += tests/system/20-streams.sh

@@ -146,7 +146,7 @@ left_processes() {
 }
 left_mounts() { awk -v r="$R/" 'index($5, r) == 1 { print "mount: " $5 }' /proc/self/mountinfo; }
 left_cgroups() { find /sys/fs/cgroup -maxdepth 5 -type d -path "*$CGROUP_PARENT/*" -printf 'cgroup: %p\n' 2>/dev/null; }
-left_links() { ip -o link | grep -o 'veth[^:@]*' | sed 's/^/link: /'; }
+left_links() { ip -o link | grep -oE '(veth|br-)[^:@]*' | sed 's/^/link: /'; }
 left_rules() { iptables-save 2>/dev/null | grep -E "$subnet\.[2-9]|DNAT" | sed 's/^/rule: /'; }
 left() { left_processes; left_mounts; left_cgroups; left_links; left_rules; }
 
