@@ -338,8 +338,15 @@ void networks_adopt(struct container *c)
 	ns = open_namespace(c);
 	for (size_t i = 0; i < c->n_networks; i++) {
 		struct container_network *n = &c->networks[i];
+		auto_strlist names = STRLIST_INIT;
 		struct error err = ERROR_INIT;
 
+		/* anew: a kill may have come between a rename and the names that follow from it */
+		if (n->connected && n->dns_names.n) {
+			collect_names(c, n, &names);
+			strlist_free(&n->dns_names);
+			strlist_copy(&n->dns_names, &names);
+		}
 		if (n->connected &&
 		    network_adopt(c->id, c->name, &n->ep, n->way_out, &n->dns_names, ns, &err) < 0)
 			log_error("network of a live container", "container", c->id, "network",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Networks that users make: checks in moby's words, addresses, the store, removal and pruning. Order of a creation: addresses are
- * taken with the name (in the table), the driver makes the network, the store makes it last; a kill before that leaves nothing but what the
- * driver finds by the network's name in the kernel, which its network_delete takes away (the sweep asks for it).
+ * taken with the name (in the table), the driver makes the network, the store makes it last; what a kill leaves in between is on record as
+ * unfinished (store_begin).
  */
 #include "network/network_int.h"
 #include "base/cleanup.h"
@@ -325,8 +325,7 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 	}
 	if (claim(n, err) < 0)
 		goto fail;
-	FAULT("network.create.claimed");
-	if (net_bring_up(n, err) < 0)
+	if (store_begin(n, err) < 0 || net_bring_up(n, err) < 0)
 		goto unpublish;
 	FAULT("network.create.made");
 	if (store_put(n, err) < 0) {
@@ -335,10 +334,12 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 				 ignored.text);
 		goto unpublish;
 	}
+	store_end(n);
 	str_puts(id, n->id);
 	network_event(n, "create");
 	return 0;
 unpublish:
+	store_end(n);
 	network_unpublish(n);
 fail:
 	net_unref(n);
@@ -394,12 +395,13 @@ static int delete_net(struct net *n, struct error *err)
 		return error_set(err, ERR_DENIED, "configuration network %s is in use", n->name);
 	if (begin_delete(n, err) < 0)
 		return -1;
-	if (store_delete(n, err) < 0 || net_take_down(n, err) < 0) {
+	if (store_begin(n, err) < 0 || store_delete(n, err) < 0 || net_take_down(n, err) < 0) {
 		pthread_mutex_lock(&network_lock);
 		n->deleting = false;
 		pthread_mutex_unlock(&network_lock);
 		return -1;
 	}
+	store_end(n);
 	network_unpublish(n);
 	network_event(n, "destroy");
 	net_unref(n); /* the table's */

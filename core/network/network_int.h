@@ -125,6 +125,13 @@ int store_load(void (*found)(void *ctx, struct net *n), void *ctx, struct error 
 /* Durable when it returns. */
 int store_put(const struct net *n, struct error *err);
 int store_delete(const struct net *n, struct error *err);
+/*
+ * <exec-root>/network/unfinished/ID: the network's record, there from before its driver makes it until the store has it, and from before the store
+ * forgets it until the driver has taken it away. After a kill the next daemon gives what is found there, and is in no store, back to its driver.
+ */
+int store_begin(const struct net *n, struct error *err);
+void store_end(const struct net *n);
+void store_unfinished(void (*found)(struct net *n));
 
 /* ---- address choice (create.c) */
 /* Reserve what is not for containers: gateway, route, auxiliary addresses. */

@@ -446,6 +446,22 @@ static void bring_up_stored(void)
 	free(all);
 }
 
+/* Half-made or half-removed when a daemon was killed: the driver takes away what there is. */
+static void take_back(struct net *n)
+{
+	struct error err = ERROR_INIT;
+	struct net *known = network_get(n->id, &err);
+
+	err = (struct error)ERROR_INIT;
+	if (!known && !n->config_only &&
+	    (net_open_driver(n, &err) < 0 || net_take_down(n, &err) < 0))
+		log_warn("unfinished network not taken away", "network", n->name, "error",
+			 err.text);
+	if (known)
+		net_unref(known);
+	net_unref(n);
+}
+
 static int make_builtin(const struct network_config *c, const struct builtin *b, struct net *stored,
 			struct error *err)
 {
@@ -494,6 +510,7 @@ int network_init(const struct network_config *c, struct error *err)
 		if (make_builtin(c, &builtins[i], stored[i], err) < 0)
 			goto out;
 	bring_up_stored();
+	store_unfinished(take_back);
 	room.ready = true;
 	r = 0;
 out:

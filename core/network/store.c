@@ -15,7 +15,9 @@
 #include "base/thread.h"
 
 #include <fcntl.h>
+#include <dirent.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define BUCKET "libnetwork"
 #define PREFIX "docker/network/v1.0/"
@@ -204,6 +206,30 @@ int store_delete(const struct net *n, struct error *err)
 	return 0;
 }
 
+static char *unfinished_path(const char *id)
+{
+	return xasprintf("%s/unfinished/%s", room.state_dir, id);
+}
+
+int store_begin(const struct net *n, struct error *err)
+{
+	auto_free char *dir = xasprintf("%s/unfinished", room.state_dir);
+	auto_free char *path = unfinished_path(n->id);
+	auto_str text = STR_INIT;
+
+	print_record(n, &text);
+	return dir_make_all(AT_FDCWD, dir, 0700, err) < 0
+		   ? -1
+		   : file_write_atomic(AT_FDCWD, path, text.p, text.len, 0600, false, err);
+}
+
+void store_end(const struct net *n)
+{
+	auto_free char *path = unfinished_path(n->id);
+
+	unlink(path);
+}
+
 /* ---- reading ------------------------------------------------------------------------------------------------------------------------ */
 
 static json *inner(const json *j, const char *name)
@@ -303,6 +329,29 @@ int store_load(void (*found)(void *ctx, struct net *n), void *ctx, struct error 
 				 json_get_str(j, "name", keys.v[i]), "reason", bad.text);
 	}
 	return 0;
+}
+
+void store_unfinished(void (*found)(struct net *n))
+{
+	auto_free char *dir = xasprintf("%s/unfinished", room.state_dir);
+	auto_dir DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		auto_free char *path = unfinished_path(e->d_name);
+		struct error err = ERROR_INIT;
+		auto_str text = STR_INIT;
+		auto_json *j = NULL;
+		struct net *n;
+
+		if (e->d_name[0] == '.' || file_read_at(AT_FDCWD, path, 1 << 20, &text, &err) < 0)
+			continue;
+		j = json_parse(str_cstr(&text), text.len, &err);
+		n = j ? read_record(j, &err) : NULL;
+		if (n)
+			found(n);
+		unlink(path);
+	}
 }
 
 int store_open(const char *data_root, struct error *err)

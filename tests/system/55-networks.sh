@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Users' networks: what compose files need. All traffic stays in the suite's own network namespace.
 . "$TOP/tests/lib/system.sh"
-start_daemon
+start_daemon '"live-restore": true'
 make_image
 
 inspect() { docker network inspect -f "$2" "$1"; }           # NETWORK TEMPLATE
@@ -37,58 +37,60 @@ is "ls --filter type" "one two" "$(docker network ls -f type=custom --format '{{
 is "ls --filter name and driver" two "$(docker network ls -f name=tw -f driver=bridge --format '{{.Name}}')"
 
 # ---- containers -------------------------------------------------------------------------------------------------------------------------------
-works "a container in it" run_idle --name a --network two --network-alias alias --ip 10.231.0.77
-is "has the address asked for" 10.231.0.77 "$(address a two)"
-works "another" run_idle --name b --network two
-is "has one of the range" 10.231.5.0 "$(address b two)"
+works "a container in it" run_idle --name ca --network two --network-alias alias --ip 10.231.0.77
+is "has the address asked for" 10.231.0.77 "$(address ca two)"
+works "another" run_idle --name cb --network two
+is "has one of the range" 10.231.5.0 "$(address cb two)"
 status "an address is given once" 125 docker run --rm --network two --ip 10.231.0.77 busybox true
 like "says so" 'Address already in use' "$out"
 status "an address only where the subnet was asked for" 125 docker run --rm --network one --ip 172.31.0.9 busybox true
 like "says so" 'only when connecting to networks with user configured subnets' "$out"
-is "by name" 10.231.5.0 "$(lookup a b)"
-is "by alias" 10.231.0.77 "$(lookup b alias)"
-is "by short id" 10.231.0.77 "$(lookup b "$(docker inspect -f '{{.Id}}' a | cut -c1-12)")"
-is "by name and network" 10.231.0.77 "$(lookup b a.two)"
-like "back to the name" 'name = a\.two' "$(docker exec b nslookup 10.231.0.77)"
-is "ping by name" "1 packets received" "$(docker exec b ping -c 1 a | grep -o '[0-9] packets received')"
-like "inspect names them" '"DNSNames":\["a","alias","[0-9a-f]{12}"\]' "$(docker inspect -f '{{json .NetworkSettings.Networks}}' a)"
-like "resolv.conf" '^nameserver 127.0.0.11$' "$(docker exec a cat /etc/resolv.conf)"
-works "the container's own server has port 53" docker exec -d a nc -l -p 53
-works "rename" docker rename b bb
-is "the new name" 10.231.5.0 "$(lookup a bb)"
-is "the old one is gone" "" "$(lookup a b)"
-docker rename bb b
+is "by name" 10.231.5.0 "$(lookup ca cb)"
+is "by alias" 10.231.0.77 "$(lookup cb alias)"
+is "by short id" 10.231.0.77 "$(lookup cb "$(docker inspect -f '{{.Id}}' ca | cut -c1-12)")"
+is "by name and network" 10.231.0.77 "$(lookup cb ca.two)"
+like "back to the name" 'name = ca\.two' "$(docker exec cb nslookup 10.231.0.77)"
+is "ping by name" "1 packets received" "$(docker exec cb ping -c 1 ca | grep -o '[0-9] packets received')"
+like "inspect names them" '"DNSNames":\["ca","alias","[0-9a-f]{12}"\]' "$(api GET /containers/ca/json)"
+like "resolv.conf" '^nameserver 127.0.0.11$' "$(docker exec ca cat /etc/resolv.conf)"
+works "the container's own server has port 53" docker exec -d ca nc -l -p 53
+works "rename" docker rename cb cbb
+is "the new name" 10.231.5.0 "$(lookup ca cbb)"
+is "the old one is gone" "" "$(lookup ca cb)"
+docker rename cbb cb
 docker run -d --name a2 --network two --network-alias alias busybox sleep 10000 >/dev/null
-is "an alias of two" "10.231.0.77 $(address a2 two)" "$(lookup b alias)"
+is "an alias of two" "10.231.0.77 $(address a2 two)" "$(lookup cb alias)"
 docker rm -f a2 >/dev/null
-is "of one again" 10.231.0.77 "$(lookup b alias)"
+is "of one again" 10.231.0.77 "$(lookup cb alias)"
 
 # ---- several networks ---------------------------------------------------------------------------------------------------------------------------
-works "two networks at create" run_idle --name c --network one --network two
-is "two addresses" "$(address c one) $(address c two)" "$(docker exec c ip -4 -o addr | awk '$2 != "lo" { sub("/.*", "", $4); print $4 }' | xargs)"
-run_idle --name d --network one
-is "reached by name in one" "$(address d one)" "$(lookup c d)"
-is "and in the other" 10.231.0.77 "$(lookup c a)"
-is "not known across" "" "$(lookup d a)"
-status "bridges are isolated" 1 docker exec d ping -c 1 -W 1 10.231.0.77
-works "connect" docker network connect --alias dd two d
-is "has another interface" "eth0 eth1 lo" "$(docker exec d ls /sys/class/net | xargs)"
-is "is known there" "$(address d two)" "$(lookup a dd)"
-is "reaches it" "1 packets received" "$(docker exec d ping -c 1 a | grep -o '[0-9] packets received')"
-like "and is in hosts" "^$(address d two)	" "$(docker exec d cat /etc/hosts)"
-status "twice" 1 docker network connect two d
-like "says so" 'endpoint with name d already exists in network two' "$out"
+docker create --name cc --network one busybox sleep 10000 >/dev/null
+docker network connect two cc
+works "two networks at the start" docker start cc
+is "two addresses" "$(address cc one) $(address cc two)" "$(docker exec cc ip -4 -o addr | awk '$2 != "lo" { sub("/.*", "", $4); print $4 }' | xargs)"
+run_idle --name cd --network one
+is "reached by name in one" "$(address cd one)" "$(lookup cc cd)"
+is "and in the other" 10.231.0.77 "$(lookup cc ca)"
+is "not known across" "" "$(lookup cd ca)"
+status "bridges are isolated" 1 docker exec cd ping -c 1 -W 1 10.231.0.77
+works "connect" docker network connect --alias dd two cd
+is "has another interface" "eth0 eth1 lo" "$(docker exec cd ls /sys/class/net | xargs)"
+is "is known there" "$(address cd two)" "$(lookup ca dd)"
+is "reaches it" "1 packets received" "$(docker exec cd ping -c 1 ca | grep -o '[0-9] packets received')"
+like "and is in hosts" "^$(address cd two)	" "$(docker exec cd cat /etc/hosts)"
+status "twice" 1 docker network connect two cd
+like "says so" 'endpoint with name cd already exists in network two' "$out"
 gateway=$(inspect one '{{(index .IPAM.Config 0).Gateway}}')
-is "the way out is the first by name" "$gateway" "$(docker exec d ip route | sed -n 's/default via \([0-9.]*\) .*/\1/p')"
-works "disconnect" docker network disconnect one d
-is "the way out moves" 10.231.0.9 "$(docker exec d ip route | sed -n 's/default via \([0-9.]*\) .*/\1/p')"
+is "the way out is the first by name" "$gateway" "$(docker exec cd ip route | sed -n 's/default via \([0-9.]*\) .*/\1/p')"
+works "disconnect" docker network disconnect one cd
+is "the way out moves" 10.231.0.9 "$(docker exec cd ip route | sed -n 's/default via \([0-9.]*\) .*/\1/p')"
 is "one interface less" 1 "$(inspect one '{{len .Containers}}')"
-status "not connected" 1 docker network disconnect one d
+status "not connected" 1 docker network disconnect one cd
 like "says so" 'is not connected to network one' "$out"
-works "a container on the default bridge" run_idle --name e
-works "gets the DNS with a users' network" docker network connect two e
-is "and names" 10.231.0.77 "$(lookup e a)"
-works "ports go with the way out" docker run -d --name p --network one -p 18088:80 busybox sh -c 'while :; do echo hello | nc -l -p 80; done'
+works "a container on the default bridge" run_idle --name ce
+works "gets the DNS with a users' network" docker network connect two ce
+is "and names" 10.231.0.77 "$(lookup ce ca)"
+works "ports go with the way out" docker run -d --name cp --network one -p 18088:80 busybox sh -c 'while :; do echo hello | nc -l -p 80; done'
 ask() { python3 -c 'import socket,sys
 while True:
     try:
@@ -96,10 +98,10 @@ while True:
         if d: print(d.decode().strip()); break
     except OSError: pass' "$1"; }
 is "published" hello "$(timeout 20 bash -c "$(declare -f ask); ask 18088")"
-docker network connect two p
-docker network disconnect one p
+docker network connect two cp
+docker network disconnect one cp
 is "published from the other network" hello "$(timeout 20 bash -c "$(declare -f ask); ask 18088")"
-is "inspect has them" 18088 "$(docker inspect -f '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}' p)"
+is "inspect has them" 18088 "$(docker inspect -f '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}' cp)"
 
 # ---- internal -------------------------------------------------------------------------------------------------------------------------------------
 works "internal" docker network create --internal --subnet 10.232.0.0/24 in
@@ -110,24 +112,24 @@ is "but to each other" "1 packets received" "$(docker exec i1 ping -c 1 i2 | gre
 like "rules as moby's" '-A DOCKER-ISOLATION-STAGE-1 ! -s 10.232.0.0/24 -o br-[0-9a-f]{12} -j DROP' "$(iptables-save)"
 
 # ---- stopped containers, none, host ------------------------------------------------------------------------------------------------------------------
-docker create --name s --network one busybox sleep 10000 >/dev/null
-works "connect a stopped one" docker network connect two s
-works "start" docker start s
-is "both" "eth0 eth1 lo" "$(docker exec s ls /sys/class/net | xargs)"
-run_idle --name n --network none
-status "none is alone" 1 docker network connect one n
+docker create --name cs --network one busybox sleep 10000 >/dev/null
+works "connect a stopped one" docker network connect two cs
+works "start" docker start cs
+is "both" "eth0 eth1 lo" "$(docker exec cs ls /sys/class/net | xargs)"
+run_idle --name cn --network none
+status "none is alone" 1 docker network connect one cn
 like "says so" 'networks in private \(none\) mode' "$out"
-works "until it has left none" docker network disconnect none n
-works "then it may join" docker network connect one n
-status "host is not joined" 1 docker network connect host s
+works "until it has left none" docker network disconnect none cn
+works "then it may join" docker network connect one cn
+status "host is not joined" 1 docker network connect host cs
 like "says so" 'cannot connect container to host network' "$out"
 
 # ---- events -------------------------------------------------------------------------------------------------------------------------------------------
 docker network create ev >/dev/null
-docker network connect ev s
-docker network disconnect ev s
+docker network connect ev cs
+docker network disconnect ev cs
 docker network rm ev >/dev/null
-is "events" "create connect disconnect destroy" "$(docker events --since 1h --until 0s --filter type=network --filter network=ev --format '{{.Action}}' | xargs)"
+is "events" "create connect disconnect destroy" "$(docker events --since 0 --until $(($(date +%s) + 1)) --filter type=network --filter network=ev --format '{{.Action}}' | xargs)"
 
 # ---- remove, prune ----------------------------------------------------------------------------------------------------------------------------------------
 status "rm of one in use" 1 docker network rm two
@@ -142,22 +144,23 @@ works "rm" docker network rm unused2
 
 # ---- a daemon that goes and comes -----------------------------------------------------------------------------------------------------------------------------
 id=$(docker network inspect -f '{{.Id}}' two)
-docker rm -f c d e i2 p s n >/dev/null
+docker rm -f cc cd ce i2 cp cs cn >/dev/null
+pid=$(docker inspect -f '{{.State.Pid}}' ca)
 kill_daemon
-is "the DNS answers without a daemon" 10.231.0.77 "$(nsenter -t "$(cat "$R/pid.a" 2>/dev/null || pgrep -f 'sleep 10000' | head -1)" -n python3 -c '
+is "the DNS answers without a daemon" 10.231.0.77 "$(nsenter -t "$pid" -n python3 -c '
 import socket, struct
-q = struct.pack(">HHHHHH", 7, 256, 1, 0, 0, 0) + b"\x01a\x00" + struct.pack(">HH", 1, 1)
+q = struct.pack(">HHHHHH", 7, 256, 1, 0, 0, 0) + b"\x02ca\x00" + struct.pack(">HH", 1, 1)
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5); s.sendto(q, ("127.0.0.11", 53))
 print(".".join(map(str, s.recv(999)[-4:])))')"
-start_daemon
+start_daemon '"live-restore": true'
 is "networks are there again" "$id" "$(docker network inspect -f '{{.Id}}' two)"
-is "with their containers" "a b" "$(docker network inspect -f '{{range .Containers}}{{.Name}} {{end}}' two | xargs -n1 | sort | xargs)"
-is "and names" 10.231.5.0 "$(lookup a b)"
+is "with their containers" "ca cb" "$(docker network inspect -f '{{range .Containers}}{{.Name}} {{end}}' two | xargs -n1 | sort | xargs)"
+is "and names" 10.231.5.0 "$(lookup ca cb)"
 netd=$(ss -xlp | grep "$R.*netd.sock" | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | head -1)
 works "netd is killed" kill -9 "$netd"
 wait_pid "$netd"
-is "another answers" 10.231.5.0 "$(until got=$(lookup a b) && [ -n "$got" ]; do :; done; echo "$got")"
-docker rm -f $(docker ps -aq) >/dev/null
+is "another answers" 10.231.5.0 "$(until got=$(lookup ca cb) && [ -n "$got" ]; do :; done; echo "$got")"
+docker rm -f ca cb i1 >/dev/null
 works "all go" docker network rm one two in
 is "no bridge is left" "" "$(ip -o link show type bridge | grep -E 'ts-two|br-' | grep -v "$bridge")"
 is "no rule is left" "" "$(iptables-save | grep -E '10\.23[12]\.')"

@@ -100,6 +100,8 @@ static const char *text(const struct dockerd_options *o, const char *key, const 
 	return v && v->text && *v->text ? v->text : fallback;
 }
 
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
 /* name: 16 bytes, used when the network names no bridge. */
 static int read_net(const struct bridge *b, const struct dockerd_network *n, char *name,
 		    struct bridge_net *out, struct dockerd_error *err)
@@ -127,10 +129,19 @@ static int read_net(const struct bridge *b, const struct dockerd_network *n, cha
 	    .masquerade = flag(n->options, "com.docker.network.bridge.enable_ip_masquerade", true),
 	    .internal = (n->flags & DOCKERD_NETWORK_INTERNAL) != 0,
 	    .proxy = b->proxy,
+	    .is_default = (n->flags & DOCKERD_NETWORK_DEFAULT) != 0,
 	};
 	if (strlen(out->ifname) > 15)
 		return dockerd_fail(err, DOCKERD_ERR_INVALID,
 				    "bridge name %s is longer than 15 characters", out->ifname);
+	/* both go into records and rules */
+	if (strspn(out->ifname, NAME_CHARACTERS) != strlen(out->ifname))
+		return dockerd_fail(
+		    err, DOCKERD_ERR_INVALID,
+		    "invalid bridge name %s: letters, digits, '.', '_' and '-' only", out->ifname);
+	if (strspn(out->binding, "0123456789.:abcdefABCDEF") != strlen(out->binding))
+		return dockerd_fail(err, DOCKERD_ERR_INVALID, "invalid host binding address %s",
+				    out->binding);
 	return 0;
 }
 

@@ -16,7 +16,7 @@ struct bridge_net {
 	const char *id;
 	const char *binding; /* host address for ports without one */
 	unsigned int mtu;    /* 0: kernel's choice */
-	bool icc, masquerade, internal, proxy;
+	bool icc, masquerade, internal, proxy, is_default;
 };
 
 /* ---- rules.c: pure ------------------------------------------------------------------------------------------------------------------- */

@@ -194,6 +194,15 @@ int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
 	}
 	if (r < 0)
 		goto out;
+	snprintf(alias, sizeof(alias), "dockerd network %.12s", n->id);
+	if (rtnl_link_get_ifalias(l) && !strncmp(rtnl_link_get_ifalias(l), alias, 16) &&
+	    strcmp(rtnl_link_get_ifalias(l), alias) != 0 && !n->is_default) {
+		r = dockerd_fail(err, DOCKERD_ERR_DENIED,
+				 "cannot create network %s (%s): conflicts with network %s (%s): "
+				 "networks have same bridge name",
+				 n->id, n->ifname, rtnl_link_get_ifalias(l) + 16, n->ifname);
+		goto out;
+	}
 	type = rtnl_link_get_type(l);
 	if (!type || strcmp(type, "bridge")) {
 		r = dockerd_fail(err, DOCKERD_ERR_INVALID, "existing interface %s is not a bridge",
@@ -205,7 +214,6 @@ int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
 	if (r == 0 && change) {
 		rtnl_link_set_flags(change, IFF_UP);
 		if (ours) { /* the kernel takes no alias when it makes a link */
-			snprintf(alias, sizeof(alias), "dockerd network %.12s", n->id);
 			rtnl_link_set_ifalias(change, alias);
 		}
 		if (n->mtu && rtnl_link_get_mtu(l) != n->mtu)
