@@ -272,7 +272,7 @@ static int registry_error(struct answer *a, struct error *err)
 struct receiving {
 	const struct call *q;
 	struct answer *a;
-	bool good;
+	bool enough, good;
 	bool too_long;
 };
 
@@ -292,7 +292,9 @@ static int on_bytes(void *ctx, const void *p, size_t n)
 	if (v->good && v->q->write)
 		return v->q->write(v->q->ctx, p, n);
 	if (!v->good && v->a->body.len + n > ERROR_MAX) {
-		n = ERROR_MAX - v->a->body.len; /* enough of it to be shown */
+		v->enough = true; /* to be shown; who sends on and on is not listened to */
+		str_add(&v->a->body, p, ERROR_MAX - v->a->body.len);
+		return -1;
 	} else if (v->a->body.len + n > max) {
 		v->too_long = true;
 		return -1;
@@ -339,6 +341,11 @@ int client_exchange(struct client *c, const struct call *q, const char *authoriz
 	};
 	int done;
 
+	a->own = own;
+	if (!url_plain(q->url)) {
+		line_give(c, line);
+		return error_set(err, ERR_INVALID, "%s: refused URL \"%.200s\"", q->method, q->url);
+	}
 	if (q->headers)
 		strlist_copy(&headers, q->headers);
 	strlist_add(&headers, AGENT);
@@ -349,7 +356,7 @@ int client_exchange(struct client *c, const struct call *q, const char *authoriz
 	if (v.too_long)
 		return error_set(err, ERR_INVALID, "%s %s: the reply is larger than %zu bytes",
 				 q->method, q->url, q->max ? q->max : (size_t)DOCUMENT_MAX);
-	return done < 0 ? transport_error(q, a, err) : 0;
+	return done < 0 && !v.enough ? transport_error(q, a, err) : 0;
 }
 
 static bool is_redirect(const struct answer *a)
@@ -412,7 +419,7 @@ int client_call(struct client *c, const struct call *q, struct answer *a, struct
 	*a = (struct answer){.code = ""};
 	if (call_once(c, q, a, err) < 0)
 		return -1;
-	if (a->r.status == 401 && !q->read) {
+	if (a->r.status == 401 && a->own && !q->read) {
 		/* The token has run out, or is not for this: what it takes stands in the reply. */
 		client_learn(c, &a->r.headers);
 		client_forget_tokens(c);
@@ -433,7 +440,8 @@ int client_ping(struct client *c, int cancel_fd, int *status, struct error *err)
 
 	if (client_exchange(c, &q, NULL, &a, err) < 0 || follow(c, &q, NULL, &a, err) < 0)
 		return -1;
-	client_learn(c, &a.r.headers);
+	if (a.own)
+		client_learn(c, &a.r.headers);
 	if (status)
 		*status = a.r.status;
 	return 0;

@@ -34,6 +34,7 @@ struct client {
 /* What came of a request. */
 struct answer {
 	struct transport_reply r;
+	bool own;        /* the registry itself has answered, not a place that it has led to */
 	char code[48];   /* of the registry's error: "MANIFEST_UNKNOWN", or "" */
 	struct str body; /* if it was asked for, or the reply was an error */
 };

@@ -51,6 +51,21 @@ char *url_host(const char *url)
 	return n ? xstrndup(at, n) : NULL;
 }
 
+bool url_plain(const char *url)
+{
+	const char *host = str_after(url, "http://");
+	size_t n;
+
+	host = host ? host : str_after(url, "https://");
+	n = host ? strcspn(host, "/?#") : 0;
+	if (!n || memchr(host, '@', n))
+		return false;
+	for (const unsigned char *c = (const unsigned char *)url; *c; c++)
+		if (*c <= ' ' || *c == 0x7f || *c == '\\')
+			return false;
+	return true;
+}
+
 bool same_origin(const char *a, const char *b)
 {
 	auto_free char *x = url_host(a), *y = url_host(b);

@@ -37,6 +37,11 @@ bool registry_is_insecure(const struct registry_settings *s, const char *host);
 char *url_host(const char *url);
 /* Scheme, host and port are the same: credentials may go there too. */
 bool same_origin(const char *a, const char *b);
+/*
+ * http or https, a host, and nothing that two parsers of URLs could see differently: no user, backslash, blank or control character. All else that
+ * a registry leads to is refused.
+ */
+bool url_plain(const char *url);
 /* Proxy for a URL by HTTP_PROXY, HTTPS_PROXY, NO_PROXY and the daemon's keys; malloc'ed, NULL: none. */
 char *proxy_for(const struct registry_settings *s, const char *url);
 

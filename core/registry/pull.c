@@ -68,10 +68,12 @@ static int get_manifest(const struct pull *v, const struct reference *ref, const
 	if (type && str_after(type, TYPE_SIGNED1)) {
 		if (schema1_payload(str_cstr(&a->body), a->body.len, &payload, err) < 0)
 			return -1;
-		sha256_digest(str_cstr(&payload), payload.len, digest);
-	} else {
-		sha256_digest(str_cstr(&a->body), a->body.len, digest);
+		/* What has the digest is what is read: the rest of such a reply is anybody's. */
+		str_free(&a->body);
+		a->body = payload;
+		payload = (struct str)STR_INIT;
 	}
+	sha256_digest(str_cstr(&a->body), a->body.len, digest);
 	if (*expected && !streq(expected, digest))
 		return error_set(err, ERR_INVALID, "manifest verification failed for digest %s",
 				 expected);

@@ -78,6 +78,9 @@ static int read_rows(const json *list, struct manifest *m, struct str *history, 
 			free(m->v[i].type);
 		else
 			m->v[kept++] = m->v[i];
+		/* owned once: manifest_free walks the whole list if a later row is refused */
+		if (empty || kept - 1 != i)
+			m->v[i].type = NULL;
 		if (i == n - 1)
 			*top = steal_ptr(&v1);
 	}

@@ -209,9 +209,14 @@ static int fetch_token(struct client *c, const struct asked *k, int cancel_fd, s
 	auto_json *j = NULL;
 	const char *text;
 	int64_t life;
-	int r = c->auth.identity_token ? ask_oauth(c, k, cancel_fd, &a, err)
-				       : ask_basic(c, k, cancel_fd, &a, err);
+	int r;
 
+	if (str_after(c->ep.url, "https://") && !str_after(k->realm, "https://"))
+		return error_set(err, ERR_SYSTEM,
+				 "token server %.200s is not encrypted, but its registry is",
+				 k->realm);
+	r = c->auth.identity_token ? ask_oauth(c, k, cancel_fd, &a, err)
+				   : ask_basic(c, k, cancel_fd, &a, err);
 	if (r < 0)
 		return -1;
 	if (a.r.status < 200 || a.r.status >= 300)

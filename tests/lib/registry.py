@@ -269,6 +269,24 @@ class Hostile(Handler):
             return self.reply(200, signed, kind, Docker_Content_Digest=digest(m))
         self.serve(self.good, what, name)
 
+    def two_faced(self, what, name):  # its "signed part" is the honest manifest, the document that carries it is another
+        evil = {'schemaVersion': 1, 'fsLayers': [{'blobSum': digest(self.big.layers[0])}],
+                'history': [{'v1Compatibility': json.dumps({'id': 'a', 'config': {'Cmd': ['/EVIL']}})}]}
+        head = b64(json.dumps({'formatLength': 0, 'formatTail': b64(self.good.manifest())}).encode())
+        evil['signatures'] = [{'protected': head}]
+        if what == 'manifests':
+            return self.reply(200, json.dumps(evil).encode(), 'application/vnd.docker.distribution.manifest.v1+prettyjws',
+                              Docker_Content_Digest=digest(self.good.manifest()))
+        self.serve(self.big if name in self.big.blobs else self.good, what, name)
+
+    def throwaway(self, what, name):  # rows that hold nothing before one that is damaged
+        empty = json.dumps({'id': 'a', 'throwaway': True})
+        m = json.dumps({'schemaVersion': 1, 'fsLayers': [{'blobSum': digest(b'')}] * 3,
+                        'history': [{'v1Compatibility': v} for v in ('{bad', empty, empty)]}).encode()
+        if what == 'manifests':
+            return self.reply(200, m, 'application/vnd.docker.distribution.manifest.v1+json', Docker_Content_Digest=digest(m))
+        self.serve(self.good, what, name)
+
     # -- blobs that come with trouble --
 
     def ranged(self, image, name, ranges):
@@ -339,9 +357,25 @@ class Hostile(Handler):
             return self.reply(401, b'{}', WWW_Authenticate='Basic realm="x"')
         self.redirected(what, name)
 
+    def asked_elsewhere(self, what, name):  # its blobs lie where a password is asked for
+        if not self.headers.get('Authorization'):
+            return self.reply(401, b'{}', WWW_Authenticate='Basic realm="x"')
+        if what == 'blobs':
+            return self.reply(307, Location='http://127.0.0.1:5011/ask')
+        self.serve(self.good, what, name)
+
+    def confused(self, what, name):  # whose URL is it?
+        if not self.headers.get('Authorization'):
+            return self.reply(401, b'{}', WWW_Authenticate='Basic realm="x"')
+        if what == 'blobs':
+            return self.reply(307, Location='http://127.0.0.1:5010\\@127.0.0.1:5011/x')
+        self.serve(self.good, what, name)
+
 
 class Elsewhere(Handler):
     def answer(self):
+        if self.path == '/ask':
+            return self.reply(401, b'{}', WWW_Authenticate='Bearer realm="http://127.0.0.1:5011/token"')
         b = Hostile.good.blobs.get(self.path[1:])
         self.reply(200 if b else 404, b or b'', 'application/octet-stream')
 

@@ -58,6 +58,19 @@ is "the other host was asked" 3 "$(wc -l <"$R/elsewhere/log")"
 unlike "without it" Basic "$(cat "$R/elsewhere/log")"
 docker rmi -f $(docker images -q) >/dev/null
 
+like "a blob that asks for a password elsewhere" 'unauthorized|401' "$(pull asked-elsewhere t -H "X-Registry-Auth: $(auth_header u p)")"
+like "a URL that two readers understand differently" 'refused URL' "$(pull confused t -H "X-Registry-Auth: $(auth_header u p)")"
+grep -q ' /ask ' "$R/elsewhere/log" && pass "the other host asked" || fail "the other host asked"
+unlike "and got no password" 'Basic|Bearer' "$(cat "$R/elsewhere/log")"
+nothing_kept "credentials"
+
+# ---- documents with two faces ---------------------------------------------------------------------------------------------------------------
+honest=$(curl -sI "http://$H/v2/two-faced/manifests/t" | tr -d '\r' | sed -n 's/^Docker-Content-Digest: //Ip')
+like "a digest of a part that is not read" '"errorDetail"' "$(pull two-faced "$honest")"
+like "an empty row before a damaged one" 'v1Compatibility' "$(pull throwaway)"
+nothing_kept "two faces"
+works "the daemon is still there" docker version
+
 # ---- what breaks on the way ----------------------------------------------------------------------------------------------------------------
 out=$(pull cut)
 like "a connection cut twice" 'Downloaded newer image' "$out"
