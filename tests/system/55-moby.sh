@@ -40,6 +40,10 @@ docker run --name ours --network none busybox sh -c 'echo from-ours >/kept; ln /
 docker commit ours committed:1 >/dev/null
 docker volume create ours-volume >/dev/null
 docker run --rm --network none -v ours-volume:/v busybox sh -c 'echo in-volume >/v/f'
+docker network create --subnet 10.240.0.0/24 --gateway 10.240.0.1 --aux-address x=10.240.0.2 --label l=ours -o com.docker.network.bridge.name=ts-ours ours-net >/dev/null
+docker network create ours-plain >/dev/null
+show() { docker network inspect -f '{{.Id}} {{.Name}} {{json .IPAM}} {{json .Options}} {{json .Labels}} {{.Created}}' "$@" | sed 's/ +0000 UTC//'; }
+nets=$(show ours-net ours-plain)
 ids=$(docker images -q --no-trunc | sort -u)
 names=$(docker images --format '{{.Repository}}:{{.Tag}}' | sort)
 saved=$(layers committed:1)
@@ -53,6 +57,11 @@ run_is "and what we committed" from-ours --network none committed:1 cat /kept
 run_is "with what it deleted" gone --network none committed:1 sh -c '[ -e /root ] || echo gone'
 is "our volume is there" ours-volume "$(docker volume ls -q --filter name=ours)"
 run_is "with its content" in-volume --network none -v ours-volume:/v busybox cat /v/f
+is "our networks are there" "$nets" "$(show ours-net ours-plain)"
+run_is "with their addresses" 10.240.0.3/24 --network ours-net busybox sh -c "ip -4 -o addr show eth0 | sed 's/.*inet //; s/ .*//'"
+docker network create --subnet 10.241.0.0/24 --internal --label l=theirs their-net >/dev/null
+docker network rm ours-plain >/dev/null
+theirs=$(show their-net)
 is "our container is there" "ours Exited" "$(docker ps -a --filter name=ours --format '{{.Names}} {{.Status}}' | cut -d' ' -f1,2)"
 is "with its changes" from-ours "$(docker cp ours:/kept - | tar -xO)"
 works "and runs again" docker start -a ours
@@ -76,11 +85,15 @@ run_is "and run them" from-moby --network none theirs:1 cat /kept
 run_is "with what was deleted" gone --network none theirs:1 sh -c '[ -e /tmp ] || echo gone'
 is "its labels" moby "$(docker inspect -f '{{.Config.Labels.by}}' theirs:1)"
 is "moby's volume" by-moby "$(docker run --rm --network none -v moby-volume:/v busybox cat /v/f)"
+is "moby's network" "$theirs" "$(show their-net)"
+run_is "with its addresses" 10.241.0.2/24 --network their-net busybox sh -c "ip -4 -o addr show eth0 | sed 's/.*inet //; s/ .*//'"
+is "what moby removed is gone" "bridge host none ours-net their-net" "$(docker network ls --format '{{.Name}}' | sort | xargs)"
 is "moby's container is there" "theirs Exited" "$(docker ps -a --filter name=theirs --format '{{.Names}} {{.Status}}' | cut -d' ' -f1,2)"
 works "and runs" docker start -a theirs
 like "the same program" done "$out"
 is "ours has been through both" from-ours "$(docker cp ours:/kept - | tar -xO)"
 docker rm -f ours theirs >/dev/null
+docker network rm ours-net their-net >/dev/null
 docker volume rm ours-volume moby-volume >/dev/null
 docker rmi -f theirs:1 committed:1 busybox >/dev/null
 is "all of it goes" "" "$(docker images -qa)"
