@@ -155,8 +155,7 @@ static int check_filters(const json *filters, struct error *err)
 			const char *v = values.v[i];
 
 			if (streq(name, "type") && !streq(v, "builtin") && !streq(v, "custom"))
-				return error_set(err, ERR_INVALID, "invalid filter: 'type'='%s'",
-						 v);
+				return error_set(err, ERR_SYSTEM, "invalid filter: 'type'='%s'", v);
 			if (streq(name, "dangling") && !streq(v, "true") && !streq(v, "1") &&
 			    !streq(v, "false") && !streq(v, "0"))
 				return error_set(err, ERR_INVALID,

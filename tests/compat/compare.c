@@ -12,6 +12,7 @@
 #include "lib/box.h"
 
 #define C "/v1.51/containers"
+#define N "/v1.51/networks"
 
 struct step {
 	const char *method, *uri, *body;
@@ -123,6 +124,110 @@ static const struct step steps[] = {
     {"GET", "/v1.51/networks/bridge", NULL, NULL},
     {"DELETE", "/v1.51/networks/bridge", NULL, NULL},
     {"DELETE", "/v1.51/networks/nope", NULL, NULL},
+    {"POST", N "/create", "{}", NULL},
+    {"POST", N "/create", "{\"Name\":\" \"}", NULL},
+    {"POST", N "/create", "x", "where JSON breaks is told in other words"},
+    {"POST", N "/create", "{\"Name\":\"host\"}", NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpn\",\"Driver\":\"nope\"}", NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpn\",\"Driver\":\"null\"}", NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpn\",\"IPAM\":{\"Driver\":\"nope\"}}", NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpn\",\"IPAM\":{\"Config\":[{\"Subnet\":\"bogus\"}]}}",
+     NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpn\",\"IPAM\":{\"Config\":[{\"Gateway\":\"10.9.0.1\"}]}}",
+     NULL},
+    {"POST", N "/create",
+     "{\"Name\":\"cmpn\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.9.0.3/24\"}]}}", NULL},
+    {"POST", N "/create",
+     "{\"Name\":\"cmpn\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.9.0.0/"
+     "24\",\"Gateway\":\"10.8.0.1\"}]}}",
+     NULL},
+    {"POST", N "/create",
+     "{\"Name\":\"cmpn\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.9.0.0/24\",\"IPRange\":\"10.8.0.0/"
+     "25\"}]}}",
+     NULL},
+    {"POST", N "/create",
+     "{\"Name\":\"cmpn\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.9.0.0/"
+     "24\",\"AuxiliaryAddresses\":{\"a\":\"10.8.0.3\"}}]}}",
+     NULL},
+    {"POST", N "/create",
+     "{\"Name\":\"cmpn\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.9.1.0/"
+     "24\",\"AuxiliaryAddresses\":{\"a\":\"10.9.1.1\"}}]}}",
+     NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpn\",\"EnableIPv4\":false}", NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpn\",\"Scope\":\"swarm\"}", NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpn\",\"Ingress\":true}", NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpn\",\"ConfigOnly\":true,\"Internal\":true}", NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpn\",\"ConfigFrom\":{\"Network\":\"nope\"}}", NULL},
+    {"POST", N "/create",
+     "{\"Name\":\"cmpn\",\"Options\":{\"com.docker.network.driver.mtu\":\"abc\"}}",
+     "the option is named in other words"},
+    {"POST", N "/create",
+     "{\"Name\":\"cmpn\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.243.0.0/"
+     "24\",\"IPRange\":\"10.243.0.128/"
+     "25\",\"Gateway\":\"10.243.0.9\",\"AuxiliaryAddresses\":{\"x\":\"10.243.0.5\"}}]},\"Labels\":{"
+     "\"a\":\"b\"},\"Options\":{\"foo\":\"bar\"},\"Attachable\":true}",
+     NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpn\"}", NULL},
+    {"POST", N "/create",
+     "{\"Name\":\"cmpo\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.243.0.0/16\"}]}}", NULL},
+    {"POST", N "/create", "{\"Name\":\"cmpo\",\"Internal\":true}", NULL},
+    {"GET", N "/cmpn", NULL, NULL},
+    {"GET", N "/cmpo", NULL, NULL},
+    {"GET", N "/cmp", NULL, NULL},
+    {"GET", N "/cmpn?scope=swarm", NULL, NULL},
+    {"GET", N "/cmpn?verbose=1", NULL, NULL},
+    {"GET", N "?filters=%7B%22name%22%3A%5B%22cmpn%22%5D%7D", NULL, NULL},
+    {"GET", N "?filters=%7B%22label%22%3A%5B%22a%3Db%22%5D%7D", NULL, NULL},
+    {"GET", N "?filters=%7B%22label%22%3A%5B%22a%3Dc%22%5D%7D", NULL, NULL},
+    {"GET", N "?filters=%7B%22type%22%3A%5B%22odd%22%5D%7D", NULL, NULL},
+    {"GET", N "?filters=%7B%22dangling%22%3A%5B%22perhaps%22%5D%7D", NULL, NULL},
+    {"GET", N "?filters=%7B%22nope%22%3A%5B%22a%22%5D%7D", NULL, NULL},
+    {"POST", C "/create?name=cmpx",
+     "{\"Image\":\"guest\",\"Cmd\":[\"/"
+     "guest\",\"pause\"],\"HostConfig\":{\"NetworkMode\":\"cmpn\"},\"NetworkingConfig\":{"
+     "\"EndpointsConfig\":{\"cmpn\":{\"Aliases\":[\"al\"],\"IPAMConfig\":{\"IPv4Address\":\"10.243."
+     "0.77\"}}}}}",
+     NULL},
+    {"POST", C "/create?name=cmpy",
+     "{\"Image\":\"guest\",\"Cmd\":[\"/"
+     "guest\",\"pause\"],\"NetworkingConfig\":{\"EndpointsConfig\":{\"bridge\":{\"IPAMConfig\":{"
+     "\"IPv4Address\":\"172.17.0.9\"}}}}}",
+     NULL},
+    {"POST", C "/create?name=cmpy",
+     "{\"Image\":\"guest\",\"Cmd\":[\"/"
+     "guest\",\"pause\"],\"HostConfig\":{\"NetworkMode\":\"cmpo\"},\"NetworkingConfig\":{"
+     "\"EndpointsConfig\":{\"cmpo\":{\"IPAMConfig\":{\"IPv4Address\":\"172.31.0.9\"}}}}}",
+     NULL},
+    {"GET", C "/cmpx/json", NULL, "paths and ids"},
+    {"POST", C "/cmpx/start", NULL, NULL},
+    {"GET", N "/cmpn", NULL, NULL},
+    {"POST", N "/nope/connect", "{\"Container\":\"cmpx\"}", NULL},
+    {"POST", N "/cmpo/connect", "{\"Container\":\"nope\"}", NULL},
+    {"POST", N "/cmpo/connect", "{}", NULL},
+    {"POST", N "/host/connect", "{\"Container\":\"cmpx\"}", NULL},
+    {"POST", N "/none/connect", "{\"Container\":\"cmpx\"}", NULL},
+    {"POST", N "/cmpn/connect", "{\"Container\":\"cmpx\"}", NULL},
+    {"POST", N "/cmpo/connect",
+     "{\"Container\":\"cmpx\",\"EndpointConfig\":{\"IPAMConfig\":{\"IPv4Address\":\"172.31.0.9\"}}"
+     "}",
+     NULL},
+    {"POST", N "/bridge/connect",
+     "{\"Container\":\"cmpx\",\"EndpointConfig\":{\"Aliases\":[\"x\"]}}", NULL},
+    {"POST", N "/cmpo/disconnect", "{\"Container\":\"cmpx\"}", "the container's id"},
+    {"POST", N "/cmpo/connect", "{\"Container\":\"cmpx\",\"EndpointConfig\":{\"Aliases\":[\"x\"]}}",
+     NULL},
+    {"GET", C "/cmpx/json", NULL, "paths and ids"},
+    {"DELETE", N "/cmpo", NULL, "the ids of endpoints"},
+    {"POST", N "/cmpo/disconnect", "{\"Container\":\"cmpx\"}", NULL},
+    {"POST", N "/cmpo/disconnect", "{\"Container\":\"nope\"}", NULL},
+    {"DELETE", N "/cmpo", NULL, NULL},
+    {"POST", C "/cmpx/kill", NULL, NULL},
+    {"DELETE", C "/cmpx?force=1", NULL, NULL},
+    {"POST", N "/prune?filters=%7B%22nope%22%3A%5B%22a%22%5D%7D", NULL, NULL},
+    {"POST", N "/prune?filters=%7B%22until%22%3A%5B%22x%22%5D%7D", NULL, NULL},
+    {"POST", N "/prune?filters=%7B%22label%22%3A%5B%22nobody-has-this%22%5D%7D", NULL, NULL},
+    {"DELETE", N "/cmpn", NULL, NULL},
+    {"DELETE", N "/cmpn", NULL, NULL},
     {"GET", "/v1.51/events?since=20&until=10", NULL, NULL},
     {"GET", "/v1.51/events?since=x", NULL, NULL},
     {"GET", "/v1.51/events?filters=x", NULL, NULL},

@@ -40,6 +40,12 @@ static const char *const own[] = {
     "container.exit.seen",
     "container.exit.drained",
     "network.disconnect.left",
+    "network.create.made",
+    "network.store.put",
+    "network.store.deleted",
+    "bolt.commit.written",
+    "bolt.commit.done",
+    "container.connect.saved",
     "container.exit.released",
     "container.exit.saved",
     "container.remove.begin",
@@ -92,6 +98,8 @@ static const char *const children[] = {
 	",\"ExposedPorts\":{\"80/tcp\":{}},\"HostConfig\":" \
 	"{\"PortBindings\":{\"80/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"18080\"}]}}"
 
+#define NETWORKS "/v1.51/networks"
+
 static void run_exec(const char *id)
 {
 	struct error err = ERROR_INIT;
@@ -111,6 +119,12 @@ static void live(void)
 	make_container("crash", "\"pause\"", PUBLISH);
 	status_of("POST", "/v1.51/containers/crash/start", NULL);
 	run_exec("crash");
+	status_of("POST", NETWORKS "/create",
+		  "{\"Name\":\"crashnet\",\"IPAM\":{\"Config\":[{\"Subnet\":\"10.244.0.0/24\"}]},"
+		  "\"Options\":{\"com.docker.network.bridge.name\":\"crashbr\"}}");
+	status_of("POST", NETWORKS "/crashnet/connect", "{\"Container\":\"crash\"}");
+	status_of("POST", NETWORKS "/crashnet/disconnect", "{\"Container\":\"crash\"}");
+	status_of("DELETE", NETWORKS "/crashnet", NULL);
 	status_of("GET", "/v1.51/containers/crash/logs?stdout=1", NULL);
 	status_of("POST", "/v1.51/containers/crash/stop?t=1", NULL);
 	status_of("POST", "/v1.51/containers/crash/start", NULL);
@@ -145,6 +159,24 @@ static bool remove_all(const char *point)
 			good = false;
 		}
 	}
+	return good;
+}
+
+static bool remove_networks(const char *point)
+{
+	struct error err = ERROR_INIT;
+	auto_reply r = {0};
+	auto_json *j = NULL;
+	bool good = true;
+
+	request("GET", NETWORKS "?filters=%7B%22type%22%3A%5B%22custom%22%5D%7D", NULL, &r);
+	j = json_parse(str_cstr(&r.body), r.body.len, &err);
+	for (json *n = json_first(j); n; n = json_next(n))
+		if (status_of("DELETE", fmt(NETWORKS "/%s", json_get_str(n, "Id", "")), NULL) !=
+		    204) {
+			note("%s: network %s can't be removed", point, json_get_str(n, "Name", ""));
+			good = false;
+		}
 	return good;
 }
 
@@ -247,11 +279,16 @@ static int leaks(const char *point)
 	n += lines_of(point, "rule", rules, "18080", "");
 	if (rules)
 		pclose(rules);
+	rules = popen("iptables-save 2>/dev/null", "re");
+	n += lines_of(point, "rule", rules, "10.244.0.", "");
+	if (rules)
+		pclose(rules);
 	for (struct if_nameindex *i = all; i && i->if_index; i++)
-		if (str_after(i->if_name, "veth"))
+		if (str_after(i->if_name, "veth") || streq(i->if_name, "crashbr"))
 			n += leak(point, "link", i->if_name);
 	if_freenameindex(all);
 	n += processes(point) + cgroups(point);
+	n += entries(point, "unfinished network", fmt("%s/exec/network/unfinished", box_dir), 1);
 	n += entries(point, "container", fmt("%s/data/containers", box_dir), 64);
 	n += entries(point, "run directory", fmt("%s/exec/containers", box_dir), 64);
 	n += entries(point, "recorded mount", fmt("%s/exec/mounts", box_dir), 1);
@@ -277,7 +314,7 @@ static void one(const char *point, bool must_die, bool live_restore)
 	pid = daemon_start(live_restore, NULL);
 	good = pid > 0 && (!must_die || died);
 	if (pid > 0) {
-		good &= remove_all(point);
+		good &= remove_all(point) & remove_networks(point);
 		good &= lives_again(point);
 		status = daemon_end(pid, SIGTERM);
 		good &= status == 0;
