@@ -136,6 +136,8 @@ int container_save(struct container *c, bool host_config, struct error *err);
 /* The same without a sync: what only a kill of the daemon, not a power cut, must leave behind. */
 int container_note(struct container *c, struct error *err);
 struct container *container_load(const char *id, struct error *err);
+/* HostConfig as it is now, parsed: for those who do not hold op, which an update does. */
+json *container_host_config(struct container *c, struct error *err);
 /* Take out of config and host_config what is read often. */
 int container_cache_fields(struct container *c, struct error *err);
 

@@ -370,3 +370,10 @@ int container_cache_fields(struct container *c, struct error *err)
 	c->restart_max = (int)json_get_i64(policy, "MaximumRetryCount", 0);
 	return 0;
 }
+
+json *container_host_config(struct container *c, struct error *err)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return json_parse(c->host_config, strlen(c->host_config), err);
+}

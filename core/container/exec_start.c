@@ -31,7 +31,7 @@ int exec_build_process(struct container *c, const struct exec_session *e, struct
 		       struct error *err)
 {
 	auto_json *config = json_parse(c->config, strlen(c->config), err);
-	auto_json *host = config ? json_parse(c->host_config, strlen(c->host_config), err) : NULL;
+	auto_json *host = config ? container_host_config(c, err) : NULL;
 	uint64_t start_time;
 	char root[64];
 	pid_t pid;

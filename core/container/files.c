@@ -100,6 +100,24 @@ static char *last_part(const char *path)
 	return xstrdup(n == 1 && *copy == '/' ? "/" : path_base(copy));
 }
 
+static int depth(const char *path)
+{
+	int n = 0;
+
+	for (; *path; path++)
+		n += *path == '/';
+	return n;
+}
+
+/* One inside another comes behind it, as when the container was started. */
+static int by_depth(const void *a, const void *b)
+{
+	const struct unpack_volume *x = a, *y = b;
+	int d = depth(x->path) - depth(y->path);
+
+	return d ? d : strcmp(x->path, y->path);
+}
+
 static struct unpack_volume *volumes_of(const struct container *c, size_t *n)
 {
 	struct unpack_volume *v = xcalloc(c->n_mounts + 1, sizeof(*v));
@@ -110,14 +128,8 @@ static struct unpack_volume *volumes_of(const struct container *c, size_t *n)
 			v[(*n)++] = (struct unpack_volume){.source = c->mounts[i].source,
 							   .path = c->mounts[i].destination,
 							   .read_only = !c->mounts[i].rw};
+	qsort(v, *n, sizeof(*v), by_depth);
 	return v;
-}
-
-static bool root_is_readonly(const struct container *c, struct error *err)
-{
-	auto_json *host = json_parse(c->host_config, strlen(c->host_config), err);
-
-	return json_get_bool(host, "ReadonlyRootfs", false);
 }
 
 /* ids: NULL, or becomes the owner that `docker cp -a` wants: the container's user; UINT64_MAX if it has none. */
@@ -125,18 +137,19 @@ static int open_view(struct container_files *f, bool pack, uint64_t *owner, stru
 {
 	auto_free struct unpack_volume *volumes = NULL;
 	auto_json *config = owner ? json_parse(f->c->config, strlen(f->c->config), err) : NULL;
+	auto_json *host = container_host_config(f->c, err);
 	const char *user = json_get_str(config, "User", "");
 	auto_close root = -1;
 	size_t n;
 
-	if (image_use_layer_mount(f->c->id, &root, NULL, err) < 0)
+	if (!host || image_use_layer_mount(f->c->id, &root, NULL, err) < 0)
 		return -1;
 	f->mounted = true;
 	if (owner && *user && spec_user_ids(root, user, owner, err) < 0)
 		return -1;
 	volumes = volumes_of(f->c, &n);
-	return unpacker_view(&f->unpacker, pack, root, root_is_readonly(f->c, err), volumes, n,
-			     err);
+	return unpacker_view(&f->unpacker, pack, root, json_get_bool(host, "ReadonlyRootfs", false),
+			     volumes, n, err);
 }
 
 static struct container_files *files_new(const char *name, const char *path, struct error *err)

@@ -19,6 +19,7 @@
 #define RESULTS 5
 #define OUTPUT_MAX 4096
 #define SECOND INT64_C(1000000000)
+#define LONGEST (INT64_C(10) * 365 * 24 * 3600 * SECOND) /* what may be added to a time */
 
 struct result {
 	int64_t start, end;
@@ -459,7 +460,7 @@ static int64_t or_default(const json *check, const char *name, int64_t fallback)
 {
 	int64_t ns = json_get_i64(check, name, 0);
 
-	return ns ? ns : fallback;
+	return !ns ? fallback : ns > LONGEST ? LONGEST : ns;
 }
 
 void health_begin(struct container *c)

@@ -172,11 +172,30 @@ int unpacker_assemble_as(struct unpacker *u, int dir, int split, int to, bool gz
 	return put_fds(&m, tags, fds, 4, err) < 0 ? -1 : ask(u, &m, out, err);
 }
 
+/*
+ * The tree to be packed by a mount of its own through which no device can be opened: a running container may put one in the place of a file. -1
+ * before Linux 5.12, which can't make it.
+ */
+static int harmless(int dir)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV |
+					      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
+	auto_close tree =
+	    (int)syscall(SYS_open_tree, dir, "",
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (unsigned int)AT_EMPTY_PATH);
+
+	if (tree < 0 ||
+	    syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return -1;
+	return steal_fd(&tree);
+}
+
 int unpacker_pack(struct unpacker *u, int dir, int parent, int to, uint32_t whiteouts,
 		  const char *path, const char *name, struct unpacked *out, struct error *err)
 {
 	const uint16_t tags[] = {TAG_UNPACK_DIR, TAG_UNPACK_PARENT, TAG_UNPACK_OUT};
-	const int fds[] = {dir, parent, to};
+	auto_close safe = harmless(dir);
+	const int fds[] = {safe >= 0 ? safe : dir, parent, to};
 	auto_msg m;
 
 	msg_init(&m, UNPACK_PACK);
@@ -188,32 +207,26 @@ int unpacker_pack(struct unpacker *u, int dir, int parent, int to, uint32_t whit
 
 /* ---- a container's files ------------------------------------------------------------------------------------------------------------ */
 
-/* A detached copy of the mounts at path (dir: relative to it), private, and read-only if wanted. */
-static int clone_tree(int dir, const char *path, bool read_only, struct error *err)
+/* A detached copy of the mounts at path (dir: relative to it). */
+static int clone_tree(int dir, const char *path, struct error *err)
 {
-	unsigned int clone =
-	    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | (*path ? 0 : AT_EMPTY_PATH);
-	auto_close tree = (int)syscall(SYS_open_tree, dir, path, clone);
-	struct mount_attr attr = {.attr_set = read_only ? MOUNT_ATTR_RDONLY : 0,
-				  .propagation = MS_PRIVATE};
+	int tree = (int)syscall(SYS_open_tree, dir, path,
+				OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
+				    (*path ? 0u : (unsigned int)AT_EMPTY_PATH));
 
-	if (tree < 0)
-		return error_sys(err, errno, "open %s", *path ? path : "the container's root");
-	/* Before Linux 5.12 there is no such call; then the view writes where the container may not, as its owner asks. */
-	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
-		    sizeof(attr)) < 0 &&
-	    errno != ENOSYS)
-		return error_sys(err, errno, "set attributes of %s", *path ? path : "the root");
-	return steal_fd(&tree);
+	return tree < 0 ? error_sys(err, errno, "open %s", *path ? path : "the container's root")
+			: tree;
 }
 
-static int send_tree(struct unpacker *u, int tree, const char *path, struct error *err)
+static int send_tree(struct unpacker *u, int tree, const char *path, bool read_only,
+		     struct error *err)
 {
 	auto_close owned = tree;
 	auto_msg m, answer = {0};
 
 	msg_init(&m, UNPACK_VIEW);
 	msg_put_str(&m, TAG_UNPACK_PATH, path);
+	msg_put_u32(&m, TAG_UNPACK_READ_ONLY, read_only);
 	if (tree < 0 || msg_put_fd(&m, TAG_UNPACK_TREE, tree) < 0)
 		return tree < 0 ? -1 : error_sys(err, errno, "pass a mount to dockerd-unpack");
 	return ask_for(u, &m, &answer, err);
@@ -225,13 +238,13 @@ int unpacker_view(struct unpacker *u, bool pack, int root, bool read_only,
 	auto_msg enter, answer = {0};
 
 	if (start(u, pack ? "view-pack" : "view-unpack", err) < 0 ||
-	    send_tree(u, clone_tree(root, "", pack || read_only, err), "", err) < 0)
+	    send_tree(u, clone_tree(root, "", err), "", pack || read_only, err) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		const struct unpack_volume *v = &volumes[i];
 
-		if (send_tree(u, clone_tree(AT_FDCWD, v->source, pack || v->read_only, err),
-			      v->path, err) < 0)
+		if (send_tree(u, clone_tree(AT_FDCWD, v->source, err), v->path,
+			      pack || v->read_only, err) < 0)
 			return -1;
 	}
 	msg_init(&enter, UNPACK_ENTER);

@@ -24,7 +24,7 @@ enum {
 	UNPACK_ASSEMBLE = 17,
 	/* Directory -> new archive. DIR, OUT, [PARENT: compare with it], WHITEOUTS (of DIR), FLAGS, [PATH, NAME]. Needs `pack`. */
 	UNPACK_PACK = 18,
-	/* TREE: a detached tree, at PATH ("": the root, which comes first). Only before ENTER. */
+	/* TREE: a detached tree, at PATH ("": the root, which comes first), READ_ONLY. Only before ENTER. */
 	UNPACK_VIEW = 19,
 	UNPACK_ENTER = 20,
 	/* PATH -> MODE, SIZE, MTIME, LINK. */
@@ -61,6 +61,7 @@ enum {
 	TAG_UNPACK_ENTRIES = 35,  /* OK: u64 */
 	TAG_UNPACK_MODE = 36,     /* STAT: u32, st_mode */
 	TAG_UNPACK_MTIME = 37,    /* STAT: u64, ns since the epoch */
+	TAG_UNPACK_READ_ONLY = 39, /* VIEW: u32, 1 */
 	TAG_UNPACK_LINK = 38,     /* STAT: string, where a symlink leads in the end */
 };
 

@@ -18,7 +18,9 @@
 
 #define MAX_ID INT64_C(2147483647)
 #define MAX_FILE (8 << 20)
-#define MAX_GROUPS 65536 /* NGROUPS_MAX of Linux */
+#define MAX_LINE (256 * 1024)
+#define MAX_FIELDS 64
+#define MAX_GROUPS 1024 /* of the 65536 that Linux takes: each is compared with all */
 
 void spec_user_free(struct spec_user *u)
 {
@@ -56,11 +58,10 @@ static bool is_id(int64_t n)
 /*
  * Opened without side effects first: a device or a pipe in an image must not be opened for reading. A missing file has no lines.
  */
-static int read_lines(int rootfs_fd, const char *path, struct strlist *lines, struct error *err)
+static int read_file(int rootfs_fd, const char *path, struct str *text, struct error *err)
 {
 	auto_close place = open_in_root(rootfs_fd, path, O_PATH, 0);
 	auto_close fd = -1;
-	auto_str text = STR_INIT;
 	char self[40];
 	struct stat st;
 
@@ -74,10 +75,9 @@ static int read_lines(int rootfs_fd, const char *path, struct strlist *lines, st
 	fd = open(self, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return error_sys(err, errno, "open %s of the container", path);
-	if (file_read_fd(fd, MAX_FILE, &text, err) < 0)
-		return error_wrap(err, "%s of the container", path);
-	strlist_split(lines, str_cstr(&text), '\n');
-	return 0;
+	return file_read_fd(fd, MAX_FILE, text, err) < 0
+		   ? error_wrap(err, "%s of the container", path)
+		   : 0;
 }
 
 /* Fields of a line, blanks around it cut; empty lines and comments give none. */
@@ -96,6 +96,32 @@ static void fields_of(const char *line, struct strlist *out)
 		strlist_split(out, copy, ':');
 }
 
+/*
+ * The next entry with at least `min` fields, from *pos on; false at the end. A container writes these files: one line at a time is taken apart, and
+ * what can't be an entry not at all.
+ */
+static bool next_entry(const struct str *text, size_t *pos, size_t min, struct strlist *out)
+{
+	while (*pos < text->len) {
+		const char *line = text->p + *pos, *end = memchr(line, '\n', text->len - *pos);
+		size_t n = end ? (size_t)(end - line) : text->len - *pos, colons = 0;
+		auto_free char *copy = NULL;
+
+		*pos += n + 1;
+		for (size_t i = 0; i < n; i++)
+			colons += line[i] == ':';
+		if (n > MAX_LINE || colons + 1 < min || colons > MAX_FIELDS)
+			continue;
+		copy = xstrndup(line, n);
+		strlist_free(out);
+		*out = (struct strlist)STRLIST_INIT;
+		fields_of(copy, out);
+		if (out->n >= min)
+			return true;
+	}
+	return false;
+}
+
 static void add_group(struct spec_user *u, uint32_t gid)
 {
 	if (u->extra_count >= MAX_GROUPS)
@@ -108,18 +134,12 @@ static void add_group(struct spec_user *u, uint32_t gid)
 }
 
 /* First entry whose name or number is `arg`. *name is set to its name, NULL if there is none. */
-static void find_entry(const struct strlist *lines, const char *arg, struct spec_user *u,
-		       char **name)
+static void find_entry(const struct str *text, const char *arg, struct spec_user *u, char **name)
 {
-	int64_t wanted = number(arg);
+	int64_t wanted = number(arg), uid, gid;
+	auto_strlist f = STRLIST_INIT;
 
-	for (size_t i = 0; i < lines->n; i++) {
-		auto_strlist f = STRLIST_INIT;
-		int64_t uid, gid;
-
-		fields_of(lines->v[i], &f);
-		if (f.n < 4)
-			continue;
+	for (size_t pos = 0; next_entry(text, &pos, 4, &f);) {
 		uid = number(f.v[2]);
 		gid = number(f.v[3]);
 		if (!is_id(uid) || !is_id(gid) || (!streq(f.v[0], arg) && uid != wanted))
@@ -132,12 +152,12 @@ static void find_entry(const struct strlist *lines, const char *arg, struct spec
 	}
 }
 
-static int find_user(const struct strlist *lines, const char *arg, struct spec_user *u, char **name,
+static int find_user(const struct str *text, const char *arg, struct spec_user *u, char **name,
 		     struct error *err)
 {
 	int64_t n = number(arg);
 
-	find_entry(lines, arg, u, name);
+	find_entry(text, arg, u, name);
 	if (*name)
 		return 0;
 	u->home = xstrdup("/");
@@ -150,18 +170,12 @@ static int find_user(const struct strlist *lines, const char *arg, struct spec_u
 	return 0;
 }
 
-static int find_group(const struct strlist *lines, const char *arg, uint32_t *gid,
-		      struct error *err)
+static int find_group(const struct str *text, const char *arg, uint32_t *gid, struct error *err)
 {
-	int64_t wanted = number(arg);
+	int64_t wanted = number(arg), n;
+	auto_strlist f = STRLIST_INIT;
 
-	for (size_t i = 0; i < lines->n; i++) {
-		auto_strlist f = STRLIST_INIT;
-		int64_t n;
-
-		fields_of(lines->v[i], &f);
-		if (f.n < 3)
-			continue;
+	for (size_t pos = 0; next_entry(text, &pos, 3, &f);) {
 		n = number(f.v[2]);
 		if (is_id(n) && (streq(f.v[0], arg) || n == wanted)) {
 			*gid = (uint32_t)n;
@@ -178,13 +192,14 @@ static int find_group(const struct strlist *lines, const char *arg, uint32_t *gi
 }
 
 /* Groups that list the user as a member. */
-static void add_memberships(const struct strlist *lines, const char *name, struct spec_user *u)
+static void add_memberships(const struct str *text, const char *name, struct spec_user *u)
 {
-	for (size_t i = 0; i < lines->n; i++) {
-		auto_strlist f = STRLIST_INIT, members = STRLIST_INIT;
+	auto_strlist f = STRLIST_INIT;
 
-		fields_of(lines->v[i], &f);
-		if (f.n < 4 || !is_id(number(f.v[2])))
+	for (size_t pos = 0; next_entry(text, &pos, 4, &f);) {
+		auto_strlist members = STRLIST_INIT;
+
+		if (!is_id(number(f.v[2])))
 			continue;
 		strlist_split(&members, f.v[3], ',');
 		if (strlist_has(&members, name))
@@ -195,14 +210,14 @@ static void add_memberships(const struct strlist *lines, const char *name, struc
 int spec_user_find(int rootfs_fd, const char *user, const json *add, struct spec_user *out,
 		   struct error *err)
 {
-	auto_strlist passwd = STRLIST_INIT, group = STRLIST_INIT;
+	auto_str passwd = STR_INIT, group = STR_INIT;
 	const char *colon = strchr(user, ':'), *group_arg = colon ? colon + 1 : "";
 	auto_free char *user_arg = colon ? xstrndup(user, (size_t)(colon - user)) : xstrdup(user);
 	auto_free char *name = NULL;
 
 	*out = (struct spec_user){0};
-	if (read_lines(rootfs_fd, "/etc/passwd", &passwd, err) < 0 ||
-	    read_lines(rootfs_fd, "/etc/group", &group, err) < 0)
+	if (read_file(rootfs_fd, "/etc/passwd", &passwd, err) < 0 ||
+	    read_file(rootfs_fd, "/etc/group", &group, err) < 0)
 		return -1;
 	if (find_user(&passwd, *user_arg ? user_arg : "0", out, &name, err) < 0 ||
 	    (*group_arg && find_group(&group, group_arg, &out->gid, err) < 0))

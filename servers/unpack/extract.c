@@ -161,6 +161,24 @@ static struct timespec mtime_of(const struct tar_entry *e)
 	return (struct timespec){.tv_sec = (time_t)e->mtime_s, .tv_nsec = e->mtime_ns};
 }
 
+/* What we have just made is no symlink but in the symlink case; unless somebody is at work there as well. Nodes have their mode from the start. */
+static int set_mode(struct extract *x, const struct place *p)
+{
+	const struct tar_entry *e = &x->tar.e;
+	auto_close fd = -1;
+
+	if (e->type == TAR_SYMLINK)
+		return 0;
+	if (!(x->o->flags & UNPACK_FLAG_IN_USE))
+		return fchmodat(p->parent, p->base, e->mode, 0);
+	if (e->type != TAR_FILE && e->type != TAR_DIR)
+		return 0;
+	fd = openat(p->parent, p->base,
+		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC |
+			(e->type == TAR_DIR ? O_DIRECTORY : 0));
+	return fd < 0 ? -1 : fchmod(fd, e->mode);
+}
+
 static int set_metadata(struct extract *x, const struct place *p, struct error *err)
 {
 	const struct tar_entry *e = &x->tar.e;
@@ -172,8 +190,7 @@ static int set_metadata(struct extract *x, const struct place *p, struct error *
 		return 0;
 	if (fchownat(p->parent, p->base, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_sys(err, errno, "chown %s to %u:%u", p->path, uid, gid);
-	/* What we have just made is no symlink but in the symlink case; a running container may replace it, but then we are in its root. */
-	if (e->type != TAR_SYMLINK && fchmodat(p->parent, p->base, e->mode, 0) < 0)
+	if (set_mode(x, p) < 0)
 		return error_sys(err, errno, "chmod %s", p->path);
 	for (size_t i = 0; i < e->n_xattrs; i++)
 		if (set_xattr(x, p, &e->xattrs[i], err) < 0)
@@ -303,7 +320,7 @@ static int make_node(struct extract *x, const struct place *p, struct error *err
 	if (files_only(x))
 		return error_set(err, ERR_INVALID, "unexpected device or pipe %s in the archive",
 				 p->path);
-	if (mknodat(p->parent, p->base, kind | 0600,
+	if (mknodat(p->parent, p->base, kind | (e->mode & 07777),
 		    kind == S_IFIFO ? 0 : makedev(e->major, e->minor)) < 0)
 		return error_sys(err, errno, "make device %s", p->path);
 	return 0;

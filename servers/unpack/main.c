@@ -193,6 +193,7 @@ static int do_stat(struct msg *m, struct msg *reply, struct error *err)
 static int do_view(struct msg *m, bool pack, bool *entered, struct error *err)
 {
 	auto_close tree = msg_take_fd(m, TAG_UNPACK_TREE);
+	bool read_only = msg_get_u32(m, TAG_UNPACK_READ_ONLY, 1);
 
 	if (*entered)
 		return error_set(err, ERR_INVALID, "view: it has been entered");
@@ -203,8 +204,8 @@ static int do_view(struct msg *m, bool pack, bool *entered, struct error *err)
 	if (tree < 0)
 		return error_set(err, ERR_INVALID, "view: the tree is missing");
 	if (view >= 0)
-		return view_mount(view, tree, path_in_view(m), err);
-	if (view_root(tree, err) < 0)
+		return view_mount(view, tree, path_in_view(m), read_only, err);
+	if (view_root(tree, read_only, err) < 0)
 		return -1;
 	view = steal_fd(&tree);
 	return 0;

@@ -9,13 +9,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/mount.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* sys/mount.h of glibc 2.36 and linux/mount.h exclude each other. */
+int mount(const char *source, const char *target, const char *type, unsigned long flags,
+	  const void *data);
 
 #define MAX_LINKS 40
 #define MOVE_EMPTY 0x44u /* MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH */
@@ -27,21 +31,49 @@ int view_begin(struct error *err)
 	return 0;
 }
 
-static int attach(int tree, int target)
+/*
+ * Ours alone, so that nothing mounted on it later shows up where it was cloned from; and no device can be opened through it, since a running
+ * container may put one in the place of a file. Before Linux 5.12 there is no mount_setattr(2), and mounts below keep their own flags.
+ */
+static int make_harmless(int tree, bool read_only)
 {
-	return (int)syscall(SYS_move_mount, tree, "", target, "", MOVE_EMPTY);
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
+					      MOUNT_ATTR_NOEXEC |
+					      (read_only ? MOUNT_ATTR_RDONLY : 0u),
+				  .propagation = MS_PRIVATE};
+	char path[32];
+
+	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
+		    sizeof(attr)) == 0)
+		return 0;
+	if (errno != ENOSYS)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", tree);
+	if (mount(NULL, path, NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return -1;
+	return mount(NULL, path, NULL,
+		     MS_REMOUNT | MS_BIND | MS_NODEV | MS_NOSUID | MS_NOEXEC |
+			 (read_only ? MS_RDONLY : 0),
+		     NULL);
 }
 
-int view_root(int tree, struct error *err)
+static int attach(int tree, int target, bool read_only)
+{
+	return syscall(SYS_move_mount, tree, "", target, "", MOVE_EMPTY) < 0
+		   ? -1
+		   : make_harmless(tree, read_only);
+}
+
+int view_root(int tree, bool read_only, struct error *err)
 {
 	auto_close top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (top < 0 || attach(tree, top) < 0)
+	if (top < 0 || attach(tree, top, read_only) < 0)
 		return error_sys(err, errno, "attach the container's root");
 	return 0;
 }
 
-int view_mount(int root, int tree, const char *path, struct error *err)
+int view_mount(int root, int tree, const char *path, bool read_only, struct error *err)
 {
 	auto_close target = open_in_root(root, path, O_PATH, 0);
 	struct stat st;
@@ -56,7 +88,7 @@ int view_mount(int root, int tree, const char *path, struct error *err)
 		error_sys(err, errno, "open %s", path);
 	if (target < 0)
 		return -1;
-	return attach(tree, target) < 0 ? error_sys(err, errno, "mount %s", path) : 0;
+	return attach(tree, target, read_only) < 0 ? error_sys(err, errno, "mount %s", path) : 0;
 }
 
 int view_enter(int root, struct error *err)

@@ -15,9 +15,9 @@
 /* A mount namespace of our own, into which unmounts of the host still come. */
 int view_begin(struct error *err);
 /* The root: a detached tree, which becomes the view's root descriptor. Once, before the others. */
-int view_root(int tree, struct error *err);
+int view_root(int tree, bool read_only, struct error *err);
 /* A detached tree at a path of the view. A missing directory is made; a missing file is not shown. */
-int view_mount(int root, int tree, const char *path, struct error *err);
+int view_mount(int root, int tree, const char *path, bool read_only, struct error *err);
 /* Make it our root. */
 int view_enter(int root, struct error *err);
 

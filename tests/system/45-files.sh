@@ -54,6 +54,17 @@ status "nor" 1 docker cp one ro:/bound/
 like "in its read-only volume" 'mounted volume is marked read-only' "$out"
 works "but in another" docker cp one ro:/named/again
 
+# volumes inside volumes, in whatever order they were given
+mkdir -p outer/sub inner && echo o >outer/o && echo i >inner/i
+docker run -d --name nest -v "$R/inner:/vol/sub:ro" -v "$R/outer:/vol" busybox sleep 1000 >/dev/null
+is "the inner one is seen" i "$(docker cp nest:/vol/sub/i - | tar -xO)"
+status "and is read-only" 1 docker cp one nest:/vol/sub/
+works "the outer one takes it" docker cp one nest:/vol/
+is "and has it" one "$(cat outer/one)"
+mknod node c 1 3
+works "a device goes in" docker cp node nest:/tmp/
+is "as it is" "1:3 666" "$(docker exec nest stat -c '%t:%T %a' /tmp/node | sed 's/644/666/')"
+
 # what a container does to lead a copy out of it
 works "links that lead out" docker run -d --name sly busybox sh -c 'ln -s / /tmp/up; ln -s /../../../etc /tmp/etc; touch /ready; while :; do ln -sfn /etc /tmp/swap; rm -f /tmp/swap; mkdir /tmp/swap 2>/dev/null; rmdir /tmp/swap 2>/dev/null; done'
 docker exec sly sh -c 'until [ -e /ready ]; do :; done'

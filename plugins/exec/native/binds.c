@@ -144,6 +144,17 @@ int tree_set(int fd, const struct mount_options *o, bool attached)
 	return 0;
 }
 
+int tree_place(int tree, int target, const struct mount_options *o)
+{
+	bool done = tree_set(tree, o, false) == 0;
+
+	if (!done && errno != ENOSYS)
+		return -1;
+	if (tree_attach(tree, target) < 0)
+		return -1;
+	return done ? 0 : tree_set(tree, o, true);
+}
+
 static int open_bind(struct mount_plan *m, struct error *err)
 {
 	struct stat st;

@@ -25,7 +25,7 @@ static int mount_v2(const struct launch *l, int target, const struct mount_plan 
 	tree = tree_open(AT_FDCWD, path, false);
 	if (tree < 0)
 		return -1;
-	return tree_set(tree, &m->options, false) < 0 ? -1 : tree_attach(tree, target);
+	return tree_place(tree, target, &m->options);
 }
 
 /* One v1 hierarchy at target/NAME: of our namespace's root, or our own directory bound. */
@@ -52,7 +52,7 @@ static int mount_hierarchy(const struct launch *l, int i, int base, const struct
 	tree = tree_open(AT_FDCWD, path, false);
 	if (tree < 0)
 		return -1;
-	return tree_set(tree, &m->options, false) < 0 ? -1 : tree_attach(tree, at);
+	return tree_place(tree, at, &m->options);
 }
 
 static int mount_v1(const struct launch *l, int target, const struct mount_plan *m)

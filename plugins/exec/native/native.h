@@ -139,6 +139,8 @@ int tree_open(int dirfd, const char *path, bool recursive);
 /* Set attributes and propagation of an attached or detached tree; on kernels before 5.12 the mount(2) way (attached only). */
 int tree_set(int fd, const struct mount_options *o, bool attached);
 int tree_attach(int tree, int target);
+/* Both, in the order that the kernel can. */
+int tree_place(int tree, int target, const struct mount_options *o);
 
 /* ---- cgroup.c, cgroup_v1.c, cgroup_v2.c, devfilter.c ---------------------------------------------------------------------------- */
 
