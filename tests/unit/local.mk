@@ -42,4 +42,8 @@ unit_tests += tests/unit/test_bolt
 tests_unit_test_bolt_SOURCES = tests/unit/test_bolt.c
 tests_unit_test_bolt_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_bolt_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_dns
+tests_unit_test_dns_SOURCES = tests/unit/test_dns.c servers/netd/answer.c servers/netd/names.c
+tests_unit_test_dns_CFLAGS = $(UNIT_CFLAGS) -I$(top_srcdir)/servers
+tests_unit_test_dns_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 endif
