@@ -45,6 +45,7 @@ int kit_clean(struct kit *k, const char *op, int32_t r, const struct dockerd_err
 	KIT_CHECK(k, err->category != DOCKERD_ERR_NONE && err->category <= DOCKERD_ERR_CANCELLED,
 		  "%s failed with the category %u and the text '%s', expected a DOCKERD_ERR_*", op,
 		  err->category, err->text);
+	KIT_CHECK(k, !k->shared->unfailing, "%s fails, and no host service did: %s", op, err->text);
 	return r;
 }
 

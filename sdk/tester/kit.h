@@ -28,6 +28,7 @@ struct kit_shared {
 	/* Host services that may fail, counted from 1; `fail_at` fails, 0: none. */
 	atomic_uint calls;
 	uint32_t fail_at;
+	bool unfailing; /* the sequence for faults runs without one: nothing may fail */
 	char failed_service[32];
 	atomic_int live_allocs;
 	/* what the driver said of itself, from the first check */

@@ -37,13 +37,28 @@ static struct dockerd_layer layer(const char *id, const char *parent)
 	    .size = sizeof(struct dockerd_layer), .id = id, .parent = parent};
 }
 
+/* Before anything is written there: a descriptor of something else is the host's. */
+static void check_place(const struct suite *s, int fd)
+{
+	size_t n = strlen(s->root);
+	char link[64], at[4096];
+	ssize_t len;
+
+	CHECK(fd >= 0, "no directory");
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, at, sizeof(at) - 1);
+	at[len > 0 ? len : 0] = '\0';
+	CHECK(!strncmp(at, s->root, n) && at[n] == '/',
+	      "descriptor is of %s, which is not below %s", at, s->root);
+}
+
 static int prepare(struct suite *s, const char *id, const char *parent, uint32_t *whiteouts)
 {
 	struct dockerd_layer l = layer(id, parent);
 	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
 
 	MUST(s, prepare, &l, &d);
-	CHECK(d.fd >= 0, "no directory");
+	check_place(s, d.fd);
 	CHECK(fcntl(d.fd, F_GETFD) & FD_CLOEXEC, "descriptor is inherited");
 	if (whiteouts)
 		*whiteouts = d.whiteouts;
@@ -64,6 +79,7 @@ static int mount_layer(struct suite *s, const char *id, const char *parent)
 	struct stat a, b;
 
 	MUST(s, mount, &l, &d);
+	check_place(s, d.fd);
 	CHECK(fstat(d.fd, &a) == 0 && stat(d.path, &b) == 0 && a.st_dev == b.st_dev &&
 		  a.st_ino == b.st_ino,
 	      "%s is not what fd is", d.path);

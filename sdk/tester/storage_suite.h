@@ -11,6 +11,7 @@
 
 struct suite {
 	const char *name; /* of the driver */
+	const char *root; /* real path of its directory: a layer must lie below it */
 	const struct dockerd_storage_ops *ops;
 	void *self;
 	bool serial;    /* one call at a time */

@@ -43,7 +43,8 @@ static void *reopen(struct suite *s)
 
 static struct suite begin(struct kit *k)
 {
-	struct suite s = {.reopen = reopen, .ctx = k};
+	static char real[PATH_MAX];
+	struct suite s = {.reopen = reopen, .ctx = k, .root = realpath(k->root, real)};
 
 	if (geteuid() != 0)
 		kit_skip(k, "needs root");

@@ -329,6 +329,12 @@ static void one(const char *point, bool must_die, bool live_restore)
 	unlink(fmt("%s/log", box_dir));
 }
 
+#ifdef ENABLE_FAULTS
+#define WITH_FAULTS true
+#else
+#define WITH_FAULTS false
+#endif
+
 static int n_args;
 static char **args;
 
@@ -354,13 +360,11 @@ static int test(void)
 
 int main(int argc, char **argv)
 {
-#ifndef ENABLE_FAULTS
-	printf("1..0 # SKIP built without --enable-faults\n");
-	(void)argc, (void)argv;
-	return 77;
-#else
+	if (!WITH_FAULTS) {
+		printf("1..0 # SKIP built without --enable-faults\n");
+		return 77;
+	}
 	n_args = argc - 1;
 	args = argv + 1;
 	return box_run(test);
-#endif
 }

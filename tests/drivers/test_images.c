@@ -28,6 +28,12 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#ifdef ENABLE_FAULTS
+#define WITH_FAULTS true
+#else
+#define WITH_FAULTS false
+#endif
+
 static int count;
 static char root[PATH_MAX];
 static const char *driver;
@@ -446,9 +452,8 @@ static void run(const char *name)
 	check_hostile();
 	check_container();
 	check_rules();
-#ifdef ENABLE_FAULTS
-	check_crashes();
-#endif
+	if (WITH_FAULTS)
+		check_crashes();
 	close_store();
 	CHECK(dir_remove_all(AT_FDCWD, root, &err) == 0);
 }

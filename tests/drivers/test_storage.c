@@ -104,7 +104,7 @@ static int crash(struct suite *s, const char *point)
 
 static int crash_child(char **argv)
 {
-	struct suite s = {.name = argv[2]};
+	struct suite s = {.name = argv[2], .root = root};
 
 	snprintf(root, sizeof(root), "%s", argv[3]);
 	s.self = open_driver(&s);
@@ -114,8 +114,12 @@ static int crash_child(char **argv)
 
 static void run(const char *driver, const char *const *faults)
 {
-	struct suite s = {
-	    .name = driver, .faults = faults, .reopen = reopen, .crash = crash, .count = total};
+	struct suite s = {.name = driver,
+			  .root = root,
+			  .faults = faults,
+			  .reopen = reopen,
+			  .crash = crash,
+			  .count = total};
 
 	mkdir(home_of(driver), 0700);
 	s.self = open_driver(&s);
