@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A container joins its networks when it starts and leaves them when it ends; connect and disconnect change them in between. Its way out is
+ * A container joins its networks when it starts and leaves them when it ends (changes in between: connect.c). Its way out is
  * the network of the highest gateway priority that is not internal; of equal ones the first by name (moby's order).
  */
-#include "container/networks.h"
+#include "container/networks_int.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -63,7 +63,7 @@ bool networks_need_resolver(const struct container *c)
 	return false;
 }
 
-static void event(const struct container *c, const char *action, const struct network_endpoint *e)
+void networks_event(const struct container *c, const char *action, const struct network_endpoint *e)
 {
 	auto_pairs attrs = PAIRS_INIT;
 
@@ -101,11 +101,6 @@ static void collect_names(const struct container *c, const struct container_netw
 
 /* ---- the way out ------------------------------------------------------------------------------------------------------------------------ */
 
-struct plan {
-	struct container_network *n;
-	struct network_traits t;
-};
-
 /* Is a the better way out? */
 static bool better(const struct plan *a, const struct plan *b)
 {
@@ -116,7 +111,7 @@ static bool better(const struct plan *a, const struct plan *b)
 	return strcmp(a->n->name, b->n->name) < 0;
 }
 
-static struct plan *choose(struct plan *v, size_t n)
+struct plan *networks_choose(struct plan *v, size_t n)
 {
 	struct plan *best = NULL;
 
@@ -127,7 +122,7 @@ static struct plan *choose(struct plan *v, size_t n)
 }
 
 /* The embedded DNS asks servers outside unless all networks are internal. */
-static int start_resolver(const struct container *c, int netns_fd, struct error *err)
+int networks_resolver(const struct container *c, int netns_fd, struct error *err)
 {
 	auto_json *host = json_parse(c->host_config, strlen(c->host_config), err);
 	auto_strlist dns = STRLIST_INIT;
@@ -147,7 +142,7 @@ static int start_resolver(const struct container *c, int netns_fd, struct error 
 	return network_resolver_start(c->id, netns_fd, &dns, forward, err);
 }
 
-static int plan_all(const struct container *c, struct plan **out, struct error *err)
+int networks_plan(const struct container *c, struct plan **out, struct error *err)
 {
 	*out = xcalloc(c->n_networks + 1, sizeof(**out));
 	for (size_t i = 0; i < c->n_networks; i++) {
@@ -163,12 +158,6 @@ static int plan_all(const struct container *c, struct plan **out, struct error *
 
 /* ---- one network ------------------------------------------------------------------------------------------------------------------------ */
 
-struct sandbox {
-	int netns_fd, netlink_fd;
-	const struct network_port *ports;
-	size_t n_ports;
-};
-
 static void free_ifname(const struct container *c, char out[16])
 {
 	for (unsigned int i = 0;; i++) {
@@ -182,8 +171,8 @@ static void free_ifname(const struct container *c, char out[16])
 	}
 }
 
-static int connect_one(struct container *c, const struct plan *p, bool way_out,
-		       const struct sandbox *s, struct error *err)
+int networks_join(struct container *c, const struct plan *p, bool way_out, const struct sandbox *s,
+		  struct error *err)
 {
 	struct container_network *n = p->n;
 	struct error ignored = ERROR_INIT;
@@ -226,7 +215,7 @@ static int connect_one(struct container *c, const struct plan *p, bool way_out,
 	return 0;
 }
 
-static void forget_endpoint(struct container *c, struct container_network *n)
+void networks_forget(struct container *c, struct container_network *n)
 {
 	pthread_mutex_lock(&c->lock);
 	n->connected = n->way_out = false;
@@ -239,8 +228,8 @@ static void forget_endpoint(struct container *c, struct container_network *n)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static int move_way_out(struct container *c, struct container_network *n, bool out,
-			const struct sandbox *s, struct error *err)
+int networks_move_way_out(struct container *c, struct container_network *n, bool out,
+			  const struct sandbox *s, struct error *err)
 {
 	if (network_update(c->id, c->name, &n->ep, out, s->ports, s->n_ports, s->netns_fd,
 			   s->netlink_fd, err) < 0)
@@ -275,25 +264,25 @@ int networks_start(struct container *c, const struct shim_created *made,
 
 	if (networks_shares(c))
 		return 0;
-	if (plan_all(c, &plans, err) < 0)
+	if (networks_plan(c, &plans, err) < 0)
 		return error_wrap(err, "failed to set up container networking");
 	network_traits(c->network_mode, &main, &ignored);
 	qsort_r(plans, c->n_networks, sizeof(*plans), start_order, main.name);
-	out = choose(plans, c->n_networks);
+	out = networks_choose(plans, c->n_networks);
 	pthread_mutex_lock(&c->lock);
 	c->connected = true;
 	pthread_mutex_unlock(&c->lock);
 	for (size_t i = 0; i < c->n_networks && r == 0; i++)
-		r = connect_one(c, &plans[i], &plans[i] == out, &s, err);
+		r = networks_join(c, &plans[i], &plans[i] == out, &s, err);
 	if (r == 0 && networks_need_resolver(c))
-		r = start_resolver(c, made->netns_fd, err);
+		r = networks_resolver(c, made->netns_fd, err);
 	if (r < 0)
 		return error_wrap(err, "failed to set up container networking");
 	/* on disk, if not for a power cut: a daemon killed from here on must know what the container has */
 	if (container_note(c, err) < 0)
 		return -1;
 	for (size_t i = 0; i < c->n_networks; i++)
-		event(c, "connect", &plans[i].n->ep);
+		networks_event(c, "connect", &plans[i].n->ep);
 	/* now that the addresses are known */
 	return networks_main(c) ? container_write_hosts(c, err) : 0;
 }
@@ -310,18 +299,18 @@ void networks_stop(struct container *c)
 
 		if (!n->connected)
 			continue;
-		event(c, "disconnect", &n->ep);
+		networks_event(c, "disconnect", &n->ep);
 		if (network_disconnect(c->id, &n->ep, &err) < 0)
 			log_error("network of a container is not gone", "container", c->id,
 				  "network", n->name, "error", err.text);
-		forget_endpoint(c, n);
+		networks_forget(c, n);
 	}
 	pthread_mutex_lock(&c->lock);
 	c->connected = false;
 	pthread_mutex_unlock(&c->lock);
 }
 
-static int open_namespace(const struct container *c)
+int networks_namespace(const struct container *c)
 {
 	char path[64];
 
@@ -335,7 +324,7 @@ void networks_adopt(struct container *c)
 
 	if (!c->connected)
 		return;
-	ns = open_namespace(c);
+	ns = networks_namespace(c);
 	for (size_t i = 0; i < c->n_networks; i++) {
 		struct container_network *n = &c->networks[i];
 		auto_strlist names = STRLIST_INIT;
@@ -355,7 +344,7 @@ void networks_adopt(struct container *c)
 	if (networks_need_resolver(c)) {
 		struct error err = ERROR_INIT;
 
-		if (start_resolver(c, ns, &err) < 0)
+		if (networks_resolver(c, ns, &err) < 0)
 			log_error("DNS of a live container", "container", c->id, "error", err.text);
 	}
 }
@@ -377,224 +366,4 @@ void networks_rename(struct container *c)
 		}
 		network_rename(&n->ep, c->name, &names);
 	}
-}
-
-/* ---- changes ---------------------------------------------------------------------------------------------------------------------------------- */
-
-/* Moby's rules for who may join what. */
-static int may_connect(const struct container *c, const struct network_traits *t, struct error *err)
-{
-	struct network_traits mine;
-	struct error ignored = ERROR_INIT;
-
-	if (networks_shares(c))
-		return error_set(err, ERR_INVALID,
-				 "container sharing network namespace with another container or "
-				 "host cannot be connected to any other network");
-	if (t->in_host)
-		return error_set(err, ERR_INVALID,
-				 "cannot connect container to host network - container must be "
-				 "created in host network mode");
-	for (size_t i = 0; i < c->n_networks; i++) {
-		if (network_traits(c->networks[i].name, &mine, &ignored) < 0)
-			continue;
-		if (mine.in_host)
-			return error_set(err, ERR_INVALID,
-					 "container sharing network namespace with another "
-					 "container or host cannot be connected to any other "
-					 "network");
-		if (mine.predefined && !mine.has_addresses)
-			break;
-		if (t->predefined && !t->has_addresses)
-			break;
-		if (i + 1 == c->n_networks)
-			return 0;
-	}
-	return c->n_networks ? error_set(err, ERR_INVALID,
-					 "container cannot be connected to multiple networks with "
-					 "one of the networks in private (none) mode")
-			     : 0;
-}
-
-static int open_sandbox(struct container *c, struct sandbox *s, struct network_port **ports,
-			struct error *err)
-{
-	*s = (struct sandbox){.netns_fd = open_namespace(c), .netlink_fd = -1};
-	if (s->netns_fd < 0)
-		return error_sys(err, errno, "network namespace of container %s", c->id);
-	s->netlink_fd = network_netlink_in(s->netns_fd, err);
-	if (s->netlink_fd < 0 || container_wanted_ports(c, ports, &s->n_ports, err) < 0)
-		return -1;
-	s->ports = *ports;
-	return 0;
-}
-
-static void close_sandbox(struct sandbox *s, struct network_port *ports)
-{
-	fd_close(&s->netns_fd);
-	fd_close(&s->netlink_fd);
-	free(ports);
-}
-
-/* Into the running container. */
-static int connect_live(struct container *c, const char *name, struct error *err)
-{
-	struct network_port *ports = NULL;
-	auto_free struct plan *plans = NULL;
-	struct container_network *old = NULL;
-	struct plan *out, *mine = NULL;
-	struct error ignored = ERROR_INIT;
-	bool had_dns = network_resolver_runs(c->id);
-	struct sandbox s;
-	int r = open_sandbox(c, &s, &ports, err);
-
-	if (r == 0)
-		r = plan_all(c, &plans, err);
-	if (r < 0)
-		goto out;
-	out = choose(plans, c->n_networks);
-	for (size_t i = 0; i < c->n_networks; i++) {
-		if (streq(plans[i].n->name, name))
-			mine = &plans[i];
-		else if (plans[i].n->way_out)
-			old = plans[i].n;
-	}
-	if (mine == out && old && move_way_out(c, old, false, &s, err) < 0) {
-		r = -1;
-		goto out;
-	}
-	r = connect_one(c, mine, mine == out, &s, err);
-	if (r < 0 && mine == out && old && move_way_out(c, old, true, &s, &ignored) < 0)
-		log_error("the way out of a container is gone", "container", c->id, "error",
-			  ignored.text);
-	if (r == 0 && (had_dns || mine->t.resolver))
-		r = start_resolver(c, s.netns_fd, err);
-	if (r == 0 && !had_dns && mine->t.resolver)
-		r = container_write_resolv_conf(c, err);
-	if (r == 0)
-		r = container_write_hosts(c, err);
-out:
-	close_sandbox(&s, ports);
-	return r;
-}
-
-int container_connect(const char *network, const char *container, const json *settings,
-		      struct error *err)
-{
-	struct network_traits t;
-	auto_container *c = NULL;
-	struct container_network *n;
-
-	if (network_traits(network, &t, err) < 0)
-		return -1;
-	if (!*container)
-		return error_set(err, ERR_INVALID, "invalid name or ID supplied: \"\"");
-	c = container_find(container, err);
-	if (!c)
-		return -1;
-	LOCK_SCOPE(&c->op);
-	if (c->gone || c->state.removing || c->state.dead)
-		return error_set(err, ERR_CONFLICT,
-				 "container is marked for removal and cannot be connected or "
-				 "disconnected to the network");
-	if (may_connect(c, &t, err) < 0 || network_check_settings(&t, settings, err) < 0)
-		return -1;
-	n = networks_find(c, t.name);
-	if (n && c->state.running)
-		return error_set(err, ERR_DENIED,
-				 "endpoint with name %s already exists in network %s", c->name,
-				 t.name);
-	pthread_mutex_lock(&c->lock);
-	n = networks_add(c, t.name, settings);
-	snprintf(n->mac, sizeof(n->mac), "%s", json_get_str(settings, "MacAddress", ""));
-	pthread_mutex_unlock(&c->lock);
-	if (c->state.running && connect_live(c, t.name, err) < 0) {
-		n = networks_find(c, t.name);
-		if (n && n->connected) {
-			struct error ignored = ERROR_INIT;
-
-			if (network_disconnect(c->id, &n->ep, &ignored) < 0)
-				log_error("network not taken back", "container", c->id, "error",
-					  ignored.text);
-		}
-		pthread_mutex_lock(&c->lock);
-		networks_remove(c, t.name);
-		pthread_mutex_unlock(&c->lock);
-		return -1;
-	}
-	if (container_save(c, false, err) < 0)
-		return -1;
-	FAULT("container.connect.saved");
-	n = networks_find(c, t.name);
-	if (n->connected)
-		event(c, "connect", &n->ep);
-	return 0;
-}
-
-static int disconnect_live(struct container *c, struct container_network *n, struct error *err)
-{
-	struct network_port *ports = NULL;
-	auto_free struct plan *plans = NULL;
-	struct plan *out = NULL;
-	bool was_out = n->way_out;
-	char *name = n->name;
-	struct sandbox s;
-	int r = open_sandbox(c, &s, &ports, err);
-
-	if (r == 0)
-		r = network_disconnect(c->id, &n->ep, err);
-	if (r < 0)
-		goto out;
-	event(c, "disconnect", &n->ep);
-	forget_endpoint(c, n);
-	if (was_out && plan_all(c, &plans, err) == 0) {
-		for (size_t i = 0; i < c->n_networks; i++)
-			if (streq(plans[i].n->name, name))
-				plans[i].t.has_addresses = false; /* it goes */
-		out = choose(plans, c->n_networks);
-	}
-	if (out)
-		r = move_way_out(c, out->n, true, &s, err);
-	if (r == 0 && network_resolver_runs(c->id))
-		r = start_resolver(c, s.netns_fd, err);
-out:
-	close_sandbox(&s, ports);
-	return r;
-}
-
-int container_disconnect(const char *network, const char *container, bool force, struct error *err)
-{
-	struct network_traits t;
-	auto_container *c = NULL;
-	struct container_network *n;
-
-	(void)force; /* for endpoints of containers that are gone: there are none */
-	if (network_traits(network, &t, err) < 0)
-		return -1;
-	if (!*container)
-		return error_set(err, ERR_INVALID, "invalid name or ID supplied: \"\"");
-	c = container_find(container, err);
-	if (!c)
-		return -1;
-	LOCK_SCOPE(&c->op);
-	if (c->gone || c->state.removing || c->state.dead)
-		return error_set(err, ERR_CONFLICT,
-				 "container is marked for removal and cannot be connected or "
-				 "disconnected to the network");
-	n = networks_find(c, t.name);
-	if (t.in_host && n)
-		return error_set(err, ERR_INVALID,
-				 "container cannot be disconnected from host network or connected "
-				 "to host network");
-	if (!n)
-		return error_set(err, ERR_SYSTEM, "container %s is not connected to %snetwork %s",
-				 c->id, c->state.running ? "" : "the ", t.name);
-	if (c->state.running && n->connected && disconnect_live(c, n, err) < 0)
-		return -1;
-	pthread_mutex_lock(&c->lock);
-	networks_remove(c, t.name);
-	pthread_mutex_unlock(&c->lock);
-	if (c->state.running && container_write_hosts(c, err) < 0)
-		return -1;
-	return container_save(c, false, err);
 }

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What networks.c (start and end) and connect.c (changes in between) share. With the container's `op` held. */
+#ifndef CONTAINER_NETWORKS_INT_H
+#define CONTAINER_NETWORKS_INT_H
+
+#include "container/networks.h"
+
+/* A network of the container, and what is known of it. */
+struct plan {
+	struct container_network *n;
+	struct network_traits t;
+};
+
+/* The namespace, and what is to be published from it. */
+struct sandbox {
+	int netns_fd, netlink_fd;
+	const struct network_port *ports;
+	size_t n_ports;
+};
+
+/* All of the container's networks; malloc'ed. -1: one is not there. */
+int networks_plan(const struct container *c, struct plan **out, struct error *err);
+/* The best way out of n; NULL: none. */
+struct plan *networks_choose(struct plan *v, size_t n);
+int networks_join(struct container *c, const struct plan *p, bool way_out, const struct sandbox *s,
+		  struct error *err);
+/* It has left: nothing is remembered but what was asked for. */
+void networks_forget(struct container *c, struct container_network *n);
+int networks_move_way_out(struct container *c, struct container_network *n, bool out,
+			  const struct sandbox *s, struct error *err);
+/* Start the embedded DNS, or tell it what has changed. */
+int networks_resolver(const struct container *c, int netns_fd, struct error *err);
+void networks_event(const struct container *c, const char *action,
+		    const struct network_endpoint *e);
+/* Descriptor of the running container's namespace, or -1. */
+int networks_namespace(const struct container *c);
+
+#endif
