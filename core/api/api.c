@@ -32,6 +32,14 @@ static const struct {
     {api_absent_routes, &api_absent_routes_count},
 };
 
+void api_dump_routes(struct str *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		for (size_t k = 0; k < *tables[i].count; k++)
+			str_printf(out, "%s %s\n", tables[i].routes[k].method,
+				   tables[i].routes[k].pattern);
+}
+
 static const struct http_route *find_route(struct http_exchange *x)
 {
 	const struct http_route *r = NULL;

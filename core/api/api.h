@@ -23,9 +23,12 @@ extern struct api_context api;
 /* The handler for http_server_new. */
 void api_serve(struct http_exchange *x, void *ctx);
 
+/* "METHOD PATH", a line each: what an authorization driver's request->route can be. */
+void api_dump_routes(struct str *out);
+
 /* For http_server_set_reply_hook: the response phase of authorization. */
-int api_reply_hook(struct http_exchange *x, int status, const char *content_type, const char *body, size_t len,
-		   struct error *err);
+int api_reply_hook(struct http_exchange *x, int status, const char *content_type, const char *body,
+		   size_t len, struct error *err);
 
 /*
  * Cancel what talks to registries and wait for it; false: some of it still runs after so many seconds (a resolver without an answer), and what it

@@ -28,6 +28,7 @@ enum config_action {
 	CONFIG_LIST_PLUGINS,
 	CONFIG_DUMP_PLUGIN, /* config_str(c, "dump-plugin"): KIND/NAME */
 	CONFIG_DUMP_CONFIG,
+	CONFIG_DUMP_ROUTES,
 	CONFIG_DUMP_OPTIONS, /* config_str(c, "dump-options"): help, flags, keys or states */
 };
 

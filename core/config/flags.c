@@ -85,13 +85,10 @@ static void choose_action(struct config *c)
 		const char *flag;
 		enum config_action action;
 	} actions[] = {
-	    {"validate", CONFIG_VALIDATE},
-	    {"dump-config", CONFIG_DUMP_CONFIG},
-	    {"dump-options", CONFIG_DUMP_OPTIONS},
-	    {"dump-plugin", CONFIG_DUMP_PLUGIN},
-	    {"list-plugins", CONFIG_LIST_PLUGINS},
-	    {"version", CONFIG_VERSION},
-	    {"help", CONFIG_HELP},
+	    {"validate", CONFIG_VALIDATE},         {"dump-config", CONFIG_DUMP_CONFIG},
+	    {"dump-options", CONFIG_DUMP_OPTIONS}, {"dump-plugin", CONFIG_DUMP_PLUGIN},
+	    {"dump-routes", CONFIG_DUMP_ROUTES},   {"list-plugins", CONFIG_LIST_PLUGINS},
+	    {"version", CONFIG_VERSION},           {"help", CONFIG_HELP},
 	};
 
 	c->action = CONFIG_RUN;

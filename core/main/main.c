@@ -93,6 +93,9 @@ static int run_action(const struct config *c)
 	case CONFIG_DUMP_CONFIG:
 		config_dump(c, &out);
 		return print(0, &out, &err);
+	case CONFIG_DUMP_ROUTES:
+		api_dump_routes(&out);
+		return print(0, &out, &err);
 	case CONFIG_DUMP_OPTIONS:
 		if (config_dump_options(config_str(c, "dump-options"), stdout, &err) == 0)
 			return 0;

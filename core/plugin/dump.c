@@ -162,9 +162,11 @@ int plugin_dump(const char *kind_slash_name, bool as_json, struct str *out, stru
 	memcpy(kind_name, name, (size_t)(slash - name));
 	kind = plugin_kind_parse(kind_name);
 	if (!kind)
-		return error_set(err, ERR_INVALID,
-				 "'%s' is no kind of driver: storage, exec, log, authz or network",
-				 kind_name);
+		return error_set(
+		    err, ERR_INVALID,
+		    "'%s' is no kind of driver: storage, exec, log, authz or network stand before "
+		    "a name or a path, as in log//opt/mine.so",
+		    kind_name);
 	p = plugin_load(kind, slash + 1, err);
 	if (!p)
 		return -1;

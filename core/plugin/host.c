@@ -173,6 +173,10 @@ static int32_t host_run(const struct dockerd_host *host, const char *const *argv
 	pid_t pid;
 
 	(void)host;
+	if (argv[0][0] != '/')
+		return dockerd_fail(derr, DOCKERD_ERR_INVALID,
+				    "host service run: argv[0] is '%s', expected an absolute path",
+				    argv[0]);
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return dockerd_fail_errno(derr, errno, "pipe");
 	rd = p[0];

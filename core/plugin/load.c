@@ -201,6 +201,13 @@ static int copy_options(struct plugin *p, const struct dockerd_driver *d, struct
 			return refuse(err, p->path, "option %s has no scope", rows[i].key);
 		if (rows[i].type == DOCKERD_OPT_CHOICE && !rows[i].choices)
 			return refuse(err, p->path, "option %s has no choices", rows[i].key);
+		if (rows[i].min > rows[i].max)
+			return refuse(err, p->path, "option %s has a range from %lld to %lld",
+				      rows[i].key, (long long)rows[i].min, (long long)rows[i].max);
+		for (uint32_t k = 0; k < i; k++)
+			if (streq(rows[k].key, rows[i].key))
+				return refuse(err, p->path, "option %s stands twice in the table",
+					      rows[i].key);
 	}
 	return 0;
 }

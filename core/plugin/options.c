@@ -178,6 +178,46 @@ static bool parse_number(const struct dockerd_option *o, const char *text, int64
 	}
 }
 
+/* A limit as users type it, in the largest unit that keeps it whole. */
+static void print_limit(const struct dockerd_option *o, int64_t v, struct str *out)
+{
+	static const struct {
+		int64_t of;
+		const char *name;
+	} sizes[] = {{INT64_C(1) << 40, "t"}, {1 << 30, "g"}, {1 << 20, "m"}, {1 << 10, "k"}},
+	  times[] = {{INT64_C(3600000000000), "h"},
+		     {INT64_C(60000000000), "m"},
+		     {1000000000, "s"},
+		     {1000000, "ms"},
+		     {1000, "us"},
+		     {1, "ns"}};
+	bool size = o->type == DOCKERD_OPT_SIZE, time = o->type == DOCKERD_OPT_DURATION;
+	size_t n = size ? ARRAY_LEN(sizes) : time ? ARRAY_LEN(times) : 0;
+
+	for (size_t i = 0; i < n && v; i++) {
+		int64_t of = size ? sizes[i].of : times[i].of;
+
+		if (v % of == 0) {
+			str_printf(out, "%" PRId64 "%s", v / of,
+				   size ? sizes[i].name : times[i].name);
+			return;
+		}
+	}
+	str_printf(out, "%" PRId64, v);
+}
+
+static int out_of_range(const struct plugin *p, const struct dockerd_option *o, const char *text,
+			struct error *err)
+{
+	auto_str from = STR_INIT, to = STR_INIT;
+
+	print_limit(o, o->min, &from);
+	print_limit(o, o->max, &to);
+	return error_set(err, ERR_INVALID, "%s driver %s: option %s: %s is out of range (%s to %s)",
+			 plugin_kind_name(p->kind), p->name, o->key, text, str_cstr(&from),
+			 str_cstr(&to));
+}
+
 static int parse_value(const struct plugin *p, const struct dockerd_option *o, const char *text,
 		       struct dockerd_value *out, struct error *err)
 {
@@ -190,10 +230,7 @@ static int parse_value(const struct plugin *p, const struct dockerd_option *o, c
 		    o->choices ? ", expected one of " : "", o->choices ? o->choices : "");
 	if ((o->min || o->max) && (number < o->min || number > o->max) &&
 	    o->type >= DOCKERD_OPT_INT && o->type <= DOCKERD_OPT_DURATION)
-		return error_set(err, ERR_INVALID,
-				 "%s driver %s: option %s: %s is out of range (%" PRId64
-				 " to %" PRId64 ")",
-				 plugin_kind_name(p->kind), p->name, o->key, text, o->min, o->max);
+		return out_of_range(p, o, text, err);
 	*out = (struct dockerd_value){.key = o->key, .text = xstrdup(text), .number = number};
 	return 0;
 }

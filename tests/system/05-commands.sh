@@ -25,6 +25,7 @@ works "options of another engine" dockerd --validate --containerd /run/x.sock --
 like "--help lists them all" '--userland-proxy-path' "$(dockerd --help)"
 like "--list-plugins" '^storage/overlay2 ' "$(dockerd --list-plugins)"
 like "--dump-plugin" '^name=json-file$' "$(dockerd --dump-plugin log/json-file)"
+like "--dump-routes" '^POST /containers/create$' "$(dockerd --dump-routes)"
 like "--dump-config" 'data-root' "$(dockerd --dump-config --config-file /dev/null)"
 start_daemon
 status "a second daemon on the same data" 1 dockerd --config-file "$R/daemon.json" -p "$R/pid2" -H "unix://$R/sock2" --config-file "$R/daemon.json"

@@ -22,7 +22,7 @@
  *
  * Promise: while the ABI is 0.x, every driver built with any 0.x header loads in every later 0.x daemon.
  *
- * This header is plain C99 and C++.
+ * This header is plain C99 and C++11; DOCKERD_DRIVER() needs designated initialisers, so C99 or C++20.
  */
 #ifndef DOCKERD_DRIVER_H
 #define DOCKERD_DRIVER_H
