@@ -174,7 +174,8 @@ int image_put(struct image_store *s, const char *text, size_t len, const char *p
 	}
 	sha256_digest(text, len, out);
 	path = xasprintf("content/sha256/%s", digest_hex(out));
-	if (file_write_atomic(s->imagedb, path, text, len, 0600, true, err) < 0 ||
+	if (layers_commit(s, top, err) < 0 ||
+	    file_write_atomic(s->imagedb, path, text, len, 0600, true, err) < 0 ||
 	    (!str_empty(parent) && write_metadata(s, out, "parent", parent, err) < 0)) {
 		layer_unref(s, top, NULL);
 		return -1;

@@ -2,8 +2,8 @@
 /*
  * Read-only layers: layerdb/sha256/<chainID>/{diff,size,cache-id,parent,tar-split.json.gz} beside the driver's own directories.
  *
- * Adding: layerdb/tmp/write-set-X with the cache-id comes first, then the driver's layer, content, the other files, a sync, and the rename to
- * sha256/<chainID>. Removing: rename back into tmp, then the driver's layer. So whatever lies in tmp at start names a driver layer that
+ * Adding: layerdb/tmp/write-set-X with the cache-id comes first, then the driver's layer, content, the other files. From then on the layer may be
+ * built upon, but it stays a draft in tmp until an image is made of it: one sync for all layers of the image, then the renames to sha256/<chainID>. Removing: rename back into tmp, then the driver's layer. So whatever lies in tmp at start names a driver layer that
  * nobody needs (unless its cache-id is in use), and the sweep touches nothing that it does not find there: the driver's directory also
  * holds layers of others (build caches).
  *
@@ -51,6 +51,7 @@ void layer_free(void *layer)
 
 	init_plan_free(l->plan);
 	free(l->cache_id);
+	free(l->draft);
 	free(l);
 }
 
@@ -300,14 +301,14 @@ static int draft_size(struct image_store *s, const struct dockerd_layer *layer,
 	return STORAGE_HAS(s, usage) ? STORAGE(s, err, usage, layer->id, layer, size) : 0;
 }
 
-/* Two file systems only if the driver's directory is a mount of its own. */
-static int sync_once(int a, int b)
+/* layers_commit syncs our own file system; the driver's directory may be a mount of its own. */
+static int sync_content(int content, int ours)
 {
-	struct stat sa, sb;
+	struct stat a, b;
 
-	if (syncfs(a) < 0 || fstat(a, &sa) < 0 || fstat(b, &sb) < 0)
+	if (fstat(content, &a) < 0 || fstat(ours, &b) < 0)
 		return -1;
-	return sa.st_dev == sb.st_dev ? 0 : syncfs(b);
+	return a.st_dev == b.st_dev ? 0 : syncfs(content);
 }
 
 static int draft_fill(struct image_store *s, struct draft *d, const struct layer *parent,
@@ -350,35 +351,28 @@ static int draft_fill(struct image_store *s, struct draft *d, const struct layer
 	if (STORAGE(s, err, commit, layer.id, &layer) < 0 ||
 	    draft_size(s, &layer, u, &size, err) < 0 || draft_write(d, parent, u, size, err) < 0)
 		return -1;
-	/* One sync for the content, the driver's own files and ours. */
-	if (sync_once(content, d->fd) < 0)
+	if (sync_content(content, d->fd) < 0)
 		return error_sys(err, errno, "sync layer");
-	FAULT("image.layer.after-sync");
 	return 0;
 }
 
 /* Make the draft a layer. If an equal one came first, that is the result (and the draft stays to be discarded). */
 static struct layer *draft_publish(struct image_store *s, struct draft *d, struct layer *parent,
-				   const struct unpacked *u, uint64_t size, struct error *err)
+				   const struct unpacked *u, uint64_t size)
 {
 	char chain[DIGEST_TEXT];
-	auto_free char *to = NULL;
 	struct layer *l;
 
 	chain_id(parent ? parent->chain : NULL, u->digest, chain);
-	to = xasprintf("sha256/%s", digest_hex(chain));
 	LOCK_SCOPE(&s->lock);
 	l = layer_ref_locked(s, chain);
 	if (l)
 		return l;
-	if (renameat(s->layerdb, d->dir, s->layerdb, to) < 0) {
-		error_sys(err, errno, "rename %s to %s", d->dir, to);
-		return NULL;
-	}
 	l = xnew(struct layer);
 	memcpy(l->chain, chain, sizeof(chain));
 	snprintf(l->diff, sizeof(l->diff), "%s", u->digest);
 	l->cache_id = steal_ptr(&d->cache_id);
+	l->draft = steal_ptr(&d->dir);
 	l->parent = parent;
 	l->size = size;
 	l->refs = 1;
@@ -417,16 +411,50 @@ struct layer *layer_add_from(struct image_store *s, struct layer *parent,
 	}
 	if (draft_open(s, &d, err) == 0 && draft_fill(s, &d, parent, from, &u, err) == 0 &&
 	    read_small(d.fd, "size", &size, err) == 0)
-		l = draft_publish(s, &d, parent, &u, strtoull(str_cstr(&size), NULL, 10), err);
-	FAULT("image.layer.after-publish");
+		l = draft_publish(s, &d, parent, &u, strtoull(str_cstr(&size), NULL, 10));
+	FAULT("image.layer.after-draft");
 	if (!l || d.cache_id) /* failed, or not needed */
 		draft_discard(s, &d);
 	draft_close(&d);
-	if (l && sync_dir(s->layerdb, "sha256", err) < 0) {
-		layer_unref(s, l, NULL);
-		return NULL;
-	}
 	return l;
+}
+
+static int publish(struct image_store *s, struct layer *l, struct error *err)
+{
+	auto_free char *to = xasprintf("sha256/%s", digest_hex(l->chain));
+	LOCK_SCOPE(&s->lock);
+
+	if (renameat(s->layerdb, l->draft, s->layerdb, to) < 0)
+		return error_sys(err, errno, "rename %s to %s", l->draft, to);
+	free(l->draft);
+	l->draft = NULL;
+	return 0;
+}
+
+int layers_commit(struct image_store *s, const struct layer *top, struct error *err)
+{
+	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+	struct layer *drafts[MAX_DEPTH + 1];
+	size_t n = 0;
+	LOCK_SCOPE(&one);
+
+	/* Drafts lie above what is committed; the caller's reference holds all of them. */
+	pthread_mutex_lock(&s->lock);
+	for (struct layer *l = (struct layer *)top; l && n < ARRAY_LEN(drafts); l = l->parent)
+		if (l->draft)
+			drafts[n++] = l;
+	pthread_mutex_unlock(&s->lock);
+	if (!n)
+		return 0;
+	if (syncfs(s->layerdb) < 0)
+		return error_sys(err, errno, "sync layers");
+	FAULT("image.layer.after-sync");
+	while (n-- > 0) {
+		if (publish(s, drafts[n], err) < 0)
+			return -1;
+		FAULT("image.layer.after-publish");
+	}
+	return sync_dir(s->layerdb, "sha256", err);
 }
 
 /* ---- pending ------------------------------------------------------------------------------------------------------------------------ */
@@ -471,7 +499,7 @@ static bool withdraw(struct image_store *s, struct layer *l, char **tmp)
 	if (--l->refs)
 		return false;
 	*tmp = xasprintf("tmp/remove-%.16s", l->cache_id);
-	if (renameat(s->layerdb, from, s->layerdb, *tmp) < 0)
+	if (renameat(s->layerdb, l->draft ? l->draft : from, s->layerdb, *tmp) < 0)
 		log_error("layer not removed", "layer", l->chain, "error", strerror(errno));
 	map_del(&s->layers, l->chain);
 	return true;

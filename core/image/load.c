@@ -31,7 +31,43 @@ struct load {
 	int root; /* of the spool */
 	void (*progress)(void *ctx, const char *line);
 	void *ctx;
+	struct map
+	    uses; /* inode of a layer's file -> how many images still want it, as a pointer; known for manifest.json only */
 };
+
+/* The last image that wants a layer's file has read it: what is not on disk yet need not go there with the layers' sync. */
+static int drop_spooled(void *ctx, struct error *err)
+{
+	(void)err;
+	if (ftruncate(*(int *)ctx, 0) < 0)
+		log_warn("spool not emptied", "error", strerror(errno));
+	return 0;
+}
+
+/* Files by their inode: several names may lead to one. False: no such regular file. */
+static bool spooled_key(const struct load *l, const char *file, char key[24])
+{
+	auto_close fd = open_in_root(l->root, file, O_PATH, 0);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	snprintf(key, 24, "%llu", (unsigned long long)st.st_ino);
+	return true;
+}
+
+static bool last_use(struct load *l, const char *file)
+{
+	char key[24];
+	uintptr_t n;
+
+	if (!spooled_key(l, file, key))
+		return false;
+	n = (uintptr_t)map_get(&l->uses, key);
+	if (n > 1)
+		map_set(&l->uses, key, (void *)(n - 1));
+	return n == 1;
+}
 
 static int read_doc(const struct load *l, const char *name, struct str *out, struct error *err)
 {
@@ -55,27 +91,33 @@ static void say(const struct load *l, const char *fmt, const char *what)
 }
 
 /* One layer: the one that we have, or the archive's file. Takes `parent`, returns a reference. */
-static struct layer *load_layer(const struct load *l, struct layer *parent, const char *diff,
+static struct layer *load_layer(struct load *l, struct layer *parent, const char *diff,
 				const char *file, struct error *err)
 {
 	char chain[DIGEST_TEXT];
 	struct layer *next;
+	bool last = last_use(l, file);
 	auto_close fd = -1;
 
 	chain_id(parent ? parent->chain : NULL, diff, chain);
 	next = layer_ref(l->s, chain);
 	if (!next) {
-		fd = open_in_root(l->root, file, O_RDONLY | O_NONBLOCK, 0);
+		struct layer_source from = {.want_diff = diff, .ctx = &fd};
+
+		fd = open_in_root(l->root, file, O_RDWR | O_NONBLOCK, 0);
+		from.fd = fd;
+		if (last)
+			from.verify = drop_spooled;
 		if (fd < 0)
 			error_sys(err, errno, "open layer %s in the archive", file);
 		else
-			next = layer_add(l->s, parent, fd, diff, err);
+			next = layer_add_from(l->s, parent, &from, err);
 	}
 	layer_unref(l->s, parent, NULL);
 	return next;
 }
 
-static int load_layers(const struct load *l, const json *config, const struct strlist *files,
+static int load_layers(struct load *l, const json *config, const struct strlist *files,
 		       struct layer **top, struct error *err)
 {
 	json *diffs = json_get(json_get(config, "rootfs"), "diff_ids");
@@ -132,7 +174,7 @@ static int load_tag(const struct load *l, const char *name, const char *id, stru
 	return 0;
 }
 
-static int load_image(const struct load *l, const char *config_file, const struct strlist *files,
+static int load_image(struct load *l, const char *config_file, const struct strlist *files,
 		      const struct strlist *tags, const char *parent, struct error *err)
 {
 	auto_str text = STR_INIT;
@@ -166,14 +208,27 @@ static int load_image(const struct load *l, const char *config_file, const struc
 	return 0;
 }
 
+static void count_uses(struct load *l, const json *manifests)
+{
+	for (json *m = json_first(manifests); m; m = json_next(m))
+		for (json *f = json_first(json_get(m, "Layers")); f; f = json_next(f)) {
+			char key[24];
+
+			if (spooled_key(l, json_str(f, ""), key))
+				map_set(&l->uses, key,
+					(void *)((uintptr_t)map_get(&l->uses, key) + 1));
+		}
+}
+
 /* manifest.json of docker save. */
-static int load_manifest(const struct load *l, const struct str *text, struct error *err)
+static int load_manifest(struct load *l, const struct str *text, struct error *err)
 {
 	auto_json *j = json_parse(str_cstr(text), text->len, err);
 
 	if (!j || json_type(j) != JSON_ARRAY)
 		return j ? error_set(err, ERR_INVALID, "manifest.json: not a list")
 			 : error_wrap(err, "manifest.json");
+	count_uses(l, j);
 	for (json *m = json_first(j); m; m = json_next(m)) {
 		auto_strlist files = STRLIST_INIT, tags = STRLIST_INIT;
 
@@ -199,7 +254,7 @@ static char *blob_path(const char *digest)
 }
 
 /* budget: manifests that may still be looked at; lists may name each other, and themselves. */
-static int load_oci_manifest(const struct load *l, const json *desc, int depth, int *budget,
+static int load_oci_manifest(struct load *l, const json *desc, int depth, int *budget,
 			     struct error *err)
 {
 	const char *digest = json_get_str(desc, "digest", ""), *name, *config;
@@ -242,7 +297,7 @@ static int load_oci_manifest(const struct load *l, const json *desc, int depth, 
 	return load_image(l, config_path, &files, &tags, "", err);
 }
 
-static int load_oci(const struct load *l, const struct str *text, struct error *err)
+static int load_oci(struct load *l, const struct str *text, struct error *err)
 {
 	auto_json *j = json_parse(str_cstr(text), text->len, err);
 	int budget = MANIFESTS_MAX;
@@ -268,7 +323,7 @@ static int spool(struct load *l, int fd, struct error *err)
 				&done, err);
 }
 
-static int load_spooled(const struct load *l, struct error *err)
+static int load_spooled(struct load *l, struct error *err)
 {
 	struct error absent = ERROR_INIT;
 	auto_str text = STR_INIT;
@@ -301,6 +356,7 @@ int image_load(struct image_store *s, int fd, void (*progress)(void *ctx, const 
 		r = load_spooled(&l, err);
 	}
 	fd_close(&l.root);
+	map_free(&l.uses, NULL);
 	if (dir_remove_all(AT_FDCWD, dir, &ignored) < 0)
 		log_warn("spool not removed", "error", ignored.text);
 	return r;

@@ -10,12 +10,14 @@
 #include "image/stack.h"
 #include "base/sha256.h"
 
-/* A read-only layer. All but refs is constant once it is in the map. */
+/* A read-only layer. All but refs and draft is constant once it is in the map. */
 struct layer {
 	char chain[DIGEST_TEXT], diff[DIGEST_TEXT];
 	char *cache_id;       /* the driver's id */
 	struct layer *parent; /* holds a reference */
 	uint64_t size;
+	char *
+	    draft; /* its directory in layerdb/tmp until an image is made of it; NULL: it is in layerdb/sha256 */
 	unsigned refs; /* images, container layers, child layers, and work under way */
 	struct init_plan
 	    *plan; /* what an init layer on top needs; NULL: not looked at yet (init.c) */
@@ -117,6 +119,8 @@ struct layer *layer_add(struct image_store *s, struct layer *parent, int fd, con
 /* The same with a check of where it came from. */
 struct layer *layer_add_from(struct image_store *s, struct layer *parent,
 			     const struct layer_source *from, struct error *err);
+/* Before an image names it: the layer and all below it are on disk for good. */
+int layers_commit(struct image_store *s, const struct layer *top, struct error *err);
 /* Note on disk that no image counts on the layer / that one counts on it and all below it. Best effort: what it is for is a crash. */
 void layer_set_pending(struct image_store *s, const struct layer *l, bool pending);
 /* At start, once images and containers hold theirs. */

@@ -332,12 +332,13 @@ static void check_rules(void)
 /* ---- crashes ------------------------------------------------------------------------------------------------------------------------- */
 
 static const char *const points[] = {
-    "image.layer.after-prepare",    "image.layer.after-extract",   "image.layer.after-sync",
-    "image.layer.after-publish",    "image.import.after-layer",    "image.put.after-content",
-    "image.tags.before-write",      "image.tags.after-write",      "image.rw.after-init-prepare",
-    "image.rw.after-files",         "image.rw.after-init",         "image.rw.after-create",
-    "image.rw.remove.after-rename", "image.rw.remove.after-mount", "image.rw.remove.after-init",
-    "image.delete.before-content",  "image.delete.after-content",  "image.layer.after-withdraw"};
+    "image.layer.after-prepare",   "image.layer.after-extract",    "image.layer.after-draft",
+    "image.layer.after-sync",      "image.layer.after-publish",    "image.import.after-layer",
+    "image.put.after-content",     "image.tags.before-write",      "image.tags.after-write",
+    "image.rw.after-init-prepare", "image.rw.after-files",         "image.rw.after-init",
+    "image.rw.after-create",       "image.rw.remove.after-rename", "image.rw.remove.after-mount",
+    "image.rw.remove.after-init",  "image.delete.before-content",  "image.delete.after-content",
+    "image.layer.after-withdraw"};
 
 /* All that the points lie on. */
 static int crash_child(void)

@@ -114,7 +114,7 @@ stop_daemon
 if ! grep -q 'define ENABLE_FAULTS 1' "$BUILD/config.h"; then
 	skip "kills" "built without fault points"
 else
-	for point in registry.fetch.after-download image.layer.after-prepare image.layer.after-extract image.layer.after-sync image.layer.after-publish \
+	for point in registry.fetch.after-download image.layer.after-prepare image.layer.after-extract image.layer.after-draft image.layer.after-draft@2 image.layer.after-sync image.layer.after-publish \
 		image.layer.after-publish@2 image.stack.before-put image.put.after-content registry.pull.after-image image.tags.before-write \
 		registry.pull.between-references image.tags.after-write; do
 		DOCKERD_FAULT="${point%@*}=kill${point#"${point%@*}"}" start_daemon
