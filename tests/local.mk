@@ -142,6 +142,7 @@ EXTRA_DIST += tests/system/40-images.sh
 EXTRA_DIST += tests/system/45-files.sh
 EXTRA_DIST += tests/system/45-registry.sh
 EXTRA_DIST += tests/system/46-bad-registry.sh
+EXTRA_DIST += tests/system/48-volumes.sh
 EXTRA_DIST += tests/system/50-network.sh tests/system/55-networks.sh
 EXTRA_DIST += tests/system/55-moby.sh
 EXTRA_DIST += tests/system/60-restart.sh

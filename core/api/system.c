@@ -467,8 +467,8 @@ static int print_df(struct http_exchange *x, struct jw *w, struct error *err)
 	if (wants(x, "container") && (container_list(&how, x->api_version, &containers, err) < 0 ||
 				      embed(w, "Containers", &containers, NULL, err) < 0))
 		return -1;
-	if (wants(x, "volume") && (volume_list(NULL, &volumes, err) < 0 ||
-				   embed(w, "Volumes", &volumes, "Volumes", err) < 0))
+	if (wants(x, "volume") &&
+	    (volume_usage(&volumes, err) < 0 || embed(w, "Volumes", &volumes, NULL, err) < 0))
 		return -1;
 	if (wants(x, "build-cache"))
 		jw_knull(w, "BuildCache");

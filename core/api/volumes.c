@@ -51,7 +51,10 @@ static void prune(struct http_exchange *x, void *ctx)
 	auto_json *filters = NULL;
 
 	(void)ctx;
-	api_answer(x, api_filters(x, &filters, &err) < 0 ? -1 : volume_prune(filters, &reply, &err),
+	api_answer(x,
+		   api_filters(x, &filters, &err) < 0
+		       ? -1
+		       : volume_prune(filters, x->api_version, &reply, &err),
 		   200, &reply, &err);
 }
 

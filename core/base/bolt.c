@@ -375,16 +375,38 @@ int bolt_commit(struct bolt *b, struct error *err)
 }
 
 /* A new file: two heads and an empty page; whole before it has its name. */
-static int make(struct bolt *b, struct error *err)
+static void first_pages(struct bolt *b, struct str *pages)
 {
-	auto_str pages = STR_INIT;
 	char meta[PAGE];
 
 	for (uint64_t i = 0; i < 2; i++) {
 		fill_meta(b, i, 2, 3, meta);
-		str_add(&pages, meta, PAGE);
+		str_add(pages, meta, PAGE);
 	}
-	write_bucket(&b->root, 2 - pages.len / PAGE, &pages);
+	write_bucket(&b->root, 2 - pages->len / PAGE, pages);
+}
+
+/* As bbolt does with an empty file; the lock is held. */
+static int fill_empty(struct bolt *b, struct error *err)
+{
+	auto_str pages = STR_INIT;
+	struct stat st;
+
+	if (fstat(b->fd, &st) < 0)
+		return error_sys(err, errno, "stat %s", b->path);
+	if (st.st_size)
+		return 0;
+	first_pages(b, &pages);
+	if (pwrite(b->fd, pages.p, pages.len, 0) != (ssize_t)pages.len || fsync(b->fd) < 0)
+		return error_sys(err, errno, "write %s", b->path);
+	return 0;
+}
+
+static int make(struct bolt *b, struct error *err)
+{
+	auto_str pages = STR_INIT;
+
+	first_pages(b, &pages);
 	return file_write_atomic(AT_FDCWD, b->path, pages.p, pages.len, 0600, true, err);
 }
 
@@ -406,7 +428,7 @@ int bolt_open(const char *path, struct bolt **out, struct error *err)
 		error_set(err, ERR_CONFLICT, "%s is in use by another daemon", path);
 		goto fail;
 	}
-	if (read_all(b, err) < 0)
+	if (fill_empty(b, err) < 0 || read_all(b, err) < 0)
 		goto fail;
 	*out = b;
 	return 0;

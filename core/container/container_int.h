@@ -36,6 +36,7 @@ struct state {
 struct mount_point {
 	char *type, *source, *destination, *name, *driver, *mode, *propagation;
 	bool rw, anonymous;
+	bool fill; /* copy-up at the creation; not kept */
 };
 
 struct exec_session {
@@ -90,8 +91,9 @@ struct container {
 	int restart_max;
 	/* running */
 	bool mounted;
-	bool logd_open; /* its stream was made in the logd that runs now */
-	bool streaming; /* its shim holds stdio that a logd reads */
+	bool volumes_mounted; /* counted by the volume room */
+	bool logd_open;       /* its stream was made in the logd that runs now */
+	bool streaming;       /* its shim holds stdio that a logd reads */
 	bool
 	    unclean; /* the driver could not clean up behind the last run: tried again before the next, and at the removal */
 	bool oom_seen;
@@ -176,6 +178,17 @@ int mounts_create(struct container *c, const json *config, const json *host, str
 int mounts_resolve(struct container *c, const json *config, const json *host,
 		   struct spec_mounts *out, struct error *err);
 void mounts_free(struct container *c);
+/* The container does not use the volume (all its volumes) any more. */
+void mounts_release_volume(struct container *c, const char *name, bool remove);
+void mounts_release(struct container *c, bool remove_anonymous);
+/* Have its volumes mounted, for a copy. */
+int mounts_mount(struct container *c, struct error *err);
+void mounts_unmount(struct container *c);
+/* The same for its life, with events; op held. */
+int mounts_start(struct container *c, struct error *err);
+void mounts_stop(struct container *c);
+/* It runs since before the daemon. */
+void mounts_adopt(struct container *c);
 
 /* ---- streams.c */
 /* Make or renew the container's stream in logd. */

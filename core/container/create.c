@@ -165,9 +165,7 @@ static void undo(struct container *c, bool layer)
 	struct error err = ERROR_INIT;
 	auto_free char *dir = container_dir(c->id);
 
-	for (size_t i = 0; i < c->n_mounts; i++)
-		if (c->mounts[i].name)
-			volume_forget(&c->mounts[i], c->id);
+	mounts_release(c, true);
 	if (layer && image_use_layer_remove(c->id, &err) < 0)
 		log_error("read-write layer of a failed create is left for the next sweep",
 			  "container", c->id, "error", err.text);

@@ -9,17 +9,10 @@
 #include "base/thread.h"
 #include "container/container_int.h"
 #include "container/image_use.h"
-#include "volume/volume.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-
-void volume_forget(struct mount_point *m, const char *container_id)
-{
-	if (m->name)
-		volume_release(m->name, container_id, m->anonymous);
-}
 
 /* config.v2.json goes first: a directory without it is swept at the next start, whatever else is left of it. */
 static int remove_directory(struct container *c, struct error *err)
@@ -61,9 +54,7 @@ int container_remove_locked(struct container *c, bool volumes, struct error *err
 				  c->id);
 	}
 	FAULT("container.remove.done");
-	for (size_t i = 0; i < c->n_mounts; i++)
-		if (c->mounts[i].name)
-			volume_release(c->mounts[i].name, c->id, volumes && c->mounts[i].anonymous);
+	mounts_release(c, volumes);
 	container_unpublish(c);
 	container_event(c, "destroy", NULL);
 	pthread_mutex_lock(&c->lock);

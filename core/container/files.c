@@ -72,6 +72,7 @@ struct container_files {
 	struct container *c;
 	struct unpacker unpacker;
 	struct container_path path;
+	bool volumes;
 	char
 	    *in_view; /* absolute, a trailing "/" or "/." kept: it says that a directory is meant */
 	char *name;   /* its last part, as Go's filepath.Base has it */
@@ -147,6 +148,9 @@ static int open_view(struct container_files *f, bool pack, uint64_t *owner, stru
 	f->mounted = true;
 	if (owner && *user && spec_user_ids(root, user, owner, err) < 0)
 		return -1;
+	if (mounts_mount(f->c, err) < 0)
+		return -1;
+	f->volumes = true;
 	volumes = volumes_of(f->c, &n);
 	return unpacker_view(&f->unpacker, pack, root, json_get_bool(host, "ReadonlyRootfs", false),
 			     volumes, n, err);
@@ -172,6 +176,8 @@ void container_files_close(struct container_files *f)
 	struct error err = ERROR_INIT;
 
 	unpacker_stop(&f->unpacker);
+	if (f->volumes)
+		mounts_unmount(f->c);
 	if (f->mounted && image_use_layer_unmount(f->c->id, &err) < 0)
 		log_warn("container not unmounted after a copy", "container", f->c->id, "error",
 			 err.text);

@@ -20,7 +20,4 @@ int image_use_layer_size(const char *container_id, int64_t *rw, int64_t *root, s
 /* GraphDriver member of inspect. */
 void image_use_print_driver(const char *container_id, struct jw *w);
 
-/* The container is not made after all, or goes: its volume may go, if it was made for it. */
-void volume_forget(struct mount_point *m, const char *container_id);
-
 #endif

@@ -67,10 +67,8 @@ static void load_one(int dirfd, const char *id)
 		c->name = container_random_name(c->id);
 	}
 	for (size_t i = 0; i < c->n_mounts; i++) {
-		auto_free char *path = NULL;
-
-		if (c->mounts[i].name &&
-		    volume_use(c->mounts[i].name, c->mounts[i].anonymous, c->id, &path, &err) < 0)
+		if (c->mounts[i].name && streq(c->mounts[i].type, "volume") &&
+		    volume_use_again(c->mounts[i].name, c->id, &err) < 0)
 			log_warn("volume of a container", "container", id, "error", err.text);
 	}
 	container_publish(c);
@@ -175,6 +173,7 @@ static void adopt_mount(struct container *c)
 	}
 	close(fd);
 	c->mounted = true;
+	mounts_adopt(c);
 }
 
 /* What is known of a container that was running when the last daemon ended. */
@@ -370,6 +369,7 @@ int containers_init(const struct container_room *r, struct error *err)
 	image_store_set_users(containers.images, users_of, NULL);
 	sweep_orphans();
 	restore_all();
+	volumes_settle();
 	network_sweep();
 	return 0;
 }

@@ -1,32 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mount points of a container: host directories are made, anonymous and named volumes come from the volume room; what was resolved at
- * create is kept, so that a start mounts the same again.
+ * The mount points of a container: host directories are made, anonymous and named volumes come from the volume room, --volumes-from takes those of
+ * other containers; what was resolved at create is kept, so that a start mounts the same again.
  */
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "container/container_int.h"
+#include "container/copy_up.h"
 #include "volume/volume.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+static struct mount_point *point_at(const struct container *c, const char *destination)
+{
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (streq(c->mounts[i].destination, destination))
+			return &c->mounts[i];
+	return NULL;
+}
+
+static void point_free(struct mount_point *m)
+{
+	free(m->type);
+	free(m->source);
+	free(m->destination);
+	free(m->name);
+	free(m->driver);
+	free(m->mode);
+	free(m->propagation);
+	*m = (struct mount_point){0};
+}
+
+/* A place for what is mounted at destination; what was there before gives way. */
+static struct mount_point *point_new(struct container *c, const char *destination)
+{
+	struct mount_point *p = point_at(c, destination);
+
+	if (p) {
+		char *name = p->name;
+
+		p->name = NULL;
+		point_free(p);
+		if (name)
+			mounts_release_volume(c, name, false);
+		free(name);
+		return p;
+	}
+	c->mounts = xreallocarray(c->mounts, c->n_mounts + 1, sizeof(*c->mounts));
+	p = &c->mounts[c->n_mounts++];
+	*p = (struct mount_point){0};
+	return p;
+}
 
 void mounts_free(struct container *c)
 {
-	for (size_t i = 0; i < c->n_mounts; i++) {
-		struct mount_point *m = &c->mounts[i];
-
-		free(m->type);
-		free(m->source);
-		free(m->destination);
-		free(m->name);
-		free(m->driver);
-		free(m->mode);
-		free(m->propagation);
-	}
+	for (size_t i = 0; i < c->n_mounts; i++)
+		point_free(&c->mounts[i]);
 	free(c->mounts);
 	c->mounts = NULL;
 	c->n_mounts = 0;
@@ -52,18 +90,23 @@ static int check_bind_source(const struct spec_mount *m, struct error *err)
 static int resolve_volume(struct container *c, const struct spec_mount *m, struct mount_point *p,
 			  struct error *err)
 {
+	auto_json *labels = m->labels ? json_parse(m->labels, strlen(m->labels), err) : NULL,
+		  *options = m->options ? json_parse(m->options, strlen(m->options), err) : NULL;
+	struct volume_wish wish = {.name = m->name,
+				   .driver = m->driver,
+				   .labels = labels,
+				   .options = options,
+				   .anonymous = !m->name};
 	char id[ID_LEN + 1];
 
-	if (!str_empty(m->driver) && !streq(m->driver, "local"))
-		return error_set(err, ERR_NOT_FOUND,
-				 "error looking up volume plugin %s: plugin \"%s\" not found",
-				 m->driver, m->driver);
 	if (!m->name)
 		id_random(id);
 	p->name = xstrdup(m->name ? m->name : id);
+	wish.name = p->name;
 	p->driver = xstrdup("local");
 	p->anonymous = !m->name;
-	return volume_use(p->name, !m->name, c->id, &p->source, err);
+	p->fill = !m->no_copy && !m->subpath;
+	return volume_use(&wish, c->id, &p->source, err);
 }
 
 static int resolve_one(struct container *c, const struct spec_mount *m, struct mount_point *p,
@@ -83,6 +126,70 @@ static int resolve_one(struct container *c, const struct spec_mount *m, struct m
 	return m->type == SPEC_MOUNT_BIND ? check_bind_source(m, err) : 0;
 }
 
+/* ---- --volumes-from ---------------------------------------------------------------------------------------------------------------- */
+
+static char *dup_or_empty(const char *s)
+{
+	return xstrdup(s ? s : "");
+}
+
+/* A copy of another container's points, made under its lock. */
+static struct mount_point *points_of(struct container *other, size_t *n)
+{
+	struct mount_point *copy;
+	LOCK_SCOPE(&other->lock);
+
+	*n = other->n_mounts;
+	copy = xcalloc(*n + 1, sizeof(*copy));
+	for (size_t i = 0; i < *n; i++) {
+		const struct mount_point *m = &other->mounts[i];
+
+		copy[i] = (struct mount_point){.type = xstrdup(m->type),
+					       .source = dup_or_empty(m->source),
+					       .destination = xstrdup(m->destination),
+					       .name = m->name ? xstrdup(m->name) : NULL,
+					       .driver = dup_or_empty(m->driver),
+					       .mode = xstrdup(""),
+					       .propagation = dup_or_empty(m->propagation),
+					       .rw = m->rw,
+					       .anonymous = m->anonymous};
+	}
+	return copy;
+}
+
+static int take_from(struct container *c, const char *spec, struct error *err)
+{
+	const char *colon = strchr(spec, ':');
+	auto_free char *name = colon ? xstrndup(spec, (size_t)(colon - spec)) : xstrdup(spec);
+	auto_container *other = container_find(name, err);
+	struct mount_point *points;
+	size_t n;
+	int r = 0;
+
+	if (!other) {
+		if (err->kind == ERR_NOT_FOUND)
+			err->kind = ERR_INVALID; /* moby's status: 404 would be the image's */
+		return -1;
+	}
+	points = points_of(other, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct mount_point *p;
+
+		if (r < 0 || (points[i].name && volume_use_again(points[i].name, c->id, err) < 0)) {
+			point_free(&points[i]);
+			r = -1;
+			continue;
+		}
+		p = point_new(c, points[i].destination);
+		*p = points[i];
+		p->rw = p->rw && !(colon && streq(colon, ":ro"));
+	}
+	free(points);
+	return r;
+}
+
+/* ---- Create ------------------------------------------------------------------------------------------------------------------------ */
+
 int mounts_create(struct container *c, const json *config, const json *host, struct error *err)
 {
 	struct spec_mounts parsed = {0};
@@ -90,22 +197,90 @@ int mounts_create(struct container *c, const json *config, const json *host, str
 
 	if (spec_parse_mounts(config, host, &parsed, err) < 0)
 		return -1;
-	c->mounts = xcalloc(parsed.n, sizeof(*c->mounts));
+	for (json *f = json_first(json_get(host, "VolumesFrom")); f && r == 0; f = json_next(f))
+		r = take_from(c, json_str(f, ""), err);
 	for (size_t i = 0; i < parsed.n && r == 0; i++) {
-		if (parsed.v[i].type == SPEC_MOUNT_TMPFS && !parsed.v[i].from_mounts)
+		const struct spec_mount *m = &parsed.v[i];
+
+		if (m->type == SPEC_MOUNT_TMPFS && !m->from_mounts)
 			continue; /* HostConfig.Tmpfs is no mount point in moby's list */
-		r = resolve_one(c, &parsed.v[i], &c->mounts[c->n_mounts++], err);
+		if (m->from_image && point_at(c, m->destination))
+			continue;
+		r = resolve_one(c, m, point_new(c, m->destination), err);
 	}
 	spec_mounts_free(&parsed);
-	return r;
+	return r < 0 ? -1 : copy_up(c, err);
 }
 
-static const struct mount_point *point_at(const struct container *c, const char *destination)
+/* ---- Start ------------------------------------------------------------------------------------------------------------------------- */
+
+/* The directory or file below the volume that is mounted. Resolved inside the volume, and named by where that led. */
+static int volume_subpath(const char *volume, const char *subpath, char **out, struct error *err)
 {
-	for (size_t i = 0; i < c->n_mounts; i++)
-		if (streq(c->mounts[i].destination, destination))
-			return &c->mounts[i];
+	auto_close root = -1, fd = -1;
+	auto_free char *clean = NULL;
+	char proc[40], place[PATH_MAX];
+	ssize_t n;
+
+	if (str_empty(subpath)) {
+		*out = xstrdup(volume);
+		return 0;
+	}
+	clean = path_clean(subpath);
+	root = dir_open_at(AT_FDCWD, volume, err);
+	if (root < 0)
+		return -1;
+	fd = open_in_root(root, clean, O_PATH, 0);
+	if (fd < 0) {
+		int why = errno;
+
+		error_set(err, ERR_SYSTEM, "cannot access path %s/%s: lstat %s/%s: %s", volume,
+			  clean, volume, clean,
+			  why == ENOENT ? "no such file or directory" : strerror(why));
+		return -1;
+	}
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	n = readlink(proc, place, sizeof(place) - 1);
+	if (n < 0)
+		return error_sys(err, errno, "subpath %s", subpath);
+	*out = xstrndup(place, (size_t)n);
+	return 0;
+}
+
+static struct spec_mount *spec_at(struct spec_mounts *m, const char *destination)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (streq(m->v[i].destination, destination))
+			return &m->v[i];
 	return NULL;
+}
+
+/* What the settings do not name is kept as it was made: volumes of the image, those of other containers. */
+static void add_kept(const struct container *c, struct spec_mounts *out)
+{
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		const struct mount_point *p = &c->mounts[i];
+		struct spec_mount *m = spec_at(out, p->destination);
+
+		if (m)
+			continue;
+		out->v = xreallocarray(out->v, out->n + 1, sizeof(*out->v));
+		m = &out->v[out->n++];
+		*m = (struct spec_mount){.type = streq(p->type, "bind")    ? SPEC_MOUNT_BIND
+						 : streq(p->type, "tmpfs") ? SPEC_MOUNT_TMPFS
+									   : SPEC_MOUNT_VOLUME,
+					 .source = xstrdup(p->source),
+					 .destination = xstrdup(p->destination),
+					 .propagation = dup_or_empty(p->propagation),
+					 .read_only = !p->rw};
+	}
+}
+
+static void drop_image_volumes(struct spec_mounts *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].from_image)
+			spec_mounts_remove(m, i--);
 }
 
 int mounts_resolve(struct container *c, const json *config, const json *host,
@@ -113,6 +288,7 @@ int mounts_resolve(struct container *c, const json *config, const json *host,
 {
 	if (spec_parse_mounts(config, host, out, err) < 0)
 		return -1;
+	drop_image_volumes(out);
 	for (size_t i = 0; i < out->n; i++) {
 		struct spec_mount *m = &out->v[i];
 		const struct mount_point *p = point_at(c, m->destination);
@@ -128,8 +304,90 @@ int mounts_resolve(struct container *c, const json *config, const json *host,
 			    m->destination);
 		free(m->source);
 		m->source = NULL;
-		if (volume_use(p->name, p->anonymous, c->id, &m->source, err) < 0)
+		if (volume_subpath(p->source, m->subpath, &m->source, err) < 0)
 			return -1;
 	}
+	add_kept(c, out);
 	return 0;
+}
+
+/* ---- Volumes: in use, mounted ------------------------------------------------------------------------------------------------------- */
+
+void mounts_release_volume(struct container *c, const char *name, bool remove)
+{
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (c->mounts[i].name && streq(c->mounts[i].name, name))
+			return; /* it is at another place as well */
+	volume_release(name, c->id, remove);
+}
+
+void mounts_release(struct container *c, bool remove_anonymous)
+{
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (c->mounts[i].name && streq(c->mounts[i].type, "volume"))
+			volume_release(c->mounts[i].name, c->id,
+				       remove_anonymous && c->mounts[i].anonymous);
+}
+
+static bool is_volume(const struct mount_point *m)
+{
+	return m->name && streq(m->type, "volume");
+}
+
+int mounts_mount(struct container *c, struct error *err)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_mounts; i++)
+		if (is_volume(&c->mounts[i]) && volume_mount(c->mounts[i].name, err) < 0)
+			break;
+	if (i == c->n_mounts)
+		return 0;
+	while (i-- > 0)
+		if (is_volume(&c->mounts[i]))
+			volume_unmount(c->mounts[i].name);
+	return -1;
+}
+
+void mounts_unmount(struct container *c)
+{
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (is_volume(&c->mounts[i]))
+			volume_unmount(c->mounts[i].name);
+}
+
+int mounts_start(struct container *c, struct error *err)
+{
+	if (mounts_mount(c, err) < 0)
+		return -1;
+	c->volumes_mounted = true;
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		const struct mount_point *m = &c->mounts[i];
+
+		if (is_volume(m))
+			volume_event_mount(m->name, c->id, m->destination,
+					   m->propagation ? m->propagation : "", m->rw);
+	}
+	return 0;
+}
+
+void mounts_stop(struct container *c)
+{
+	if (!c->volumes_mounted)
+		return;
+	c->volumes_mounted = false;
+	mounts_unmount(c);
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (is_volume(&c->mounts[i]))
+			volume_event_mount(c->mounts[i].name, c->id, NULL, NULL, false);
+}
+
+void mounts_adopt(struct container *c)
+{
+	struct error err = ERROR_INIT;
+
+	if (mounts_mount(c, &err) == 0)
+		c->volumes_mounted = true;
+	else
+		log_error("volumes of a live container", "container", c->id, "error", err.text);
 }

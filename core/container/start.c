@@ -5,6 +5,7 @@
  *	shim, and dockerd-exec ahead    shim_delete
  *	mount the read-write layer      image_use_layer_unmount
  *	files hostname, hosts, resolv   overwritten at the next start
+ *	volumes mounted                 mounts_stop
  *	specification                   nothing
  *	namespaces, first process       shim_delete
  *	stream in logd                  logd_finish
@@ -440,6 +441,7 @@ void container_release_resources(struct container *c)
 		log_error("cleanup of a container is incomplete", "container", c->id, "error",
 			  err.text);
 	networks_stop(c);
+	mounts_stop(c);
 	if (c->mounted) {
 		if (image_use_layer_unmount(c->id, &err) < 0)
 			log_error("root of a container is still mounted", "container", c->id,
@@ -479,7 +481,7 @@ static int prepare(struct start *s, struct error *err)
 		return -1;
 	c->mounted = true;
 	FAULT("container.start.mounted");
-	if (make_workdir(s, err) < 0 || put_files(s, err) < 0 ||
+	if (make_workdir(s, err) < 0 || put_files(s, err) < 0 || mounts_start(c, err) < 0 ||
 	    mounts_resolve(c, s->config, s->host, &s->mounts, err) < 0)
 		return -1;
 	return build_spec(s, err);

@@ -18,8 +18,9 @@ void pidfile_remove(const char *path);
 /* ---- places.c */
 struct places {
 	char *data_root, *exec_root; /* real paths */
-	int lock_fd;                 /* moby's lock on the data root, held for life */
-	char id[37];                 /* engine-id */
+	struct bolt *
+	    volumes_db; /* volumes/metadata.db; with it moby's lock on the data root, held for life */
+	char id[37];    /* engine-id */
 };
 /* Make the directories, take the lock (another daemon, ours or moby, on the same directory is ERR_CONFLICT), read or make engine-id. */
 int places_open(const struct config *c, struct places *out, struct error *err);

@@ -169,7 +169,7 @@ static int open_images(struct daemon *d, struct error *err)
 	if (image_store_open(d->places.data_root, &d->storage, &d->images, err) < 0)
 		return -1;
 	image_store_set_events(d->images, image_event, d->images);
-	return volumes_init(d->places.data_root, err);
+	return volumes_init(d->places.data_root, d->places.volumes_db, err);
 }
 
 static void network_event(const char *action, const char *id, const struct pairs *attrs)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The data root and the exec root: made, locked, and named. */
+#include "base/bolt.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,15 +33,14 @@ static int take_lock(struct places *p, struct error *err)
 
 	if (dir_make_all(AT_FDCWD, dir, 0701, err) < 0)
 		return -1;
-	p->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (p->lock_fd < 0)
-		return error_sys(err, errno, "open %s", path);
-	if (flock(p->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, ERR_CONFLICT,
-				 "another daemon uses the data root %s (%s is locked): stop it, or "
-				 "use another --data-root",
-				 p->data_root, path);
-	return 0;
+	if (bolt_open(path, &p->volumes_db, err) == 0)
+		return 0;
+	return err->kind == ERR_CONFLICT
+		   ? error_set(err, ERR_CONFLICT,
+			       "another daemon uses the data root %s (%s is locked): stop it, or "
+			       "use another --data-root",
+			       p->data_root, path)
+		   : -1;
 }
 
 /* A random UUID (RFC 9562, version 4), as moby makes one. */
@@ -71,7 +70,6 @@ int places_open(const struct config *c, struct places *out, struct error *err)
 {
 	auto_free char *tmp = NULL;
 
-	out->lock_fd = -1;
 	out->data_root = make_real(config_str(c, "data-root"), 0710, err);
 	if (!out->data_root)
 		return -1;

@@ -54,15 +54,6 @@ static int check_volume_drivers(const json *config, const json *h, struct error 
 
 int spec_refuse_missing(const json *config, const json *host_config, struct error *err)
 {
-	const char *userns = json_get_str(host_config, "UsernsMode", "");
-	const json *from = json_first(json_get(host_config, "VolumesFrom"));
-
-	if (*userns && !streq(userns, "host"))
-		return refuse(err, "HostConfig.UsernsMode", userns,
-			      "only \"host\" is available: user namespaces are not built yet");
-	if (from)
-		return refuse(err, "HostConfig.VolumesFrom", json_str(from, ""),
-			      "not available yet: name the volumes in Binds or Mounts");
 	if (json_count(json_get(host_config, "StorageOpt")))
 		return refuse(err, "HostConfig.StorageOpt",
 			      json_name(json_first(json_get(host_config, "StorageOpt"))),

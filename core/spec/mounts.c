@@ -4,27 +4,39 @@
 #include "spec/spec_int.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
 
+static void mount_free(struct spec_mount *p)
+{
+	free(p->source);
+	free(p->destination);
+	free(p->name);
+	free(p->driver);
+	free(p->mode);
+	free(p->propagation);
+	free(p->tmpfs_options);
+	free(p->subpath);
+	free(p->labels);
+	free(p->options);
+}
+
 void spec_mounts_free(struct spec_mounts *m)
 {
-	for (size_t i = 0; i < m->n; i++) {
-		struct spec_mount *p = &m->v[i];
-
-		free(p->source);
-		free(p->destination);
-		free(p->name);
-		free(p->driver);
-		free(p->mode);
-		free(p->propagation);
-		free(p->tmpfs_options);
-		free(p->subpath);
-	}
+	for (size_t i = 0; i < m->n; i++)
+		mount_free(&m->v[i]);
 	free(m->v);
 	*m = (struct spec_mounts){0};
+}
+
+void spec_mounts_remove(struct spec_mounts *m, size_t i)
+{
+	mount_free(&m->v[i]);
+	memmove(&m->v[i], &m->v[i + 1], (m->n - i - 1) * sizeof(*m->v));
+	m->n--;
 }
 
 struct spec_mount *mounts_add(struct spec_mounts *m)
@@ -171,7 +183,7 @@ static int parse_bind(const char *raw, const char *volume_driver, struct spec_mo
 	if (!bind && mode.propagation)
 		return bad_config(err, raw, false, "field BindOptions must not be specified");
 	m->type = bind ? SPEC_MOUNT_BIND : SPEC_MOUNT_VOLUME;
-	m->mode = xstrdup(parts.n == 3 ? parts.v[2] : "");
+	m->mode = xstrdup(parts.n == 3 ? parts.v[2] : bind ? "" : "z"); /* as moby */
 	m->read_only = mode.read_only;
 	m->no_copy = mode.no_copy;
 	m->create_source = bind;

@@ -82,6 +82,16 @@ static bool subpath_ok(const char *subpath)
 	return *subpath != '/' && !streq(clean, "..") && !str_after(clean, "../");
 }
 
+static char *dup_object(const json *j)
+{
+	struct str text = STR_INIT;
+
+	if (json_type(j) != JSON_OBJECT)
+		return NULL;
+	json_print(j, &text);
+	return str_steal(&text);
+}
+
 static int parse_volume(const json *mount, struct spec_mount *m, struct error *err)
 {
 	const json *o = json_get(mount, "VolumeOptions");
@@ -99,6 +109,8 @@ static int parse_volume(const json *mount, struct spec_mount *m, struct error *e
 	m->driver = xstrdup(json_get_str(json_get(o, "DriverConfig"), "Name", ""));
 	m->no_copy = json_get_bool(o, "NoCopy", false);
 	m->subpath = *subpath ? xstrdup(subpath) : NULL;
+	m->labels = dup_object(json_get(o, "Labels"));
+	m->options = dup_object(json_get(json_get(o, "DriverConfig"), "Options"));
 	m->mode = xstrdup("z");
 	m->propagation = xstrdup("");
 	return 0;

@@ -98,12 +98,14 @@ struct spec_mount {
 	    from_mounts /* given in Mounts, not Binds */, non_recursive;
 	bool read_only_non_recursive, read_only_force_recursive;
 	char *subpath;
+	char *labels, *options; /* VOLUME: JSON text, or NULL */
 };
 struct spec_mounts {
 	struct spec_mount *v;
 	size_t n;
 };
 void spec_mounts_free(struct spec_mounts *m);
+void spec_mounts_remove(struct spec_mounts *m, size_t i);
 /* All mount points, duplicates refused ("Duplicate mount point: /x"), in moby's words. Config supplies Volumes. */
 int spec_parse_mounts(const json *config, const json *host_config, struct spec_mounts *out,
 		      struct error *err);

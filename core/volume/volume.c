@@ -1,29 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See volume.h. `lock` guards the table of users; the directories are the truth about which volumes exist. */
-#include "volume/volume.h"
+/* See volume.h. Making, using, mounting and removing; lists are in list.c. */
 #include "base/cleanup.h"
-#include "base/clock.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "events/events.h"
+#include "volume/volume_int.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-static char *root; /* data-root/volumes */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct map users = MAP_INIT; /* name -> struct strlist of container ids */
+/* Directories of what is being made and being removed; no volume's name begins with a dot. */
+#define NEW_PREFIX ".new-"
+#define GONE_PREFIX ".gone-"
 
-int volumes_init(const char *data_root, struct error *err)
+struct volume_room volumes = {.lock = PTHREAD_MUTEX_INITIALIZER,
+			      .changed = PTHREAD_COND_INITIALIZER};
+
+struct volume *volume_new(const char *name)
 {
-	root = path_join(data_root, "volumes");
-	return dir_make_all(AT_FDCWD, root, 0701, err);
+	struct volume *v = xnew(struct volume);
+
+	v->name = xstrdup(name);
+	return v;
+}
+
+void volume_free(struct volume *v)
+{
+	free(v->name);
+	pairs_free(&v->labels);
+	pairs_free(&v->options);
+	pairs_free(&v->kept);
+	strlist_free(&v->users);
+	free(v);
+}
+
+char *volume_data(const char *name)
+{
+	return xasprintf("%s/%s/_data", volumes.root, name);
 }
 
 static bool name_ok(const char *name)
@@ -45,340 +68,367 @@ static int check_name(const char *name, struct error *err)
 				 "volume name is too short, names should be at least two "
 				 "alphanumeric characters");
 	return error_set(err, ERR_INVALID,
-			 "create %s: \"%s\" includes invalid characters for a local volume name, "
+			 "\"%s\" includes invalid characters for a local volume name, "
 			 "only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. "
 			 "If you intended to pass a host directory, use absolute path",
-			 name, name);
+			 name);
 }
 
-static bool volume_exists(const char *name, struct stat *st)
-{
-	auto_free char *data = xasprintf("%s/%s/_data", root, name);
-
-	return name_ok(name) && lstat(data, st) == 0 && S_ISDIR(st->st_mode);
-}
-
-static void publish(const char *action, const char *name, const char *container)
+static void publish(const char *action, const char *name)
 {
 	auto_pairs attrs = PAIRS_INIT;
 
 	pairs_set(&attrs, "driver", "local");
-	if (container)
-		pairs_set(&attrs, "container", container);
 	events_publish("volume", action, name, &attrs);
 }
 
-static int make(const char *name, struct error *err)
-{
-	auto_free char *dir = path_join(root, name), *data = NULL;
-	struct stat st;
+/* ---- Loading ---------------------------------------------------------------------------------------------------------------------- */
 
-	if (check_name(name, err) < 0)
-		return -1;
-	if (volume_exists(name, &st))
-		return 0;
-	data = path_join(dir, "_data");
-	if (mkdir(dir, 0701) < 0 && errno != EEXIST)
-		return error_sys(err, errno, "create volume directory %s", dir);
-	if (mkdir(data, 0755) < 0 && errno != EEXIST) {
-		error_sys(err, errno, "create volume directory %s", data);
-		rmdir(dir);
-		return -1;
+static void sweep_one(int dir, const char *name)
+{
+	struct error err = ERROR_INIT;
+
+	if (dir_remove_all(dir, name, &err) < 0)
+		log_error("what is left of a volume stays", "directory", name, "error", err.text);
+}
+
+static int load_all(struct error *err)
+{
+	auto_dir DIR *d = opendir(volumes.root);
+	struct dirent *e;
+
+	if (!d)
+		return error_sys(err, errno, "%s", volumes.root);
+	while ((e = readdir(d))) {
+		auto_free char *data = volume_data(e->d_name);
+		struct volume *v;
+		struct stat st;
+
+		if (str_after(e->d_name, NEW_PREFIX) || str_after(e->d_name, GONE_PREFIX))
+			sweep_one(dirfd(d), e->d_name);
+		if (!name_ok(e->d_name) || lstat(data, &st) < 0 || !S_ISDIR(st.st_mode))
+			continue;
+		v = volume_new(e->d_name);
+		meta_read(v);
+		map_set(&volumes.table, v->name, v);
 	}
-	if (chmod(data, 0755) < 0) /* whatever the umask was */
-		return error_sys(err, errno, "chmod %s", data);
-	publish("create", name, NULL);
 	return 0;
 }
 
-int volume_use(const char *name, bool anonymous, const char *container_id, char **path,
+int volumes_init(const char *data_root, struct bolt *db, struct error *err)
+{
+	volumes.root = path_join(data_root, "volumes");
+	meta_open(db);
+	if (dir_make_all(AT_FDCWD, volumes.root, 0701, err) < 0 || load_all(err) < 0)
+		return -1;
+	fill_sweep();
+	return meta_clean(err);
+}
+
+static bool is_mount(const char *path)
+{
+	struct statx st;
+
+	return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &st) == 0 &&
+	       st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+void volumes_settle(void)
+{
+	struct map_entry *e;
+	size_t i = 0;
+	LOCK_SCOPE(&volumes.lock);
+
+	while ((e = map_next(&volumes.table, &i))) {
+		struct volume *v = e->value;
+		auto_free char *data = volume_data(v->name);
+
+		if (!v->mounts && options_mount_needed(v) && is_mount(data) &&
+		    umount2(data, MNT_DETACH) < 0)
+			log_warn("volume stays mounted", "volume", v->name);
+	}
+}
+
+/* ---- Making ------------------------------------------------------------------------------------------------------------------------ */
+
+static int make_directories(const struct volume *v, int root, const char *name, struct error *err)
+{
+	auto_close dir = -1;
+
+	if (dir_remove_all(root, name, err) < 0)
+		return -1;
+	if (mkdirat(root, name, 0701) < 0)
+		return error_sys(err, errno, "create volume directory %s/%s", volumes.root, name);
+	dir = dir_open_at(root, name, err);
+	if (dir < 0)
+		return -1;
+	/* whatever the umask was */
+	if (fchmod(dir, 0701) < 0 || mkdirat(dir, "_data", 0755) < 0 ||
+	    fchmodat(dir, "_data", 0755, 0) < 0)
+		return error_sys(err, errno, "create volume directory of %s", v->name);
+	return v->kept.n ? meta_write_options(dir, v, err) : 0;
+}
+
+/* The record first: without a directory it is dropped by the next start. */
+static int put_on_disk(const struct volume *v, struct error *err)
+{
+	auto_free char *fresh = xasprintf(NEW_PREFIX "%s", v->name);
+	auto_close root = dir_open_at(AT_FDCWD, volumes.root, err);
+	struct error ignored = ERROR_INIT;
+
+	if (root < 0)
+		return -1;
+	if (make_directories(v, root, fresh, err) < 0)
+		goto fail;
+	FAULT("volume.create.directory");
+	if (meta_put(v, err) < 0)
+		goto fail;
+	if (renameat(root, fresh, root, v->name) < 0) {
+		error_sys(err, errno, "create volume directory %s/%s", volumes.root, v->name);
+		goto fail;
+	}
+	FAULT("volume.create.renamed");
+	return 0;
+fail:
+	dir_remove_all(root, fresh, &ignored);
+	meta_del(v->name, &ignored);
+	return -1;
+}
+
+static int check_driver(const char *driver, struct error *err)
+{
+	if (str_empty(driver) || streq(driver, "local"))
+		return 0;
+	return error_set(err, ERR_NOT_FOUND,
+			 "error looking up volume plugin %s: plugin \"%s\" not found", driver,
+			 driver);
+}
+
+/* With the lock held. */
+static struct volume *find_or_make(const struct volume_wish *wish, struct error *err)
+{
+	struct volume *v = map_get(&volumes.table, wish->name);
+
+	if (check_driver(wish->driver, err) < 0)
+		return NULL;
+	if (v)
+		return v;
+	if (check_name(wish->name, err) < 0 || options_check(wish->options, err) < 0)
+		return NULL;
+	v = volume_new(wish->name);
+	v->has_labels = json_type(wish->labels) == JSON_OBJECT || wish->anonymous;
+	v->has_options = json_type(wish->options) == JSON_OBJECT;
+	json_pairs(wish->labels, &v->labels);
+	json_pairs(wish->options, &v->options);
+	if (wish->anonymous)
+		pairs_set(&v->labels, ANONYMOUS_LABEL, "");
+	pairs_sort(&v->labels);
+	pairs_sort(&v->options);
+	pairs_copy(&v->kept, &v->options);
+	if (put_on_disk(v, err) < 0) {
+		volume_free(v);
+		return NULL;
+	}
+	map_set(&volumes.table, v->name, v);
+	publish("create", v->name);
+	return v;
+}
+
+int volume_create(const json *body, struct str *reply, struct error *err)
+{
+	struct volume_wish wish = {.name = json_get_str(body, "Name", ""),
+				   .driver = json_get_str(body, "Driver", ""),
+				   .labels = json_get(body, "Labels"),
+				   .options = json_get(body, "DriverOpts")};
+	char id[ID_LEN + 1];
+	struct volume *v;
+
+	if (!*wish.name) {
+		id_random(id);
+		wish.name = id;
+		wish.anonymous = true;
+	}
+	pthread_mutex_lock(&volumes.lock);
+	v = find_or_make(&wish, err);
+	pthread_mutex_unlock(&volumes.lock);
+	return v ? volume_inspect(wish.name, reply, err) : error_wrap(err, "create %s", wish.name);
+}
+
+/* ---- Using ------------------------------------------------------------------------------------------------------------------------- */
+
+int volume_use(const struct volume_wish *wish, const char *container_id, char **path,
 	       struct error *err)
 {
-	struct strlist *l;
-	LOCK_SCOPE(&lock);
+	struct volume *v;
+	LOCK_SCOPE(&volumes.lock);
 
-	(void)anonymous;
-	if (make(name, err) < 0)
-		return -1;
-	l = map_get(&users, name);
-	if (!l) {
-		l = xnew(struct strlist);
-		map_set(&users, name, l);
-	}
-	if (!strlist_has(l, container_id))
-		strlist_add(l, container_id);
-	*path = xasprintf("%s/%s/_data", root, name);
+	v = find_or_make(wish, err);
+	if (!v)
+		return error_wrap(err, "create %s", wish->name);
+	if (!strlist_has(&v->users, container_id))
+		strlist_add(&v->users, container_id);
+	*path = volume_data(wish->name);
+	return 0;
+}
+
+int volume_use_again(const char *name, const char *container_id, struct error *err)
+{
+	struct volume *v;
+	LOCK_SCOPE(&volumes.lock);
+
+	v = map_get(&volumes.table, name);
+	if (!v)
+		return error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
+	if (!strlist_has(&v->users, container_id))
+		strlist_add(&v->users, container_id);
 	return 0;
 }
 
 /* With the lock held. */
-static int remove_volume(const char *name, struct error *err)
+int volume_remove(struct volume *v, struct error *err)
 {
-	auto_close fd = dir_open_at(AT_FDCWD, root, err);
+	auto_free char *gone = xasprintf(GONE_PREFIX "%s", v->name), *data = volume_data(v->name);
+	auto_close root = dir_open_at(AT_FDCWD, volumes.root, err);
+	struct error ignored = ERROR_INIT;
 
-	if (fd < 0 || dir_remove_all(fd, name, err) < 0)
+	if (root < 0)
 		return -1;
-	publish("destroy", name, NULL);
+	if (options_mount_needed(v) && is_mount(data) && umount2(data, MNT_DETACH) < 0)
+		return error_sys(err, errno, "unmount %s", data);
+	if (dir_remove_all(root, gone, err) < 0)
+		return -1;
+	if (renameat(root, v->name, root, gone) < 0)
+		return error_sys(err, errno, "remove %s", v->name);
+	FAULT("volume.remove.renamed");
+	if (meta_del(v->name, &ignored) < 0)
+		log_error("record of a removed volume", "volume", v->name, "error", ignored.text);
+	map_del(&volumes.table, v->name);
+	if (dir_remove_all(root, gone, &ignored) < 0)
+		log_error("files of a removed volume are left for the next start", "volume",
+			  v->name, "error", ignored.text);
+	publish("destroy", v->name);
+	volume_free(v);
 	return 0;
 }
 
 void volume_release(const char *name, const char *container_id, bool remove)
 {
 	struct error err = ERROR_INIT;
-	struct strlist *l;
-	LOCK_SCOPE(&lock);
+	struct volume *v;
+	LOCK_SCOPE(&volumes.lock);
 
-	l = map_get(&users, name);
-	for (size_t i = 0; l && i < l->n; i++)
-		if (streq(l->v[i], container_id)) {
-			strlist_remove(l, i);
+	v = map_get(&volumes.table, name);
+	for (size_t i = 0; v && i < v->users.n; i++)
+		if (streq(v->users.v[i], container_id)) {
+			strlist_remove(&v->users, i);
 			break;
 		}
-	if (l && l->n)
-		return;
-	if (l) {
-		map_del(&users, name);
-		strlist_free(l);
-		free(l);
-	}
-	if (remove)
-		remove_volume(name, &err);
-}
-
-static void print(struct jw *w, const char *name, const struct stat *st)
-{
-	auto_free char *data = xasprintf("%s/%s/_data", root, name);
-	char created[CLOCK_TEXT];
-
-	clock_format(st->st_ctim.tv_sec * INT64_C(1000000000), created);
-	jw_obj(w);
-	jw_kstr(w, "CreatedAt", created);
-	jw_kstr(w, "Driver", "local");
-	jw_knull(w, "Labels");
-	jw_kstr(w, "Mountpoint", data);
-	jw_kstr(w, "Name", name);
-	jw_knull(w, "Options");
-	jw_kstr(w, "Scope", "local");
-	jw_end(w);
-}
-
-static int refuse_options(const json *body, struct error *err)
-{
-	const char *driver = json_get_str(body, "Driver", "");
-
-	if (*driver && !streq(driver, "local"))
-		return error_set(err, ERR_NOT_FOUND,
-				 "error looking up volume plugin %s: plugin \"%s\" not found",
-				 driver, driver);
-	if (json_count(json_get(body, "DriverOpts")))
-		return error_set(err, ERR_NOT_IMPLEMENTED,
-				 "options of local volumes (type, o, device, size) are not "
-				 "supported yet: use a bind mount");
-	if (json_count(json_get(body, "Labels")))
-		return error_set(
-		    err, ERR_NOT_IMPLEMENTED,
-		    "labels on volumes are not supported yet: create the volume without them");
-	return 0;
-}
-
-int volume_create(const json *body, struct str *reply, struct error *err)
-{
-	const char *name = json_get_str(body, "Name", "");
-	struct jw w = jw_to(reply);
-	char id[ID_LEN + 1];
-	struct stat st;
-	LOCK_SCOPE(&lock);
-
-	if (refuse_options(body, err) < 0)
-		return -1;
-	if (!*name) {
-		id_random(id);
-		name = id;
-	}
-	if (make(name, err) < 0)
-		return error_wrap(err, "create %s", name);
-	if (!volume_exists(name, &st))
-		return error_set(err, ERR_SYSTEM, "volume %s vanished", name);
-	print(&w, name, &st);
-	return 0;
-}
-
-static int names(struct strlist *out, struct error *err)
-{
-	auto_dir DIR *d = opendir(root);
-	struct dirent *e;
-	struct stat st;
-
-	if (!d)
-		return error_sys(err, errno, "%s", root);
-	while ((e = readdir(d)))
-		if (volume_exists(e->d_name, &st))
-			strlist_add(out, e->d_name);
-	strlist_sort(out);
-	return 0;
-}
-
-/* {"name":["a"]} and {"name":{"a":true}} */
-static bool filter_value(const json *f, size_t i, const char **out)
-{
-	for (json *v = json_first(f); v; v = json_next(v))
-		if (!i--) {
-			*out = json_type(f) == JSON_OBJECT ? json_name(v) : json_str(v, "");
-			return true;
-		}
-	return false;
-}
-
-static bool is_true(const char *v)
-{
-	return streq(v, "1") || !strcasecmp(v, "true");
-}
-
-static bool matches(const char *name, const json *filters)
-{
-	const json *f = json_get(filters, "name");
-	const char *v;
-	bool hit = !f || !json_count(f);
-
-	for (size_t i = 0; filter_value(f, i, &v); i++)
-		hit = hit || strstr(name, v);
-	f = json_get(filters, "dangling");
-	for (size_t i = 0; filter_value(f, i, &v); i++)
-		hit = hit && (map_get(&users, name) == NULL) == is_true(v);
-	f = json_get(filters, "driver");
-	for (size_t i = 0; filter_value(f, i, &v); i++)
-		hit = hit && streq(v, "local");
-	f = json_get(filters, "label");
-	return hit && !(f && json_count(f)); /* volumes have no labels yet */
-}
-
-static int check_filters(const json *filters, const char *const *known, struct error *err)
-{
-	for (json *f = json_first(filters); f; f = json_next(f)) {
-		bool ok = false;
-
-		for (size_t i = 0; known[i]; i++)
-			ok = ok || streq(known[i], json_name(f));
-		if (!ok)
-			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(f));
-	}
-	return 0;
-}
-
-int volume_list(const json *filters, struct str *reply, struct error *err)
-{
-	static const char *const known[] = {"dangling", "name", "driver", "label", NULL};
-	auto_strlist all = STRLIST_INIT;
-	struct jw w = jw_to(reply);
-	LOCK_SCOPE(&lock);
-
-	if (check_filters(filters, known, err) < 0 || names(&all, err) < 0)
-		return -1;
-	jw_obj(&w);
-	jw_karr(&w, "Volumes");
-	for (size_t i = 0; i < all.n; i++) {
-		struct stat st;
-
-		if (matches(all.v[i], filters) && volume_exists(all.v[i], &st))
-			print(&w, all.v[i], &st);
-	}
-	jw_end(&w);
-	jw_knull(&w, "Warnings");
-	jw_end(&w);
-	return 0;
-}
-
-int volume_inspect(const char *name, struct str *reply, struct error *err)
-{
-	struct jw w = jw_to(reply);
-	struct stat st;
-	LOCK_SCOPE(&lock);
-
-	if (!volume_exists(name, &st))
-		return error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
-	print(&w, name, &st);
-	return 0;
+	if (v && remove && !v->users.n && !v->busy && volume_remove(v, &err) < 0)
+		log_error("volume stays", "volume", name, "error", err.text);
 }
 
 int volume_delete(const char *name, bool force, struct error *err)
 {
-	const struct strlist *l;
-	struct stat st;
-	LOCK_SCOPE(&lock);
+	struct volume *v;
+	LOCK_SCOPE(&volumes.lock);
 
-	if (!volume_exists(name, &st))
+	v = map_get(&volumes.table, name);
+	if (!v)
 		return force ? 0 : error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
-	l = map_get(&users, name);
-	if (l) {
-		auto_free char *ids = strlist_join(l, ", ");
+	if (v->users.n || v->busy) {
+		auto_free char *ids = strlist_join(&v->users, " ");
 
 		return error_set(err, ERR_CONFLICT, "remove %s: volume is in use - [%s]", name,
 				 ids);
 	}
-	return remove_volume(name, err);
+	return volume_remove(v, err);
 }
 
-static bool looks_anonymous(const char *name)
+/* ---- Mounting ---------------------------------------------------------------------------------------------------------------------- */
+
+/* The volume, which is ours alone until give_back; it has a user, so nobody removes it. */
+static struct volume *take(const char *name, struct error *err)
 {
-	return strlen(name) == 64 && strspn(name, "0123456789abcdef") == 64;
+	struct volume *v;
+	LOCK_SCOPE(&volumes.lock);
+
+	while ((v = map_get(&volumes.table, name)) && v->busy)
+		pthread_cond_wait(&volumes.changed, &volumes.lock);
+	if (v)
+		v->busy = true;
+	else
+		error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
+	return v;
 }
 
-#define SIZE_DEPTH 128 /* levels that are counted: the tree is a container's, the stack is ours */
-
-static uint64_t tree_size(int dirfd, const char *name, int depth)
+static void give_back(struct volume *v)
 {
-	auto_dir DIR *d = NULL;
-	uint64_t total = 0;
-	struct dirent *e;
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	LOCK_SCOPE(&volumes.lock);
 
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d)
-		fd_close(&fd);
-	while (d && (e = readdir(d))) {
-		struct stat st;
-
-		if (streq(e->d_name, ".") || streq(e->d_name, "..") ||
-		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (!S_ISDIR(st.st_mode))
-			total += (uint64_t)st.st_size;
-		else if (depth < SIZE_DEPTH)
-			total += tree_size(fd, e->d_name, depth + 1);
-	}
-	return total;
+	v->busy = false;
+	pthread_cond_broadcast(&volumes.changed);
 }
 
-int volume_prune(const json *filters, struct str *reply, struct error *err)
+int volume_mount(const char *name, struct error *err)
 {
-	static const char *const known[] = {"label", "label!", "all", NULL};
-	auto_strlist all = STRLIST_INIT;
-	struct jw w = jw_to(reply);
-	uint64_t freed = 0;
-	const char *v;
-	bool every = filter_value(json_get(filters, "all"), 0, &v) && is_true(v);
-	LOCK_SCOPE(&lock);
+	struct volume *v = take(name, err);
+	auto_free char *data = volume_data(name);
+	int r = 0;
 
-	if (check_filters(filters, known, err) < 0 || names(&all, err) < 0)
+	if (!v)
 		return -1;
-	jw_obj(&w);
-	jw_karr(&w, "VolumesDeleted");
-	for (size_t i = 0; i < all.n; i++) {
-		auto_close fd = -1;
-		uint64_t size;
+	/* it may be mounted yet: by the daemon before us, for a container that goes on */
+	if (!v->mounts && options_mount_needed(v) && !is_mount(data))
+		r = options_mount(v, data, err);
+	if (r == 0)
+		v->mounts++;
+	give_back(v);
+	return r < 0 ? error_wrap(err, "error while mounting volume '%s'", data) : 0;
+}
 
-		if (map_get(&users, all.v[i]) || !(every || looks_anonymous(all.v[i])) ||
-		    json_count(json_get(filters, "label")))
-			continue;
-		fd = dir_open_at(AT_FDCWD, root, err);
-		size = fd < 0 ? 0 : tree_size(fd, all.v[i], 0);
-		if (remove_volume(all.v[i], err) < 0)
-			return -1;
-		freed += size;
-		jw_str(&w, all.v[i]);
+void volume_unmount(const char *name)
+{
+	struct error err = ERROR_INIT;
+	struct volume *v = take(name, &err);
+	auto_free char *data = volume_data(name);
+
+	if (!v)
+		return;
+	if (v->mounts && !--v->mounts && options_mount_needed(v) && umount2(data, 0) < 0 &&
+	    umount2(data, MNT_DETACH) < 0)
+		log_error("volume stays mounted", "volume", name);
+	give_back(v);
+}
+
+void volume_event_mount(const char *name, const char *container_id, const char *destination,
+			const char *propagation, bool rw)
+{
+	auto_pairs attrs = PAIRS_INIT;
+
+	pairs_set(&attrs, "container", container_id);
+	if (destination)
+		pairs_set(&attrs, "destination", destination);
+	pairs_set(&attrs, "driver", "local");
+	if (destination) {
+		pairs_set(&attrs, "propagation", propagation);
+		pairs_set(&attrs, "read/write", rw ? "true" : "false");
 	}
-	jw_end(&w);
-	jw_ku64(&w, "SpaceReclaimed", freed);
-	jw_end(&w);
-	return 0;
+	events_publish("volume", destination ? "mount" : "unmount", name, &attrs);
+}
+
+/* ---- Filling: see fill.c ----------------------------------------------------------------------------------------------------------- */
+
+int volume_fill(const char *name, int (*copy)(void *ctx, int dir, struct error *err), void *ctx,
+		struct error *err)
+{
+	struct volume *v = take(name, err);
+	auto_free char *path = volume_data(name);
+	auto_close data = v ? dir_open_at(AT_FDCWD, path, err) : -1;
+	int r = -1;
+
+	if (data >= 0)
+		r = fill_directory(data, name, options_mount_needed(v), copy, ctx, err);
+	if (v)
+		give_back(v);
+	return r;
 }

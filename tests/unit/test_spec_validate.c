@@ -377,11 +377,6 @@ static const struct acceptance acceptances[] = {
 
 /* Not moby's answers: what isn't built yet is refused by name. */
 static const struct refusal missing[] = {
-    {"{\"UsernsMode\":\"foo\"}", ERR_NOT_IMPLEMENTED,
-     "HostConfig.UsernsMode: \"foo\": only \"host\" is available: user namespaces are not built "
-     "yet"},
-    {"{\"VolumesFrom\":[\"foo\"]}", ERR_NOT_IMPLEMENTED,
-     "HostConfig.VolumesFrom: \"foo\": not available yet: name the volumes in Binds or Mounts"},
     {"{\"StorageOpt\":{\"size\":\"1g\"}}", ERR_NOT_IMPLEMENTED,
      "HostConfig.StorageOpt: \"size\": --storage-opt of a container is not available yet"},
     {"{\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\",\"nvidia\"],[\"x\"]]}]}", ERR_SYSTEM,

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * volumes/metadata.db, bucket "volumes": name -> {"Name","Driver","Labels","Options"}, and NAME/opts.json, what the local driver mounts. Both as moby
+ * has them. Records of other drivers are left alone.
+ */
+#include "base/bolt.h"
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "volume/volume_int.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define BUCKET "volumes"
+
+static struct bolt *db;
+
+void meta_open(struct bolt *opened)
+{
+	db = opened;
+}
+
+int meta_put(const struct volume *v, struct error *err)
+{
+	auto_str text = STR_INIT;
+	struct jw w = jw_to(&text);
+
+	jw_obj(&w);
+	jw_kstr(&w, "Name", v->name);
+	jw_kstr(&w, "Driver", "local");
+	jw_kpairs(&w, "Labels", &v->labels, !v->has_labels);
+	jw_kpairs(&w, "Options", &v->options, !v->has_options);
+	jw_end(&w);
+	bolt_put(db, BUCKET, v->name, text.p, text.len);
+	if (bolt_commit(db, err) < 0)
+		return error_wrap(err, "metadata.db");
+	FAULT("volume.meta.put");
+	return 0;
+}
+
+int meta_del(const char *name, struct error *err)
+{
+	bolt_del(db, BUCKET, name);
+	return bolt_commit(db, err) < 0 ? error_wrap(err, "metadata.db") : 0;
+}
+
+static json *record(const char *name)
+{
+	struct error err = ERROR_INIT;
+	size_t len;
+	const char *text = bolt_get(db, BUCKET, name, &len);
+	json *j = text ? json_parse(text, len, &err) : NULL;
+
+	if (text && !j)
+		log_warn("record of a volume is no JSON", "volume", name, "error", err.text);
+	return j;
+}
+
+static void read_options(struct volume *v)
+{
+	static const char *const members[][2] = {
+	    {"MountType", "type"}, {"MountOpts", "o"}, {"MountDevice", "device"}};
+	auto_free char *path = xasprintf("%s/%s/opts.json", volumes.root, v->name);
+	struct error err = ERROR_INIT;
+	auto_str text = STR_INIT;
+	auto_json *j = NULL;
+
+	if (file_read_at(AT_FDCWD, path, 1 << 20, &text, &err) == 0)
+		j = json_parse(str_cstr(&text), text.len, &err);
+	if (!j) {
+		if (err.kind != ERR_NOT_FOUND)
+			log_error("options of a volume", "volume", v->name, "error", err.text);
+		return;
+	}
+	for (size_t i = 0; i < 3; i++)
+		pairs_set(&v->kept, members[i][1], json_get_str(j, members[i][0], ""));
+}
+
+void meta_read(struct volume *v)
+{
+	auto_json *j = record(v->name);
+
+	v->has_labels = json_type(json_get(j, "Labels")) == JSON_OBJECT;
+	v->has_options = json_type(json_get(j, "Options")) == JSON_OBJECT;
+	json_pairs(json_get(j, "Labels"), &v->labels);
+	json_pairs(json_get(j, "Options"), &v->options);
+	read_options(v);
+}
+
+int meta_clean(struct error *err)
+{
+	auto_strlist keys = STRLIST_INIT;
+
+	bolt_keys(db, BUCKET, "", &keys);
+	for (size_t i = 0; i < keys.n; i++) {
+		auto_json *j = map_get(&volumes.table, keys.v[i]) ? NULL : record(keys.v[i]);
+
+		if (j && streq(json_get_str(j, "Driver", ""), "local"))
+			bolt_del(db, BUCKET, keys.v[i]);
+	}
+	return bolt_commit(db, err);
+}
+
+int meta_write_options(int dir, const struct volume *v, struct error *err)
+{
+	static const char *const members[][2] = {
+	    {"MountType", "type"}, {"MountOpts", "o"}, {"MountDevice", "device"}};
+	auto_str text = STR_INIT;
+	struct jw w = jw_to(&text);
+
+	jw_obj(&w);
+	for (size_t i = 0; i < 3; i++) {
+		const char *value = pairs_get(&v->kept, members[i][1]);
+
+		jw_kstr(&w, members[i][0], value ? value : "");
+	}
+	jw_kobj(&w, "Quota");
+	jw_ki64(&w, "Size", 0);
+	jw_end(&w);
+	jw_end(&w);
+	return file_write_atomic(dir, "opts.json", text.p, text.len, 0600, true, err);
+}
