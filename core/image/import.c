@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@
 #else
 #define OUR_ARCH "unknown"
 #endif
+
+#define EMPTY_TAR 1024 /* bytes: two blocks of zeros */
 
 struct document {
 	const char *arch, *os, *variant, *author, *comment, *created_by, *container, *os_version;
@@ -172,11 +175,14 @@ int image_import(struct image_store *s, int fd, const struct image_import *o, ch
 
 /* ---- commit ------------------------------------------------------------------------------------------------------------------------ */
 
-static struct layer *commit_layer(struct image_store *s, const char *cid, struct error *err)
+/* A container that has changed nothing gives no layer, as in moby: *empty, and the image's own top one. */
+static struct layer *commit_layer(struct image_store *s, const char *cid, bool *empty,
+				  struct error *err)
 {
 	auto_free char *chain = NULL;
 	struct layer *parent = NULL, *l = NULL;
 	auto_close fd = -1;
+	struct stat st;
 
 	if (rw_pack_changes(s, cid, &fd, &chain, err) < 0)
 		return NULL;
@@ -184,6 +190,9 @@ static struct layer *commit_layer(struct image_store *s, const char *cid, struct
 		error_set(err, ERR_NOT_FOUND, "layer %s of the container's image is gone", chain);
 		return NULL;
 	}
+	*empty = parent && fstat(fd, &st) == 0 && st.st_size == EMPTY_TAR;
+	if (*empty)
+		return parent;
 	l = layer_add(s, parent, fd, NULL, err);
 	layer_unref(s, parent, NULL);
 	return l;
@@ -204,13 +213,14 @@ int image_commit(struct image_store *s, const struct image_commit *c, char **id,
 			     .container = c->container_id,
 			     .config = c->config,
 			     .container_config = c->container_config};
+	bool empty = false;
 	int r = -1;
 
 	if (!str_empty(c->repo) && tag_parse(c->repo, c->tag, &check, err) < 0)
 		return -1;
 	if (!str_empty(c->parent) && !(parent = image_get_config(s, c->parent, err)))
 		return -1;
-	l = commit_layer(s, c->container_id, err);
+	l = commit_layer(s, c->container_id, &empty, err);
 	if (l) {
 		if (parent) {
 			d.arch = json_get_str(parent->config, "architecture", OUR_ARCH);
@@ -219,7 +229,7 @@ int image_commit(struct image_store *s, const struct image_commit *c, char **id,
 			d.os_version = json_get_str(parent->config, "os.version", NULL);
 			d.parent = parent->config;
 		}
-		d.diff = l->diff;
+		d.diff = empty ? NULL : l->diff;
 		print_document(&d, &text);
 		r = image_put(s, text.p, text.len, parent ? parent->id : NULL, l, out, err);
 	}

@@ -95,6 +95,8 @@ is "the image runs" one "$(docker run --rm made:1)"
 is "with the instructions" b "$(docker run --rm made:1 sh -c 'echo $A')"
 is "and its author" "me why" "$(docker inspect -f '{{.Author}} {{.Comment}}' made:1)"
 is "on its parent" 2 "$(docker history -q made:1 | wc -l)"
+works "commit of what has changed nothing" docker commit same made:0
+is "adds no layer" "$(docker inspect -f '{{json .RootFS.Layers}}' busybox)" "$(docker inspect -f '{{json .RootFS.Layers}}' made:0)"
 docker start ro >/dev/null 2>&1
 works "commit of a running one" docker commit ro made:2
 is "which goes on" true "$(docker inspect -f '{{.State.Running}} {{.State.Paused}}' ro | cut -d' ' -f1)"
