@@ -131,7 +131,7 @@ kill $live
 
 # ---- inspect, info, version -----------------------------------------------------------------------------------------------------------------
 like "inspect is JSON with the paths" '"LogPath": ".*/containers/[0-9a-f]{64}/[0-9a-f]{64}-json.log"' "$(docker inspect c1)"
-is "inspect -s" true "$(docker inspect -s -f '{{ge .SizeRootFs 1000}}' c1)"
+like "inspect -s" '"SizeRootFs": [1-9]' "$(docker inspect -s c1)"
 is "version" 28 "$(docker version -f '{{.Server.Version}}' | cut -d. -f1)"
 works "version in full" docker version
 works "info" docker info
