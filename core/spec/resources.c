@@ -16,12 +16,15 @@ static void positive(struct jw *w, const char *name, int64_t v)
 		jw_ki64(w, name, v);
 }
 
-static void print_memory(struct jw *w, const json *h)
+static void print_memory(struct jw *w, const json *h, bool update)
 {
 	jw_kobj(w, "memory");
 	positive(w, "limit", json_get_i64(h, "Memory", 0));
 	positive(w, "reservation", json_get_i64(h, "MemoryReservation", 0));
 	positive(w, "swap", json_get_i64(h, "MemorySwap", 0));
+	if (update &&
+	    json_get_i64(h, "MemorySwap", 0) < 0) /* a limit goes away; at first there is none */
+		jw_ki64(w, "swap", -1);
 	if (json_get_i64(h, "MemorySwappiness", -1) >= 0)
 		jw_ki64(w, "swappiness", json_get_i64(h, "MemorySwappiness", 0));
 	if (json_type(json_get(h, "OomKillDisable")) == JSON_BOOL)
@@ -126,7 +129,7 @@ int resources_print(const json *host_config, const char *devices, struct str *ou
 		jw_key(&w, "devices");
 		jw_raw(&w, devices, strlen(devices));
 	}
-	print_memory(&w, host_config);
+	print_memory(&w, host_config, !devices);
 	print_cpu(&w, host_config);
 	if (json_type(pids) == JSON_NUMBER) {
 		jw_kobj(&w, "pids");
