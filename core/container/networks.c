@@ -231,12 +231,24 @@ void networks_forget(struct container *c, struct container_network *n)
 int networks_move_way_out(struct container *c, struct container_network *n, bool out,
 			  const struct sandbox *s, struct error *err)
 {
-	if (network_update(c->id, c->name, &n->ep, out, s->ports, s->n_ports, s->netns_fd,
-			   s->netlink_fd, err) < 0)
+	struct network_endpoint moved = n->ep;
+	struct network_port *were = n->ep.ports;
+
+	/* On a copy: others print the endpoint meanwhile. */
+	moved.ports = xcalloc(moved.n_ports + 1, sizeof(*were));
+	if (moved.n_ports)
+		memcpy(moved.ports, were, moved.n_ports * sizeof(*were));
+	if (network_update(c->id, c->name, &moved, out, s->ports, s->n_ports, s->netns_fd,
+			   s->netlink_fd, err) < 0) {
+		free(moved.ports);
 		return -1;
+	}
 	pthread_mutex_lock(&c->lock);
+	n->ep.ports = moved.ports;
+	n->ep.n_ports = moved.n_ports;
 	n->way_out = out;
 	pthread_mutex_unlock(&c->lock);
+	free(were);
 	return 0;
 }
 

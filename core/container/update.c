@@ -44,7 +44,7 @@ static int update_locked(struct container *c, const json *given, struct error *e
 	auto_str wanted = STR_INIT, text = STR_INIT;
 	auto_json *update = NULL, *limits = NULL;
 	auto_free char *kept = NULL;
-	struct error ignored;
+	struct error ignored = ERROR_INIT;
 
 	json_print(given, &wanted);
 	update = json_parse(wanted.p, wanted.len, err);

@@ -308,6 +308,23 @@ static int claim(struct net *n, struct error *err)
 	return network_publish(n, err);
 }
 
+/* While it is made it is in the table already, for its name and addresses; nobody may take it away then. */
+static void hold(struct net *n)
+{
+	LOCK_SCOPE(&network_lock);
+
+	n->refs++;
+	n->joining++;
+}
+
+static void let_go(struct net *n)
+{
+	pthread_mutex_lock(&network_lock);
+	n->joining--;
+	pthread_mutex_unlock(&network_lock);
+	net_unref(n);
+}
+
 int network_create(const json *body, struct str *id, struct strlist *warnings, struct error *err)
 {
 	struct error ignored = ERROR_INIT;
@@ -323,8 +340,9 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 		error_set(err, ERR_CONFLICT, "network with name %s already exists", n->name);
 		goto fail;
 	}
+	hold(n);
 	if (claim(n, err) < 0)
-		goto fail;
+		goto drop;
 	if (store_begin(n, err) < 0 || net_bring_up(n, err) < 0)
 		goto unpublish;
 	FAULT("network.create.made");
@@ -337,10 +355,13 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 	store_end(n);
 	str_puts(id, n->id);
 	network_event(n, "create");
+	let_go(n);
 	return 0;
 unpublish:
 	store_end(n);
 	network_unpublish(n);
+drop:
+	let_go(n);
 fail:
 	net_unref(n);
 	return -1;

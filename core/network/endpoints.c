@@ -77,7 +77,7 @@ static void forget(struct net *n, const char *id)
 	free(e);
 }
 
-/* The network's address for the endpoint; from here on the network can't be deleted, until left_alone. */
+/* The network's address for the endpoint; from here on the network can't be deleted, until `joined`. */
 static int take_address(struct net *n, const char *wanted, struct net_endpoint *e,
 			struct error *err)
 {
@@ -170,6 +170,14 @@ static void view_init(struct view *v, const struct net *n, const struct net_endp
 						.netlink_fd = -1,
 						.flags = way_out ? DOCKERD_ENDPOINT_ROUTE_IPV4 : 0,
 						.name = e->name};
+}
+
+/* What the driver said of it when it joined. */
+static void view_known(struct view *v, const struct network_endpoint *from)
+{
+	snprintf(v->endpoint.out_mac, sizeof(v->endpoint.out_mac), "%s", from->mac);
+	snprintf(v->endpoint.out_host_ifname, sizeof(v->endpoint.out_host_ifname), "%s",
+		 from->host_ifname);
 }
 
 static void view_port(struct view *v, const struct network_port *p, const char *host_ip)
@@ -298,14 +306,31 @@ static int new_endpoint(const char *container_id, const char *name, struct net_e
  * The firewall's part runs beside the driver's and is waited for here, before anything runs in the container. If only that fails, the driver
  * undoes the rest.
  */
+/* Rows that the driver emits: what it has chosen itself is not taken over yet, and must not be lost unseen. */
+static void on_row(const struct dockerd_emit *to, const char *key, const char *value)
+{
+	if (!str_after(key, "info."))
+		log_warn("what a network driver has chosen is not supported yet", "row", key,
+			 "value", value);
+	*(bool *)to->ctx = *(bool *)to->ctx || !str_after(key, "info.");
+}
+
 static int join(struct net *n, struct view *v, struct error *err)
 {
+	bool chosen = false;
+	const struct dockerd_emit out = {.size = sizeof(out), .row = on_row, .ctx = &chosen};
 	struct error fw = ERROR_INIT;
 	int r, rules;
 
 	firewall_defer();
+	v->endpoint.out = &out;
 	r = call(n, "join", v, err);
+	v->endpoint.out = NULL;
 	rules = firewall_collect(&fw);
+	if (r == 0 && chosen)
+		rules = error_set(&fw, ERR_NOT_IMPLEMENTED,
+				  "addresses, gateways and routes of a driver's own choice are not "
+				  "supported yet");
 	if (r < 0 || rules == 0)
 		return r;
 	if (call(n, "leave", v, err) < 0)
@@ -433,7 +458,8 @@ int network_update(const char *container_id, const char *container_name,
 	view_init(&v, n, &e, from->ifname, out);
 	v.endpoint.netns_fd = was.endpoint.netns_fd = netns_fd;
 	v.endpoint.netlink_fd = was.endpoint.netlink_fd = netlink_fd;
-	snprintf(v.endpoint.out_mac, sizeof(v.endpoint.out_mac), "%s", from->mac);
+	view_known(&was, from);
+	view_known(&v, from);
 	if (out && net_caps(n) & DOCKERD_NETWORK_CAP_PORTS && !n->internal)
 		view_wanted_ports(&v, n, ports, n_ports);
 	if (call_update(n, &was.endpoint, &v, err) < 0)
@@ -452,6 +478,7 @@ int network_disconnect(const char *container_id, struct network_endpoint *from, 
 		return -1;
 	dns_del(n, e.id);
 	view_init(&v, n, &e, from->ifname, true);
+	view_known(&v, from);
 	for (size_t i = 0; i < from->n_ports; i++)
 		view_port(&v, &from->ports[i], from->ports[i].host_ip);
 	if (call(n, "leave", &v, err) < 0)
@@ -482,6 +509,7 @@ int network_adopt(const char *container_id, const char *container_name,
 					 from->ipv4, e.id, n->name);
 	}
 	view_init(&v, n, &e, from->ifname, way_out);
+	view_known(&v, from);
 	v.endpoint.netns_fd = netns_fd;
 	for (size_t i = 0; i < from->n_ports; i++)
 		view_port(&v, &from->ports[i], from->ports[i].host_ip);

@@ -502,7 +502,7 @@ int network_init(const struct network_config *c, struct error *err)
 	records = xasprintf("%s/endpoints", room.state_dir);
 	if (dir_make_all(AT_FDCWD, records, 0700, err) < 0 || store_open(c->data_root, err) < 0)
 		goto out;
-	if (!room.no_bridge && offer_services(c, err) < 0)
+	if (offer_services(c, err) < 0)
 		goto out;
 	if (store_load(found, stored, err) < 0)
 		goto out;

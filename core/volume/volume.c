@@ -187,6 +187,8 @@ static int put_on_disk(const struct volume *v, struct error *err)
 		error_sys(err, errno, "create volume directory %s/%s", volumes.root, v->name);
 		goto fail;
 	}
+	if (fsync(root) < 0) /* the record is on disk: so must be the name */
+		log_warn("volume directory not synced", "volume", v->name);
 	FAULT("volume.create.renamed");
 	return 0;
 fail:
