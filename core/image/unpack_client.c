@@ -224,6 +224,7 @@ static int send_tree(struct unpacker *u, int tree, const char *path, bool read_o
 	auto_close owned = tree;
 	auto_msg m, answer = {0};
 
+	(void)owned; /* for its end */
 	msg_init(&m, UNPACK_VIEW);
 	msg_put_str(&m, TAG_UNPACK_PATH, path);
 	msg_put_u32(&m, TAG_UNPACK_READ_ONLY, read_only);
