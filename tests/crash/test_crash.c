@@ -314,7 +314,8 @@ static void one(const char *point, bool must_die, bool live_restore)
 	pid = daemon_start(live_restore, NULL);
 	good = pid > 0 && (!must_die || died);
 	if (pid > 0) {
-		good &= remove_all(point) & remove_networks(point);
+		good &= remove_all(point);
+		good &= remove_networks(point);
 		good &= lives_again(point);
 		status = daemon_end(pid, SIGTERM);
 		good &= status == 0;
