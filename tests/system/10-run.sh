@@ -37,7 +37,7 @@ status "--mount of nothing" 125 docker run --rm --mount "type=bind,source=$R/not
 like "says so" 'bind source path does not exist' "$out"
 docker run -d --name vf -v /anon busybox sh -c 'echo shared >/anon/f; exec sleep 1000' >/dev/null
 docker exec vf sh -c 'until [ -s /anon/f ]; do :; done'
-not_yet "--volumes-from" "volumes of other containers" || run_is "--volumes-from" shared --volumes-from vf busybox cat /anon/f
+run_is "--volumes-from" shared --volumes-from vf busybox cat /anon/f
 run_like "--tmpfs with size" '^tmpfs +2048 ' --tmpfs /t:size=2m busybox sh -c 'df -k /t | tail -1'
 status "--read-only" 1 docker run --rm --read-only busybox touch /x
 like "is read-only" 'Read-only file system' "$out"
