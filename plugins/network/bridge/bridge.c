@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -390,7 +391,7 @@ static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_
 		goto drop_link;
 	return 0;
 drop_link:
-	link_delete(e->out_host_ifname, &ignored);
+	link_delete(if_nametoindex(e->out_host_ifname), &ignored);
 drop_rules:
 	firewall(b, bridge_rules_endpoint(&net, ip, e->ports, e->port_count, false), &ignored);
 drop_ports:
@@ -405,7 +406,7 @@ static int32_t leave(void *self, const struct dockerd_network *n, struct dockerd
 	struct bridge_net net;
 	const char *address = dockerd_address_of(e, 0);
 	char name[16], ip[64], host[16];
-	bool gone;
+	unsigned int index;
 	int r = 0;
 
 	if (read_net(b, n, name, &net, err) < 0)
@@ -417,10 +418,11 @@ static int32_t leave(void *self, const struct dockerd_network *n, struct dockerd
 	}
 	ports_release(&b->ports, b->host, e->ports, e->port_count);
 	host_name(e, host);
-	if (link_down(host, &gone, err) < 0)
+	if (link_down(host, &index, err) < 0)
 		return -1;
-	if (!gone)
-		reaper_delete(b->reaper, host);
+	/* By number: the kernel may take it away with its namespace before, and a join make another one of that name. */
+	if (index)
+		reaper_delete(b->reaper, index);
 	return r;
 }
 

@@ -37,10 +37,10 @@ int link_bridge_delete(const char *ifname, struct dockerd_error *err);
 /* A veth pair: `host` on the bridge and up, `peer` inside the namespace with that MAC, not yet up. */
 int link_veth_add(const struct bridge_net *n, const char *host, const char *peer, const char *mac,
 		  int netns_fd, struct dockerd_error *err);
-/* Down: nothing gets through any more. Quick, unlike the deletion. Absent: fine, and *gone is set. */
-int link_down(const char *ifname, bool *gone, struct dockerd_error *err);
-/* Waits for a grace period of the kernel, some ten milliseconds. Absent: fine. */
-int link_delete(const char *ifname, struct dockerd_error *err);
+/* Down: nothing gets through any more. Quick, unlike the deletion. *index: its number, 0 if it is absent. */
+int link_down(const char *ifname, unsigned int *index, struct dockerd_error *err);
+/* Waits for a grace period of the kernel, some ten milliseconds. Absent: fine. By number, which is never given again. */
+int link_delete(unsigned int index, struct dockerd_error *err);
 /* Inside the namespace of netlink_fd: address, up, default route (gateway NULL: none). */
 int link_setup_inside(int netlink_fd, const char *ifname, const char *address, const char *gateway,
 		      struct dockerd_error *err);
@@ -52,7 +52,7 @@ bool link_exists(const char *ifname);
 
 struct reaper;
 struct reaper *reaper_new(const struct dockerd_host *host);
-void reaper_delete(struct reaper *r, const char *ifname);
+void reaper_delete(struct reaper *r, unsigned int index);
 /* Until all are gone; false if there was nothing to wait for. */
 bool reaper_wait(struct reaper *r);
 /* Deletes what is left first. */

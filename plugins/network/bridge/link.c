@@ -321,15 +321,15 @@ out:
 	return r < 0 ? -1 : 0;
 }
 
-int link_down(const char *ifname, bool *gone, struct dockerd_error *err)
+int link_down(const char *ifname, unsigned int *index, struct dockerd_error *err)
 {
-	unsigned int index = if_nametoindex(ifname);
+	bool gone;
 	struct rtnl_link *at, *l;
 	struct nl_sock *sk;
 	int r = -NLE_NOMEM;
 
-	*gone = !index;
-	if (*gone)
+	*index = if_nametoindex(ifname);
+	if (!*index)
 		return 0;
 	sk = open_here(err);
 	if (!sk)
@@ -337,7 +337,7 @@ int link_down(const char *ifname, bool *gone, struct dockerd_error *err)
 	at = rtnl_link_alloc();
 	l = rtnl_link_alloc();
 	if (at && l) {
-		rtnl_link_set_ifindex(at, (int)index);
+		rtnl_link_set_ifindex(at, (int)*index);
 		rtnl_link_unset_flags(
 		    l,
 		    IFF_UP); /* the bridge disables the port and forgets the addresses behind it */
@@ -346,11 +346,13 @@ int link_down(const char *ifname, bool *gone, struct dockerd_error *err)
 	rtnl_link_put(at);
 	rtnl_link_put(l);
 	nl_socket_free(sk);
-	*gone = r == -NLE_NODEV || r == -NLE_OBJ_NOTFOUND;
-	return r < 0 && !*gone ? nl_fail(err, r, "detach link %s", ifname) : 0;
+	gone = r == -NLE_NODEV || r == -NLE_OBJ_NOTFOUND;
+	if (gone)
+		*index = 0;
+	return r < 0 && !gone ? nl_fail(err, r, "detach link %s", ifname) : 0;
 }
 
-int link_delete(const char *ifname, struct dockerd_error *err)
+int link_delete(unsigned int index, struct dockerd_error *err)
 {
 	struct nl_sock *sk = open_here(err);
 	struct rtnl_link *l;
@@ -361,13 +363,13 @@ int link_delete(const char *ifname, struct dockerd_error *err)
 	l = rtnl_link_alloc();
 	r = -NLE_NOMEM;
 	if (l) {
-		rtnl_link_set_name(l, ifname);
+		rtnl_link_set_ifindex(l, (int)index);
 		r = rtnl_link_delete(sk, l);
 	}
 	rtnl_link_put(l);
 	nl_socket_free(sk);
 	return r < 0 && r != -NLE_NODEV && r != -NLE_OBJ_NOTFOUND
-		   ? nl_fail(err, r, "delete link %s", ifname)
+		   ? nl_fail(err, r, "delete a container's link%s", "")
 		   : 0;
 }
 

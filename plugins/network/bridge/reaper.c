@@ -12,7 +12,7 @@
 
 struct dead_link {
 	struct dead_link *next;
-	char ifname[16];
+	unsigned int index;
 };
 
 struct reaper {
@@ -37,11 +37,11 @@ struct reaper *reaper_new(const struct dockerd_host *host)
 	return r;
 }
 
-static void delete_now(const struct reaper *r, const char *ifname)
+static void delete_now(const struct reaper *r, unsigned int index)
 {
 	struct dockerd_error err = {.size = sizeof(err)};
 
-	if (link_delete(ifname, &err) < 0)
+	if (link_delete(index, &err) < 0)
 		r->host->log(r->host, DOCKERD_LOG_WARN, err.text);
 }
 
@@ -62,7 +62,7 @@ static void *reap(void *arg)
 		r->first = d->next;
 		r->busy = true;
 		pthread_mutex_unlock(&r->lock);
-		delete_now(r, d->ifname);
+		delete_now(r, d->index);
 		free(d);
 		pthread_mutex_lock(&r->lock);
 		r->busy = false;
@@ -89,7 +89,7 @@ static bool start(struct reaper *r)
 	return r->started;
 }
 
-void reaper_delete(struct reaper *r, const char *ifname)
+void reaper_delete(struct reaper *r, unsigned int index)
 {
 	struct dead_link *d = calloc(1, sizeof(*d));
 	bool running;
@@ -97,14 +97,14 @@ void reaper_delete(struct reaper *r, const char *ifname)
 	pthread_mutex_lock(&r->lock);
 	running = d && (r->started || start(r));
 	if (running) {
-		snprintf(d->ifname, sizeof(d->ifname), "%s", ifname);
+		d->index = index;
 		d->next = r->first;
 		r->first = d;
 		pthread_cond_signal(&r->wake);
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (!running) {
-		delete_now(r, ifname);
+		delete_now(r, index);
 		free(d);
 	}
 }
