@@ -83,7 +83,7 @@ struct container {
 	bool
 	    user_restart; /* `docker restart` has it in hands: its end is no reason to remove or restart it */
 	/* read often, taken out of the texts */
-	char *image_name, *network_mode, *log_driver, *command;
+	char *image_name, *network_mode, *ipc_mode, *log_driver, *command;
 	struct pairs labels, log_opts;
 	bool tty, open_stdin, stdin_once, auto_remove;
 	int stop_signal, stop_timeout;
@@ -170,6 +170,10 @@ void waiters_removed(struct container *c);
 /* Wake the stream at each end of the container, until unwatch_end. Without the lock. */
 void watch_end(struct container *c, struct http_stream *stream);
 void unwatch_end(struct container *c, struct http_stream *stream);
+
+/* ---- etc_files.c */
+/* hostname, hosts, resolv.conf, for a start. */
+int container_put_files(struct container *c, struct error *err);
 
 /* ---- mounts.c */
 /* Make volumes and host directories, fill c->mounts (create). */

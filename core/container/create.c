@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "container/container_int.h"
 #include "container/image_use.h"
+#include "container/join.h"
 #include "container/log_reader.h"
 
 #include <errno.h>
@@ -112,7 +113,8 @@ static int draft_make(struct draft *d, const json *body, int api_version, struct
 	if (!d->config || !d->host || spec_validate(d->config, d->host, h, &d->warnings, err) < 0)
 		return -1;
 	image = json_get_str(d->config, "Image", "");
-	if (merge_image(d, image, err) < 0 || spec_refuse_missing(d->config, d->host, err) < 0)
+	if (merge_image(d, image, err) < 0 || spec_refuse_missing(d->config, d->host, err) < 0 ||
+	    join_resolve(d->host, err) < 0)
 		return -1;
 	if (spec_adapt_host_config(d->host, h, &d->host_text, err) < 0)
 		return -1;

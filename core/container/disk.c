@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "container/container_int.h"
 #include "container/health.h"
+#include "container/join.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -85,10 +86,11 @@ static void print_mounts(struct jw *w, const struct container *c)
 
 static void print_paths(struct jw *w, const struct container *c)
 {
-	auto_free char *dir = container_dir(c->id);
+	auto_free char *dir = container_dir(container_files_of(c));
 	auto_free char *hostname = path_join(dir, "hostname");
 	auto_free char *hosts = path_join(dir, "hosts"), *resolv = path_join(dir, "resolv.conf");
-	bool files = c->started_before && !str_after(c->network_mode, "container:");
+	auto_free char *shm = shm_path(c);
+	bool files = c->started_before;
 
 	jw_kstr(w, "MountLabel", "");
 	jw_kstr(w, "ProcessLabel", "");
@@ -97,7 +99,7 @@ static void print_paths(struct jw *w, const struct container *c)
 	jw_kbool(w, "NoNewPrivileges", false);
 	jw_kstr(w, "HostnamePath", files ? hostname : "");
 	jw_kstr(w, "HostsPath", files ? hosts : "");
-	jw_kstr(w, "ShmPath", "");
+	jw_kstr(w, "ShmPath", c->started_before ? shm : "");
 	jw_kstr(w, "ResolvConfPath", files ? resolv : "");
 }
 
@@ -354,6 +356,7 @@ int container_cache_fields(struct container *c, struct error *err)
 	timeout = json_get(config, "StopTimeout");
 	c->image_name = xstrdup(json_get_str(config, "Image", ""));
 	c->network_mode = dup_or(host, "NetworkMode", "default");
+	c->ipc_mode = dup_or(host, "IpcMode", "private");
 	c->log_driver = dup_or(log, "Type", config_str(containers.config, "log-driver"));
 	c->command = join_command(c);
 	json_pairs(json_get(config, "Labels"), &c->labels);

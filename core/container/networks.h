@@ -61,6 +61,7 @@ void networks_rename(struct container *c);
 /* Published ports as asked for; *out is malloc'ed. */
 int container_wanted_ports(struct container *c, struct network_port **out, size_t *n,
 			   struct error *err);
+/* ---- etc_files.c, the same */
 int container_write_hosts(struct container *c, struct error *err);
 /* was: the text that it had before is replaced only if it is still there. */
 int container_write_resolv_conf(struct container *c, struct error *err);

@@ -2,11 +2,13 @@
 /* Containers as the API shows them: inspect and list. Field order and nulls are moby's. */
 #include "base/clock.h"
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/container_int.h"
 #include "container/health.h"
 #include "container/image_use.h"
+#include "container/join.h"
 #include "container/list_filter.h"
 
 #include <stdio.h>
@@ -226,11 +228,12 @@ static void print_network_settings(struct jw *w, const struct container *c)
 static void print_paths(struct jw *w, const struct container *c)
 {
 	auto_free char *dir = container_dir(c->id);
-	bool own = c->started_before && !str_after(c->network_mode, "container:");
+	auto_free char *files = container_dir(container_files_of(c));
+	bool own = c->started_before;
 	bool logged = c->started_before && streq(c->log_driver, "json-file");
-	auto_free char *resolv = own ? xasprintf("%s/resolv.conf", dir) : NULL;
-	auto_free char *hostname = own ? xasprintf("%s/hostname", dir) : NULL;
-	auto_free char *hosts = own ? xasprintf("%s/hosts", dir) : NULL;
+	auto_free char *resolv = own ? path_join(files, "resolv.conf") : NULL;
+	auto_free char *hostname = own ? path_join(files, "hostname") : NULL;
+	auto_free char *hosts = own ? path_join(files, "hosts") : NULL;
 	auto_free char *log = logged ? xasprintf("%s/%s-json.log", dir, c->id) : NULL;
 
 	jw_kstr(w, "ResolvConfPath", resolv);

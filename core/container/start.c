@@ -5,6 +5,7 @@
  *	shim, and dockerd-exec ahead    shim_delete
  *	mount the read-write layer      image_use_layer_unmount
  *	files hostname, hosts, resolv   overwritten at the next start
+ *	namespaces of others, /dev/shm  shm_unmount
  *	volumes mounted                 mounts_stop
  *	specification                   nothing
  *	namespaces, first process       shim_delete
@@ -22,12 +23,12 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/procstat.h"
 #include "base/program.h"
 #include "base/thread.h"
 #include "container/container_int.h"
 #include "container/health.h"
 #include "container/image_use.h"
+#include "container/join.h"
 #include "events/events.h"
 
 #include <errno.h>
@@ -47,8 +48,9 @@ struct start {
 	json *config, *host;
 	struct spec_mounts mounts;
 	struct spec_output spec;
-	char *root_path, *run_dir, *hostname_path, *hosts_path, *resolv_path;
-	int root_fd, netns_fd; /* netns_fd: joined */
+	struct joined joined;
+	char *root_path, *run_dir;
+	int root_fd;
 	int child[3], held[3];
 	struct shim_created created;
 	int sock; /* to the shim, until the creation; -1: none */
@@ -62,11 +64,8 @@ static void start_free(struct start *s)
 	spec_output_free(&s->spec);
 	free(s->root_path);
 	free(s->run_dir);
-	free(s->hostname_path);
-	free(s->hosts_path);
-	free(s->resolv_path);
+	joined_free(&s->joined);
 	fd_close(&s->root_fd);
-	fd_close(&s->netns_fd);
 	for (int i = 0; i < 3; i++) {
 		fd_close(&s->child[i]);
 		fd_close(&s->held[i]);
@@ -78,162 +77,7 @@ static void start_free(struct start *s)
 	fd_close(&s->sock);
 }
 
-/* ---- Files of the container --------------------------------------------------------------------------------------------------- */
-
-/* In place: the file is bound into the container, a rename would leave the old one there. */
-static int put_file(const char *path, const struct str *text, struct error *err)
-{
-	auto_close fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-
-	if (fd < 0 || fchmod(fd, 0644) < 0 || fd_write_all(fd, str_cstr(text), text->len) < 0)
-		return error_sys(err, errno, "write %s", path);
-	return 0;
-}
-
-static int host_file(const char *path, struct str *text, struct error *err)
-{
-	return file_read_at(AT_FDCWD, path, 1 << 20, text, err) < 0 && err->kind != ERR_NOT_FOUND
-		   ? -1
-		   : 0;
-}
-
-static bool in_host(const struct container *c)
-{
-	return streq(c->network_mode, "host");
-}
-
-int container_write_hosts(struct container *c, struct error *err)
-{
-	auto_json *config = json_parse(c->config, strlen(c->config), err);
-	auto_json *host = config ? json_parse(c->host_config, strlen(c->host_config), err) : NULL;
-	auto_free char *dir = container_dir(c->id), *path = path_join(dir, "hosts");
-	auto_strlist extra = STRLIST_INIT, addresses = STRLIST_INIT;
-	auto_str text = STR_INIT;
-
-	if (!host)
-		return -1;
-	json_strlist(json_get(host, "ExtraHosts"), &extra);
-	if (in_host(c)) {
-		if (host_file("/etc/hosts", &text, err) < 0)
-			return -1;
-		for (size_t i = 0; i < extra.n; i++) {
-			const char *colon = strchr(extra.v[i], ':');
-
-			if (colon)
-				str_printf(&text, "%s\t%.*s\n", colon + 1,
-					   (int)(colon - extra.v[i]), extra.v[i]);
-		}
-		return put_file(path, &text, err);
-	}
-	for (size_t i = 0; i < c->n_networks; i++)
-		if (c->networks[i].connected && *c->networks[i].ep.ipv4)
-			strlist_add(&addresses, c->networks[i].ep.ipv4);
-	if (network_hosts(json_get_str(config, "Hostname", ""),
-			  json_get_str(config, "Domainname", ""), &addresses, &extra, &text,
-			  err) < 0)
-		return -1;
-	return put_file(path, &text, err);
-}
-
-static int resolv_text(struct container *c, bool internal, struct str *text, struct error *err)
-{
-	auto_json *host = json_parse(c->host_config, strlen(c->host_config), err);
-	auto_strlist dns = STRLIST_INIT, search = STRLIST_INIT, options = STRLIST_INIT;
-
-	if (!host)
-		return -1;
-	json_strlist(json_get(host, "Dns"), &dns);
-	json_strlist(json_get(host, "DnsSearch"), &search);
-	json_strlist(json_get(host, "DnsOptions"), &options);
-	return network_resolv_conf(in_host(c) ? RESOLV_HOST
-				   : internal ? RESOLV_INTERNAL
-					      : RESOLV_PLAIN,
-				   &dns, &search, &options, text, err);
-}
-
-int container_write_resolv_conf(struct container *c, struct error *err)
-{
-	auto_free char *dir = container_dir(c->id), *path = path_join(dir, "resolv.conf");
-	auto_str before = STR_INIT, there = STR_INIT, text = STR_INIT;
-
-	if (resolv_text(c, false, &before, err) < 0 || host_file(path, &there, err) < 0 ||
-	    resolv_text(c, true, &text, err) < 0)
-		return -1;
-	if (!streq(str_cstr(&before), str_cstr(&there))) /* somebody's own */
-		return 0;
-	return put_file(path, &text, err);
-}
-
-static int put_resolv_conf(struct start *s, struct error *err)
-{
-	auto_str text = STR_INIT;
-
-	return resolv_text(s->c, networks_need_resolver(s->c), &text, err) < 0
-		   ? -1
-		   : put_file(s->resolv_path, &text, err);
-}
-
-static int put_files(struct start *s, struct error *err)
-{
-	auto_free char *dir = container_dir(s->c->id);
-	auto_str hostname = STR_INIT;
-
-	s->hostname_path = path_join(dir, "hostname");
-	s->hosts_path = path_join(dir, "hosts");
-	s->resolv_path = path_join(dir, "resolv.conf");
-	str_printf(&hostname, "%s\n", json_get_str(s->config, "Hostname", ""));
-	if (put_file(s->hostname_path, &hostname, err) < 0 || container_write_hosts(s->c, err) < 0)
-		return -1;
-	return put_resolv_conf(s, err);
-}
-
 /* ---- Specification ------------------------------------------------------------------------------------------------------------ */
-
-/* "container:X" -> pid of X's first process. */
-static int joined_pid(const char *mode, pid_t *pid, uint64_t *start_time, struct error *err)
-{
-	const char *other_name = str_after(mode, "container:");
-	auto_container *other = other_name ? container_find(other_name, err) : NULL;
-	int r = 0;
-
-	if (!other_name)
-		return 0;
-	if (!other)
-		return -1;
-	pthread_mutex_lock(&other->lock);
-	if (other->state.running) {
-		*pid = other->state.pid;
-		*start_time = other->state.start_time;
-	} else
-		r = error_set(err, ERR_CONFLICT,
-			      "cannot join network of a non running container: %s", other->id);
-	pthread_mutex_unlock(&other->lock);
-	return r;
-}
-
-static int same_process(pid_t pid, uint64_t start_time, struct error *err)
-{
-	if (proc_start_time(pid) == start_time)
-		return 0;
-	return error_set(err, ERR_CONFLICT, "the container to join has just ended");
-}
-
-static int join_network(struct start *s, pid_t *pid, struct error *err)
-{
-	uint64_t start_time = 0;
-	char path[64];
-
-	if (joined_pid(s->c->network_mode, pid, &start_time, err) < 0)
-		return -1;
-	if (!*pid)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)*pid);
-	s->netns_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (s->netns_fd < 0)
-		return error_sys(err, errno, "open %s", path);
-	/* the number may have become somebody else's meanwhile */
-	return same_process(*pid, start_time, err);
-}
 
 /* moby makes the working directory if the image lacks it. */
 static int make_workdir(struct start *s, struct error *err)
@@ -265,10 +109,11 @@ static const char *init_program(const json *host)
 static int build_spec(struct start *s, struct error *err)
 {
 	struct container *c = s->c;
-	bool own_files = !str_after(c->network_mode, "container:");
+	auto_free char *files = container_dir(s->joined.files_of),
+		       *hostname = path_join(files, "hostname"), *hosts = path_join(files, "hosts"),
+		       *resolv = path_join(files, "resolv.conf");
 	const char *init = init_program(s->host);
 	auto_free char *own_init = init && !*init ? program_path("docker-init") : NULL;
-	uint64_t joined = 0;
 	struct spec_input in = {
 	    .id = c->id,
 	    .config = s->config,
@@ -277,22 +122,18 @@ static int build_spec(struct start *s, struct error *err)
 	    .args = &c->args,
 	    .rootfs_fd = s->root_fd,
 	    .mounts = &s->mounts,
-	    .hostname_path = own_files ? s->hostname_path : NULL,
-	    .hosts_path = own_files ? s->hosts_path : NULL,
-	    .resolv_conf_path = own_files ? s->resolv_path : NULL,
+	    .hostname_path = hostname,
+	    .hosts_path = hosts,
+	    .resolv_conf_path = resolv,
+	    .shm_path = s->joined.shm_path,
+	    .pid_of_net_ns = s->joined.net,
+	    .pid_of_ipc_ns = s->joined.ipc,
+	    .pid_of_pid_ns = s->joined.pid,
 	    .host_network = streq(c->network_mode, "host"),
 	    .init_path = own_init ? own_init : init,
 	    .host = spec_host(),
 	};
 
-	if (str_after(json_get_str(s->host, "IpcMode", ""), "container:"))
-		return error_set(err, ERR_NOT_IMPLEMENTED,
-				 "IpcMode container:ID is not supported yet: use IpcMode=host or a "
-				 "shared volume");
-	if (join_network(s, &in.pid_of_net_ns, err) < 0 ||
-	    joined_pid(json_get_str(s->host, "PidMode", ""), &in.pid_of_pid_ns, &joined, err) < 0 ||
-	    (in.pid_of_pid_ns && same_process(in.pid_of_pid_ns, joined, err) < 0))
-		return -1;
 	return spec_build(&in, &s->spec, err);
 }
 
@@ -349,7 +190,7 @@ static int create_process(struct start *s, struct error *err)
 	sc.cache = cache;
 	sc.rootfs_path = s->root_path;
 	sc.rootfs_fd = s->root_fd;
-	sc.netns_fd = s->netns_fd;
+	sc.netns_fd = s->joined.netns_fd;
 	sc.stdio.terminal = s->c->tty;
 	if (json_count(size) == 2) {
 		sc.stdio.rows = (uint32_t)json_u64(json_first(size), 0);
@@ -442,6 +283,7 @@ void container_release_resources(struct container *c)
 			  err.text);
 	networks_stop(c);
 	mounts_stop(c);
+	shm_unmount(c);
 	if (c->mounted) {
 		if (image_use_layer_unmount(c->id, &err) < 0)
 			log_error("root of a container is still mounted", "container", c->id,
@@ -481,7 +323,8 @@ static int prepare(struct start *s, struct error *err)
 		return -1;
 	c->mounted = true;
 	FAULT("container.start.mounted");
-	if (make_workdir(s, err) < 0 || put_files(s, err) < 0 || mounts_start(c, err) < 0 ||
+	if (make_workdir(s, err) < 0 || container_put_files(c, err) < 0 ||
+	    join_others(c, s->config, s->host, &s->joined, err) < 0 || mounts_start(c, err) < 0 ||
 	    mounts_resolve(c, s->config, s->host, &s->mounts, err) < 0)
 		return -1;
 	return build_spec(s, err);
@@ -541,7 +384,7 @@ int container_start_locked(struct container *c, struct error *err)
 	struct start s = {
 	    .c = c,
 	    .root_fd = -1,
-	    .netns_fd = -1,
+	    .joined = {.netns_fd = -1},
 	    .child = {-1, -1, -1},
 	    .held = {-1, -1, -1},
 	    .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};

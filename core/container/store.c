@@ -61,6 +61,7 @@ void container_unref(struct container *c)
 	free(c->state.error);
 	free(c->image_name);
 	free(c->network_mode);
+	free(c->ipc_mode);
 	free(c->log_driver);
 	free(c->command);
 	free(c->restart_policy);

@@ -111,7 +111,7 @@ static int check_modes(const json *h, struct error *err)
 	if (!mode_in(mode, host) && str_empty(mode_container(mode)))
 		return bad(err, "invalid PID mode: %s", mode);
 	mode = json_get_str(h, "IpcMode", "");
-	if (!mode_in(mode, ipc) && str_empty(mode_container(mode)))
+	if (!mode_in(mode, ipc) && !mode_container(mode))
 		return bad(err, "invalid IPC mode: %s", mode);
 	mode = json_get_str(h, "UTSMode", "");
 	if (!mode_in(mode, host))

@@ -39,7 +39,8 @@ wait_starts() { # CONTAINER COUNT
 	exec 9<&-
 	return "$1"
 }
-wait_log() { follow "$1" grep -m"${3:-1}" -- "$2" >/dev/null; } # CONTAINER PATTERN [COUNT]
+# Not to /dev/null: there grep stops at the first match and reads on to the end.
+wait_log() { follow "$1" grep -m"${3:-1}" -- "$2" >"$R/seen"; } # CONTAINER PATTERN [COUNT]
 lines_until() { follow "$1" sed "/$2/q"; } # CONTAINER PATTERN
 
 # ---- TAP -----------------------------------------------------------------------------------------------------------------------------

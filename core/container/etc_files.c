@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The files that the daemon writes for a container, bound over its own: /etc/hostname, /etc/hosts, /etc/resolv.conf. Written in place, at its
+ * start and whenever what they tell changes. With the container's `op` held.
+ */
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "container/container_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+/* In place: the file is bound into the container, a rename would leave the old one there. */
+static int put_file(const char *path, const struct str *text, struct error *err)
+{
+	auto_close fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	if (fd < 0 || fchmod(fd, 0644) < 0 || fd_write_all(fd, str_cstr(text), text->len) < 0)
+		return error_sys(err, errno, "write %s", path);
+	return 0;
+}
+
+static int host_file(const char *path, struct str *text, struct error *err)
+{
+	return file_read_at(AT_FDCWD, path, 1 << 20, text, err) < 0 && err->kind != ERR_NOT_FOUND
+		   ? -1
+		   : 0;
+}
+
+static bool in_host(const struct container *c)
+{
+	return streq(c->network_mode, "host");
+}
+
+int container_write_hosts(struct container *c, struct error *err)
+{
+	auto_json *config = json_parse(c->config, strlen(c->config), err);
+	auto_json *host = config ? json_parse(c->host_config, strlen(c->host_config), err) : NULL;
+	auto_free char *dir = container_dir(c->id), *path = path_join(dir, "hosts");
+	auto_strlist extra = STRLIST_INIT, addresses = STRLIST_INIT;
+	auto_str text = STR_INIT;
+
+	if (!host)
+		return -1;
+	json_strlist(json_get(host, "ExtraHosts"), &extra);
+	if (in_host(c)) {
+		if (host_file("/etc/hosts", &text, err) < 0)
+			return -1;
+		for (size_t i = 0; i < extra.n; i++) {
+			const char *colon = strchr(extra.v[i], ':');
+
+			if (colon)
+				str_printf(&text, "%s\t%.*s\n", colon + 1,
+					   (int)(colon - extra.v[i]), extra.v[i]);
+		}
+		return put_file(path, &text, err);
+	}
+	for (size_t i = 0; i < c->n_networks; i++)
+		if (c->networks[i].connected && *c->networks[i].ep.ipv4)
+			strlist_add(&addresses, c->networks[i].ep.ipv4);
+	if (network_hosts(json_get_str(config, "Hostname", ""),
+			  json_get_str(config, "Domainname", ""), &addresses, &extra, &text,
+			  err) < 0)
+		return -1;
+	return put_file(path, &text, err);
+}
+
+static int resolv_text(struct container *c, bool internal, struct str *text, struct error *err)
+{
+	auto_json *host = json_parse(c->host_config, strlen(c->host_config), err);
+	auto_strlist dns = STRLIST_INIT, search = STRLIST_INIT, options = STRLIST_INIT;
+
+	if (!host)
+		return -1;
+	json_strlist(json_get(host, "Dns"), &dns);
+	json_strlist(json_get(host, "DnsSearch"), &search);
+	json_strlist(json_get(host, "DnsOptions"), &options);
+	return network_resolv_conf(in_host(c) ? RESOLV_HOST
+				   : internal ? RESOLV_INTERNAL
+					      : RESOLV_PLAIN,
+				   &dns, &search, &options, text, err);
+}
+
+int container_write_resolv_conf(struct container *c, struct error *err)
+{
+	auto_free char *dir = container_dir(c->id), *path = path_join(dir, "resolv.conf");
+	auto_str before = STR_INIT, there = STR_INIT, text = STR_INIT;
+
+	if (resolv_text(c, false, &before, err) < 0 || host_file(path, &there, err) < 0 ||
+	    resolv_text(c, true, &text, err) < 0)
+		return -1;
+	if (!streq(str_cstr(&before), str_cstr(&there))) /* somebody's own */
+		return 0;
+	return put_file(path, &text, err);
+}
+
+int container_put_files(struct container *c, struct error *err)
+{
+	auto_json *config = json_parse(c->config, strlen(c->config), err);
+	auto_free char *dir = container_dir(c->id), *name = path_join(dir, "hostname"),
+		       *resolv = path_join(dir, "resolv.conf");
+	auto_str hostname = STR_INIT, servers = STR_INIT;
+
+	if (!config)
+		return -1;
+	if (networks_shares(c)) /* those of the other container are used */
+		return 0;
+	str_printf(&hostname, "%s\n", json_get_str(config, "Hostname", ""));
+	if (put_file(name, &hostname, err) < 0 || container_write_hosts(c, err) < 0 ||
+	    resolv_text(c, networks_need_resolver(c), &servers, err) < 0)
+		return -1;
+	return put_file(resolv, &servers, err);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a container takes of others: their namespaces, their /dev/shm, the network files of the one whose network it shares. */
+#ifndef CONTAINER_JOIN_H
+#define CONTAINER_JOIN_H
+
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/json.h"
+
+struct container;
+
+/* IpcMode, PidMode and NetworkMode "container:NAME" -> "container:ID" (create). Names of nobody: ERR_INVALID, but for the network. */
+int join_resolve(json *host_config, struct error *err);
+
+struct joined {
+	pid_t net, pid, ipc; /* processes whose namespaces are joined; 0: none */
+	int netns_fd;        /* the namespace behind `net`; -1: none */
+	char *
+	    shm_path; /* what is bound to /dev/shm; NULL: the container makes its own, or has none */
+	char *files_of; /* id of the container whose hosts, hostname and resolv.conf are used */
+};
+/*
+ * At a start, op held. Mounts /dev/shm of a shareable container, which shm_unmount undoes. With the network of another one its hostname comes
+ * into `config` and c->config. Errors in moby's words.
+ */
+int join_others(struct container *c, json *config, const json *host_config, struct joined *out,
+		struct error *err);
+void joined_free(struct joined *j);
+
+/* Id of the container whose hosts, hostname and resolv.conf it has: its own, or the one's whose network it shares. Borrowed. */
+const char *container_files_of(const struct container *c);
+/* Host path of its /dev/shm as config.v2.json has it (malloc'ed): "" if no other container could have it. */
+char *shm_path(const struct container *c);
+/* Bears repetition. */
+void shm_unmount(const struct container *c);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Statuses and words of what containers may ask for; moby's own, compared by hand and in tests/compat. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "lib/box.h"
+
+static void expect(const char *what, const char *method, const char *uri, const char *body,
+		   int status, const char *words)
+{
+	auto_reply r = {0};
+	bool good;
+
+	request(method, uri, body, &r);
+	good = r.status == status && strstr(str_cstr(&r.body), words);
+	ok(good, "%s: %d", what, status);
+	if (!good)
+		note("got %d %s, expected %s", r.status, str_cstr(&r.body), words);
+}
+
+/* A create request of the test image with this HostConfig. */
+static void create(const char *what, const char *name, const char *host_config, int status,
+		   const char *words)
+{
+	expect(what, "POST", fmt("/v1.51/containers/create?name=%s", name),
+	       fmt("{\"Image\":\"guest\",\"Cmd\":[\"/guest\",\"pause\"],\"HostConfig\":{%s}}",
+		   host_config),
+	       status, words);
+}
+
+static void start(const char *what, const char *name, int status, const char *words)
+{
+	expect(what, "POST", fmt("/v1.51/containers/%s/start", name), NULL, status, words);
+}
+
+static void drop(const char *name)
+{
+	int s = status_of("DELETE", fmt("/v1.51/containers/%s?force=1&v=1", name), NULL);
+
+	if (s != 204)
+		note("delete %s: %d", name, s);
+}
+
+/* ---- Namespaces of others ----------------------------------------------------------------------------------------------------------- */
+
+static void sharing(void)
+{
+	create("IpcMode that is none", "xx", "\"IpcMode\":\"foo\"", 400, "invalid IPC mode: foo");
+	create("IpcMode of nobody", "xx", "\"IpcMode\":\"container:nope\"", 400,
+	       "No such container: nope");
+	create("PidMode of nobody", "xx", "\"PidMode\":\"container:nope\"", 400,
+	       "No such container: nope");
+	create("IpcMode without a name", "xx", "\"IpcMode\":\"container:\"", 201, "Id");
+	start("start of it", "xx", 400,
+	      "failed to join IPC namespace: invalid name or ID supplied: \\\"\\\"");
+	drop("xx");
+	create("NetworkMode of nobody", "xx", "\"NetworkMode\":\"container:nope\"", 201, "Id");
+	start("start of it", "xx", 500,
+	      "joining network namespace of container: No such container: nope");
+	drop("xx");
+
+	create("a private one", "own", "\"IpcMode\":\"private\"", 201, "Id");
+	create("a shareable one", "shared", "\"IpcMode\":\"shareable\"", 201, "Id");
+	create("that joins the private one", "xx", "\"IpcMode\":\"container:own\"", 201, "Id");
+	start("the other one does not run", "xx", 409, " is not running");
+	start("now it does", "own", 204, "");
+	start("but does not share", "xx", 400,
+	      "non-shareable IPC (hint: use IpcMode:shareable for the donor container)");
+	drop("xx");
+	create("that joins the shareable one by name", "xx",
+	       "\"IpcMode\":\"container:shared\",\"PidMode\":\"container:shared\"", 201, "Id");
+	expect("its id is kept", "GET", "/v1.51/containers/xx/json", NULL, 200,
+	       "\"IpcMode\":\"container:");
+	start("the other one does not run", "xx", 409, "failed to join IPC namespace: container ");
+	start("now it does", "shared", 204, "");
+	start("and shares", "xx", 204, "");
+	create("that shares what is shared", "yy", "\"IpcMode\":\"container:xx\"", 201, "Id");
+	start("works as well", "yy", 204, "");
+	drop("yy");
+	drop("xx");
+	create("that joins a process namespace", "xx", "\"PidMode\":\"container:shared\"", 201,
+	       "Id");
+	status_of("POST", "/v1.51/containers/shared/kill", NULL);
+	status_of("POST", "/v1.51/containers/shared/wait", NULL);
+	start("of one that has ended", "xx", 500, "failed to join PID namespace: container ");
+	drop("xx");
+	create("that joins a network", "xx", "\"NetworkMode\":\"container:shared\"", 201, "Id");
+	start("of one that has ended", "xx", 409,
+	      "cannot join network namespace of a non running container: container shared is "
+	      "exited");
+	drop("xx");
+	drop("own");
+	drop("shared");
+}
+
+static int test(void)
+{
+	pid_t pid = daemon_start(false, NULL);
+
+	ok(pid > 0 && daemon_image() == 0, "daemon and image");
+	if (box_failed) {
+		daemon_log_show();
+		return 1;
+	}
+	sharing();
+	ok(daemon_end(pid, 15) == 0, "daemon ends cleanly");
+	if (box_failed)
+		daemon_log_show();
+	return box_failed != 0;
+}
+
+int main(void)
+{
+	return box_run(test);
+}
