@@ -166,7 +166,9 @@ static void part_netd_killed(void)
 	struct network_port p = port(80, "tcp", "127.0.0.1", 8085, 8085);
 	struct network_endpoint e = {0};
 	struct error err = ERROR_INIT;
+	int64_t deadline = clock_mono_ns() + INT64_C(30) * 1000000000;
 	pid_t old, now = 0;
+	bool served;
 	struct box x;
 
 	box_open(&x);
@@ -177,13 +179,14 @@ static void part_netd_killed(void)
 	CHECK(old > 0);
 	if (old > 0) {
 		kill(old, SIGKILL);
-		/* The end of the wait is an event: the new one's socket answers. Bounded by tries of a connection each. */
-		for (int i = 0; i < 2000 && (now = netd_pid()) <= 0; i++)
+		/* The end of the wait is an event, the new one's socket answers; the deadline is for a machine that never gets there. */
+		while (((now = netd_pid()) <= 0 || now == old) && clock_mono_ns() < deadline)
 			sched_yield();
 		CHECK(now > 0 && now != old);
-		for (int i = 0; i < 200 && !echo_from_here("tcp", "127.0.0.1", 8085, 5000); i++)
+		while (!(served = echo_from_here("tcp", "127.0.0.1", 8085, 5000)) &&
+		       clock_mono_ns() < deadline)
 			sched_yield();
-		CHECK(echo_from_here("tcp", "127.0.0.1", 8085, 5000));
+		CHECK(served);
 	}
 	OK(network_disconnect("web", &e, &err));
 	network_endpoint_free(&e);
