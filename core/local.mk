@@ -20,6 +20,7 @@ include core/volume/local.mk
 include core/events/local.mk
 include core/authz/local.mk
 include core/registry/local.mk
+include core/tls/local.mk
 include core/container/local.mk
 include core/api/local.mk
 include core/main/local.mk

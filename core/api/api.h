@@ -30,6 +30,9 @@ void api_dump_routes(struct str *out);
 int api_reply_hook(struct http_exchange *x, int status, const char *content_type, const char *body,
 		   size_t len, struct error *err);
 
+/* What moby says of listeners that let anybody in, in the log at start and in /info. */
+void api_access_warnings(struct strlist *out);
+
 /*
  * Cancel what talks to registries and wait for it; false: some of it still runs after so many seconds (a resolver without an answer), and what it
  * uses must stay.

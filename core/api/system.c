@@ -130,6 +130,45 @@ static bool cgroup_has(const char *v1, const char *controller)
 	       strstr(str_cstr(&text), controller);
 }
 
+void api_access_warnings(struct strlist *out)
+{
+	static const char where[] =
+	    "\n         Access to the remote API is equivalent to root access on the host. Refer"
+	    "\n         to the 'Docker daemon attack surface' section in the documentation for"
+	    "\n         more information: https://docs.docker.com/go/attack-surface/"
+	    "\nIn future versions this will be a hard failure preventing the daemon from starting! "
+	    "Learn more at: https://docs.docker.com/go/api-security/";
+	const struct config *c = api.config();
+	const struct strlist *hosts = config_list(c, "hosts");
+
+	for (size_t i = 0; i < hosts->n && !config_tls_verify(c); i++) {
+		const char *address = str_after(hosts->v[i], "tcp://");
+		bool tls = config_tls(c);
+
+		if (address)
+			strlist_printf(
+			    out, "[DEPRECATION NOTICE]: API is accessible on %s://%s without %s.%s",
+			    tls ? "https" : "http", address,
+			    tls ? "TLS client verification" : "encryption", where);
+	}
+}
+
+/* null when there are none, as moby. */
+static void print_warnings(struct jw *w)
+{
+	auto_strlist all = STRLIST_INIT;
+
+	api_access_warnings(&all);
+	if (!all.n) {
+		jw_knull(w, "Warnings");
+		return;
+	}
+	jw_karr(w, "Warnings");
+	for (size_t i = 0; i < all.n; i++)
+		jw_str(w, all.v[i]);
+	jw_end(w);
+}
+
 static void print_limits(struct jw *w, bool v2)
 {
 	auto_str forward = STR_INIT;
@@ -395,7 +434,7 @@ static void info(struct http_exchange *x, void *ctx)
 	jw_kobj(&w, "FirewallBackend");
 	jw_kstr(&w, "Driver", "iptables");
 	jw_end(&w);
-	jw_knull(&w, "Warnings");
+	print_warnings(&w);
 	jw_end(&w);
 	http_reply_json(x, 200, &reply);
 }

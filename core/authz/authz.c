@@ -202,8 +202,8 @@ static int ask_all(const struct dockerd_authz_request *r, bool response, struct 
 static struct dockerd_authz_request base(const struct http_exchange *x, const char *route)
 {
 	return (struct dockerd_authz_request){.size = sizeof(struct dockerd_authz_request),
-					      .user = "",
-					      .auth_method = "",
+					      .user = x->peer_name,
+					      .auth_method = *x->peer_name ? "TLS" : "",
 					      .method = x->method,
 					      .uri = x->uri,
 					      .route = route,

@@ -270,6 +270,16 @@ bool config_is_set(const struct config *c, const char *key)
 	return i >= 0 && c->values[i].source != FROM_DEFAULT;
 }
 
+bool config_tls(const struct config *c)
+{
+	return config_is_set(c, "tlsverify") || config_bool(c, "tls");
+}
+
+bool config_tls_verify(const struct config *c)
+{
+	return config_tls(c) && (!config_is_set(c, "tlsverify") || config_bool(c, "tlsverify"));
+}
+
 const char *config_file(const struct config *c)
 {
 	return c->file;

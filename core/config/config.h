@@ -61,6 +61,13 @@ const char *config_file(const struct config *c);
 /* Lines for the log, one per option that is accepted and means nothing here, or is deprecated. */
 const struct strlist *config_notes(const struct config *c);
 
+/*
+ * TLS of the TCP listeners. On if tls says so, or if tlsverify was given at all, with whatever value (moby); clients must show a certificate unless
+ * tlsverify was given as false.
+ */
+bool config_tls(const struct config *c);
+bool config_tls_verify(const struct config *c);
+
 /* From the environment, read once at start. */
 const char *config_tmpdir(const struct config *c); /* DOCKER_TMPDIR, or NULL */
 bool config_ramdisk(const struct config *c);       /* DOCKER_RAMDISK: no pivot_root */

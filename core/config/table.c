@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "config/check.h"
 
-#define NO_TLS .state = OPT_NOT_YET, .why = "the API is served over unix sockets and plain TCP only"
 #define NO_SWARM .state = OPT_NOT_YET, .why = "there is no cluster"
 #define NO_IPV6 .state = OPT_NOT_YET, .why = "the default bridge has IPv4 only"
 #define NO_CONTAINERD .state = OPT_IGNORED, .why = "there is no containerd in this engine"
@@ -485,11 +484,11 @@ const struct option option_table[] = {
      .type = OPT_STRING,
      NO_SWARM,
      .help = "Set default address or interface for swarm advertised address"},
-    {.flag = "tls", .type = OPT_BOOL, NO_TLS, .help = "Use TLS; implied by --tlsverify"},
-    {.flag = "tlscacert", .type = OPT_STRING, NO_TLS, .help = "Trust certs signed only by this CA"},
-    {.flag = "tlscert", .type = OPT_STRING, NO_TLS, .help = "Path to TLS certificate file"},
-    {.flag = "tlskey", .type = OPT_STRING, NO_TLS, .help = "Path to TLS key file"},
-    {.flag = "tlsverify", .type = OPT_BOOL, NO_TLS, .help = "Use TLS and verify the remote"},
+    {.flag = "tls", .type = OPT_BOOL, .help = "Use TLS; implied by --tlsverify"},
+    {.flag = "tlscacert", .type = OPT_STRING, .help = "Trust certs signed only by this CA"},
+    {.flag = "tlscert", .type = OPT_STRING, .help = "Path to TLS certificate file"},
+    {.flag = "tlskey", .type = OPT_STRING, .help = "Path to TLS key file"},
+    {.flag = "tlsverify", .type = OPT_BOOL, .help = "Use TLS and verify the remote"},
     {.flag = "userland-proxy",
      .type = OPT_BOOL,
      .def = "true",

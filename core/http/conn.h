@@ -20,6 +20,7 @@ struct http_conn {
 	atomic_bool armed; /* orders what the last owner wrote before what the next one reads: epoll alone promises no such thing */
 	bool unix_socket;
 	int64_t uid, gid, pid;
+	char *name; /* of a TLS client, or NULL */
 	struct str in;      /* bytes read and not consumed; empty and freed while idle */
 	size_t scanned;     /* of `in`: no end of head before this */
 	http_parser parser; /* state of the body while a handler reads it */

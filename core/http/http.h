@@ -44,6 +44,7 @@ struct http_exchange {
 	bool upgrade;   /* the client asks to switch protocols */
 	bool expect_continue;
 	int64_t peer_uid, peer_gid, peer_pid; /* unix peers; -1 otherwise */
+	const char *peer_name; /* common name of a TLS client's verified certificate, or "" */
 	/* reply */
 	struct pairs reply_headers;
 	int status; /* 0 until the head was sent */
@@ -70,6 +71,11 @@ struct http_server *http_server_new(http_handler handler, void *ctx);
 void http_server_set_reply_hook(struct http_server *s, http_reply_hook hook);
 /* Accept on fd (listening, owned from now on). Before or after start. */
 int http_server_listen(struct http_server *s, int fd, struct error *err);
+/*
+ * Serve a client whose connection somebody else accepted and relays (TLS): fd is its plain side, the server's from now on; name as peer_name.
+ * Any thread.
+ */
+void http_server_take(struct http_server *s, int fd, const char *name);
 int http_server_start(struct http_server *s, struct error *err);
 /* Close listeners, let running handlers end (at most timeout_ms). */
 void http_server_stop(struct http_server *s, int timeout_ms);

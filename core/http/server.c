@@ -81,6 +81,7 @@ void http_conn_close(struct http_conn *c)
 	pthread_mutex_unlock(&s->lock);
 	str_free(&c->in);
 	str_free(&c->decoded);
+	free(c->name);
 	free(c);
 }
 
@@ -122,6 +123,8 @@ static void set_peer(struct http_conn *c)
 	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 
 	c->uid = c->gid = c->pid = -1;
+	if (c->name) /* the pair is our own: its credentials say nothing of the client */
+		return;
 	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.pid > 0) {
 		c->unix_socket = true;
 		c->uid = cred.uid;
@@ -149,11 +152,34 @@ static bool turn_away(struct http_server *s, int listener)
 	return true;
 }
 
+/* name: NULL, or of a client whose connection is relayed. */
+static void take(struct http_server *s, int fd, const char *name)
+{
+	struct http_conn *c = xnew(struct http_conn);
+
+	c->server = s;
+	c->fd = fd;
+	c->name = name ? xstrdup(name) : NULL;
+	set_peer(c);
+	pthread_mutex_lock(&s->lock);
+	c->next = s->conns;
+	c->prev = &s->conns;
+	if (c->next)
+		c->next->prev = &c->next;
+	s->conns = c;
+	pthread_mutex_unlock(&s->lock);
+	arm(c, EPOLL_CTL_ADD);
+}
+
+void http_server_take(struct http_server *s, int fd, const char *name)
+{
+	take(s, fd, name);
+}
+
 static void accept_all(struct http_server *s, int listener)
 {
 	for (;;) {
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		struct http_conn *c;
 
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
@@ -164,18 +190,7 @@ static void accept_all(struct http_server *s, int listener)
 				log_error("accept failed", "error", strerror(errno));
 			return;
 		}
-		c = xnew(struct http_conn);
-		c->server = s;
-		c->fd = fd;
-		set_peer(c);
-		pthread_mutex_lock(&s->lock);
-		c->next = s->conns;
-		c->prev = &s->conns;
-		if (c->next)
-			c->next->prev = &c->next;
-		s->conns = c;
-		pthread_mutex_unlock(&s->lock);
-		arm(c, EPOLL_CTL_ADD);
+		take(s, fd, NULL);
 	}
 }
 
@@ -189,6 +204,7 @@ static bool run_one(struct http_conn *c, size_t head_len)
 				  .peer_uid = c->uid,
 				  .peer_gid = c->gid,
 				  .peer_pid = c->pid,
+				  .peer_name = c->name ? c->name : "",
 				  .route = "",
 				  .method = ""};
 	struct error err = ERROR_INIT;

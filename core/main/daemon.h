@@ -25,6 +25,12 @@ struct places {
 /* Make the directories, take the lock (another daemon, ours or moby, on the same directory is ERR_CONFLICT), read or make engine-id. */
 int places_open(const struct config *c, struct places *out, struct error *err);
 
+/* ---- listeners.c: -H values, TLS. Bound early, so that clients queue instead of failing while the rooms open. */
+struct http_server;
+int listeners_bind(struct http_server *server, struct error *err);
+/* Everything is there: the log says where, and systemd gets READY=1. */
+void listeners_announce(void);
+
 /* ---- storage.c: prior state on disk wins, then the priority list, by probe. */
 int storage_select(const struct config *c, const struct places *p, struct plugin_instance *out,
 		   struct error *err);

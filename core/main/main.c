@@ -10,13 +10,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/spawn.h"
-#include "config/units.h"
 #include "container/container.h"
 #include "events/events.h"
 #include "image/image.h"
 #include "main/daemon.h"
 #include "network/network.h"
 #include "plugin/plugin.h"
+#include "tls/tls.h"
 #include "volume/volume.h"
 
 #include <fcntl.h>
@@ -251,50 +251,6 @@ static int open_rooms(struct daemon *d, struct error *err)
 	return 0;
 }
 
-/* ---- Listeners ---------------------------------------------------------------------------------------------------------------- */
-
-static int listen_at(const char *host, int **fds, size_t *n, struct error *err)
-{
-	auto_free char *whole = host_parse(host, err);
-
-	return whole ? http_listen(whole, config_str(daemon_config(), "group"), fds, n, err) : -1;
-}
-
-/* Bound early, so that clients queue instead of failing while the rooms open. */
-static int bind_listeners(struct daemon *d, struct error *err)
-{
-	const struct strlist *hosts = config_list(daemon_config(), "hosts");
-	auto_free int *fds = NULL;
-	size_t n = 0;
-
-	d->server = http_server_new(api_serve, NULL);
-	http_server_set_reply_hook(d->server, api_reply_hook);
-	for (size_t i = 0; i < (hosts->n ? hosts->n : 1); i++)
-		if (listen_at(hosts->n ? hosts->v[i] : "", &fds, &n, err) < 0)
-			return error_wrap(err, "failed to load listeners");
-	for (size_t i = 0; i < n; i++)
-		if (http_server_listen(d->server, fds[i], err) < 0)
-			return -1;
-	return 0;
-}
-
-static void announce(void)
-{
-	const struct strlist *hosts = config_list(daemon_config(), "hosts");
-
-	log_info("Daemon has completed initialization");
-	for (size_t i = 0; i < hosts->n; i++) {
-		const char *rest = strstr(hosts->v[i], "://");
-		auto_free char *text = xasprintf(
-		    "API listen on %s", rest && rest[3] ? rest + 3 : hosts->v[i]); /* "fd://" */
-
-		log_info(text);
-	}
-	if (!hosts->n)
-		log_info("API listen on /var/run/docker.sock");
-	notify_systemd("READY=1");
-}
-
 /* ---- Life --------------------------------------------------------------------------------------------------------------------- */
 
 static int start(struct daemon *d, struct error *err)
@@ -308,8 +264,10 @@ static int start(struct daemon *d, struct error *err)
 		return error_wrap(
 		    err, "failed to start daemon, ensure docker is not running or delete %s",
 		    config_str(daemon_config(), "pidfile"));
-	if (places_open(daemon_config(), &d->places, err) < 0 || bind_listeners(d, err) < 0 ||
-	    open_rooms(d, err) < 0)
+	d->server = http_server_new(api_serve, NULL);
+	http_server_set_reply_hook(d->server, api_reply_hook);
+	if (places_open(daemon_config(), &d->places, err) < 0 ||
+	    listeners_bind(d->server, err) < 0 || open_rooms(d, err) < 0)
 		return -1;
 	return http_server_start(d->server, err);
 }
@@ -323,6 +281,7 @@ static void stop(struct daemon *d)
 	notify_systemd("STOPPING=1");
 	containers_shutdown(seconds < 0 ? -1 : seconds * 1000);
 	quiet = api_registry_stop(10);
+	tls_stop();
 	http_server_stop(d->server, 1000);
 	network_shutdown();
 	if (quiet)
@@ -371,7 +330,7 @@ int main(int argc, char **argv)
 			pidfile_remove(config_str(c, "pidfile"));
 		return 1;
 	}
-	announce();
+	listeners_announce();
 	containers_start_policies();
 	signals_loop(reload);
 	stop(&d);

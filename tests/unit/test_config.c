@@ -325,13 +325,47 @@ static void test_classic(void **state)
 	assert_int_equal(config_action(c), CONFIG_VERSION);
 }
 
+/* moby: tlsverify given at all turns TLS on; --tls alone verifies. */
+static void test_tls(void **state)
+{
+	static const struct {
+		const char *flags, *file;
+		bool tls, verify;
+	} cases[] = {{"", "", false, false},
+		     {"--tls", "", true, true},
+		     {"--tls=false", "", false, false},
+		     {"--tlsverify", "", true, true},
+		     {"--tlsverify=false", "", true, false},
+		     {"--tls=false --tlsverify", "", true, true},
+		     {"", "{\"tlsverify\":false}", true, false},
+		     {"", "{\"tls\":true}", true, true},
+		     {"--tls", "{\"tlsverify\":false}", true, false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_config *c = NULL;
+
+		put_file(cases[i].file);
+		assert_string_equal(parse(cases[i].flags, &c), "");
+		assert_int_equal(config_tls(c), cases[i].tls);
+		assert_int_equal(config_tls_verify(c), cases[i].verify);
+	}
+	auto_config *c = NULL;
+
+	put_file("");
+	setenv("DOCKER_TLS_VERIFY", "1", 1);
+	assert_string_equal(parse("", &c), "");
+	unsetenv("DOCKER_TLS_VERIFY");
+	assert_true(config_tls(c) && config_tls_verify(c));
+}
+
 static void test_states(void **state)
 {
 	auto_config *c = NULL;
 
 	(void)state;
 	put_file("");
-	assert_non_null(strstr(parse("--tlsverify", NULL), "not supported yet: --tlsverify: "));
+	assert_non_null(strstr(parse("--ipv6", NULL), "not supported yet: --ipv6: "));
 	assert_string_equal(parse("--tls=false --selinux-enabled=false --ipv6=0", NULL), "");
 	put_file("{\"userns-remap\":\"default\"}");
 	assert_non_null(strstr(parse("", NULL), "not supported yet: userns-remap: "));
@@ -347,9 +381,6 @@ static void test_states(void **state)
 	    parse("--containerd=/run/containerd/containerd.sock --cri-containerd", &c), "");
 	assert_int_equal(config_notes(c)->n, 2);
 	assert_non_null(strstr(config_notes(c)->v[0], "--containerd means nothing here"));
-	setenv("DOCKER_TLS_VERIFY", "1", 1);
-	assert_non_null(strstr(parse("", NULL), "not supported yet: --tlsverify"));
-	unsetenv("DOCKER_TLS_VERIFY");
 	assert_non_null(strstr(parse("--icc=false --iptables=false", NULL),
 			       "ICC=false uses iptables to function"));
 	assert_string_equal(parse("-b br0 --bip 10.0.0.1/24", NULL),
@@ -472,7 +503,7 @@ static void test_help(void **state)
 	assert_int_equal(config_dump_options("states", f, &err), 0);
 	fclose(f);
 	assert_non_null(strstr(text, ".It Cm default-shm-size Pq string\n"));
-	assert_non_null(strstr(text, "| `--tls` | `tls` | not yet | "));
+	assert_non_null(strstr(text, "| `--ipv6` | `ipv6` | not yet | "));
 	assert_int_equal(config_dump_options("nonsense", stdout, &err), -1);
 }
 
@@ -565,11 +596,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_same_as_moby), cmocka_unit_test(test_file_missing),
 	    cmocka_unit_test(test_values),       cmocka_unit_test(test_structured_flags),
-	    cmocka_unit_test(test_classic),      cmocka_unit_test(test_states),
-	    cmocka_unit_test(test_environment),  cmocka_unit_test(test_reload),
-	    cmocka_unit_test(test_table),        cmocka_unit_test(test_help),
-	    cmocka_unit_test(test_dump),         cmocka_unit_test(test_units),
-	    cmocka_unit_test(test_hosts),
+	    cmocka_unit_test(test_classic),      cmocka_unit_test(test_tls),
+	    cmocka_unit_test(test_states),       cmocka_unit_test(test_environment),
+	    cmocka_unit_test(test_reload),       cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_help),         cmocka_unit_test(test_dump),
+	    cmocka_unit_test(test_units),        cmocka_unit_test(test_hosts),
 	};
 
 	return cmocka_run_group_tests(tests, make_file, drop_file);
