@@ -163,11 +163,11 @@ static void commit(struct http_exchange *x, void *ctx)
 }
 
 const struct http_route api_file_routes[] = {
-    {"GET", "/containers/{name}/changes", changes, 0},
-    {"GET", "/containers/{name}/export", export, 0},
-    {"HEAD", "/containers/{name}/archive", archive_get, 0},
-    {"GET", "/containers/{name}/archive", archive_get, 0},
-    {"PUT", "/containers/{name}/archive", archive_put, 0},
+    {"GET", "/containers/{name}/changes", changes, HTTP_SLASHES},
+    {"GET", "/containers/{name}/export", export, HTTP_SLASHES},
+    {"HEAD", "/containers/{name}/archive", archive_get, HTTP_SLASHES},
+    {"GET", "/containers/{name}/archive", archive_get, HTTP_SLASHES},
+    {"PUT", "/containers/{name}/archive", archive_put, HTTP_SLASHES},
     {"POST", "/commit", commit, 0},
 };
 const size_t api_file_routes_count = ARRAY_LEN(api_file_routes);

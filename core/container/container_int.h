@@ -20,6 +20,7 @@
 #include "container/container.h"
 #include "container/logd_client.h"
 #include "container/shim_client.h"
+#include "container/links.h"
 #include "container/networks.h"
 #include "spec/spec.h"
 
@@ -77,6 +78,8 @@ struct container {
 	size_t n_mounts;
 	struct container_network *networks; /* networks.h */
 	size_t n_networks;
+	struct container_link *links; /* links.h */
+	size_t n_links;
 	bool connected; /* it has its namespace, and what networks say of themselves */
 	int restart_count;
 	bool started_before, manually_stopped, gone;

@@ -187,7 +187,8 @@ static int make_on_disk(struct container *c, struct draft *d, struct error *err)
 		goto fail;
 	layer = true;
 	FAULT("container.create.after-layer");
-	if (mounts_create(c, d->config, d->host, err) < 0 || container_save(c, true, err) < 0)
+	if (mounts_create(c, d->config, d->host, err) < 0 ||
+	    (c->n_links && links_save(c, err) < 0) || container_save(c, true, err) < 0)
 		goto fail;
 	FAULT("container.create.after-save");
 	return 0;
@@ -260,7 +261,8 @@ int container_create(const char *name, const json *body, int api_version, struct
 	} else {
 		c->name = container_random_name(id);
 	}
-	if (make_on_disk(c, &d, err) < 0) {
+	if (links_create(c, d.host, err) < 0 || make_on_disk(c, &d, err) < 0) {
+		links_removed(c);
 		container_release_name(c->name);
 		goto out;
 	}

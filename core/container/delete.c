@@ -55,6 +55,7 @@ int container_remove_locked(struct container *c, bool volumes, struct error *err
 	}
 	FAULT("container.remove.done");
 	mounts_release(c, volumes);
+	links_removed(c);
 	container_unpublish(c);
 	container_event(c, "destroy", NULL);
 	pthread_mutex_lock(&c->lock);
@@ -102,14 +103,14 @@ static int refuse_running(struct container *c, struct error *err)
 
 int container_delete(const char *name, bool force, bool volumes, bool link, struct error *err)
 {
-	auto_container *c = container_find(name, err);
+	auto_container *c = NULL;
 	int r;
 
+	if (link)
+		return link_remove(name, err);
+	c = container_find(name, err);
 	if (!c)
 		return -1;
-	if (link)
-		return error_set(err, ERR_NOT_IMPLEMENTED,
-				 "removing a link of a container is not supported yet");
 	pthread_mutex_lock(&c->lock);
 	if (c->state.removing) {
 		pthread_mutex_unlock(&c->lock);

@@ -5,6 +5,7 @@
  */
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/thread.h"
 #include "container/container_int.h"
 
 #include <errno.h>
@@ -33,6 +34,9 @@ static bool in_host(const struct container *c)
 	return streq(c->network_mode, "host");
 }
 
+/* Held while a file of hosts is written: news of a linked container come from its own start. */
+static pthread_mutex_t hosts_lock = PTHREAD_MUTEX_INITIALIZER;
+
 int container_write_hosts(struct container *c, struct error *err)
 {
 	auto_json *config = json_parse(c->config, strlen(c->config), err);
@@ -41,9 +45,12 @@ int container_write_hosts(struct container *c, struct error *err)
 	auto_strlist extra = STRLIST_INIT, addresses = STRLIST_INIT;
 	auto_str text = STR_INIT;
 
+	LOCK_SCOPE(&hosts_lock);
+
 	if (!host)
 		return -1;
 	json_strlist(json_get(host, "ExtraHosts"), &extra);
+	links_hosts(c, &extra);
 	if (in_host(c)) {
 		if (host_file("/etc/hosts", &text, err) < 0)
 			return -1;
@@ -63,6 +70,34 @@ int container_write_hosts(struct container *c, struct error *err)
 			  json_get_str(config, "Domainname", ""), &addresses, &extra, &text,
 			  err) < 0)
 		return -1;
+	return put_file(path, &text, err);
+}
+
+/* As moby: whatever else stands in the file stays, so may lines of the user's. */
+int container_update_hosts(struct container *c, const char *alias, const char *address,
+			   struct error *err)
+{
+	auto_free char *dir = container_dir(c->id), *path = path_join(dir, "hosts");
+	auto_str there = STR_INIT, text = STR_INIT;
+	auto_strlist lines = STRLIST_INIT;
+	size_t len = strlen(alias);
+	LOCK_SCOPE(&hosts_lock);
+
+	if (host_file(path, &there, err) < 0)
+		return -1;
+	if (!there.len) /* it has not been started yet */
+		return 0;
+	strlist_split(&lines, str_cstr(&there), '\n');
+	for (size_t i = 0; i < lines.n; i++) {
+		const char *line = lines.v[i], *tab = strchr(line, '\t');
+
+		if (tab && !strncmp(tab + 1, alias, len) && strchr(" .", tab[1 + len]))
+			str_printf(&text, "%s%s", address, tab);
+		else
+			str_puts(&text, line);
+		if (i + 1 < lines.n)
+			str_putc(&text, '\n');
+	}
 	return put_file(path, &text, err);
 }
 

@@ -36,11 +36,13 @@ int exec_build_process(struct container *c, const struct exec_session *e, struct
 	char root[64];
 	pid_t pid;
 	auto_close root_fd = -1;
+	auto_strlist links = STRLIST_INIT;
 	struct spec_input in = {.id = c->id,
 				.config = config,
 				.host_config = host,
 				.path = c->path,
 				.args = &c->args,
+				.extra_env = &links,
 				.host = spec_host()};
 	struct spec_exec ex = {.cmd = &e->cmd,
 			       .env = &e->env,
@@ -62,6 +64,7 @@ int exec_build_process(struct container *c, const struct exec_session *e, struct
 	if (proc_start_time(pid) != start_time) /* the number became somebody else's */
 		return error_set(err, ERR_CONFLICT, "container %s is not running", c->id);
 	in.rootfs_fd = root_fd;
+	links_env(c, false, &links, err);
 	return spec_build_exec(&in, &ex, process, err);
 }
 

@@ -140,6 +140,18 @@ static void sweep_orphans(void)
 	}
 }
 
+static void each_container(void (*f)(struct container *))
+{
+	size_t n;
+	struct container **all = containers_all(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		f(all[i]);
+		container_unref(all[i]);
+	}
+	free(all);
+}
+
 /* ---- Adoption ----------------------------------------------------------------------------------------------------------------- */
 
 struct past {
@@ -326,18 +338,6 @@ static void restore_all(void)
 	free(all);
 }
 
-static void each_container(void (*f)(struct container *))
-{
-	size_t n;
-	struct container **all = containers_all(&n);
-
-	for (size_t i = 0; i < n; i++) {
-		f(all[i]);
-		container_unref(all[i]);
-	}
-	free(all);
-}
-
 static void users_of(void *ctx, const char *image_id, struct image_users *out)
 {
 	size_t n;
@@ -366,6 +366,7 @@ int containers_init(const struct container_room *r, struct error *err)
 	log_reader_setup(logd_dir, "docker");
 	if (load_all(err) < 0)
 		return -1;
+	each_container(links_load);
 	image_store_set_users(containers.images, users_of, NULL);
 	sweep_orphans();
 	restore_all();

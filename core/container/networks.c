@@ -99,6 +99,24 @@ static void collect_names(const struct container *c, const struct container_netw
 	add_once(out, json_get_str(config, "Hostname", ""));
 }
 
+/* What the DNS is told: the names, and "target:alias" for what the container itself calls others by its links. */
+static void tell_names(const struct container_network *n, const struct strlist *names,
+		       struct strlist *out)
+{
+	struct error ignored = ERROR_INIT;
+	auto_json *links = n->links ? json_parse(n->links, strlen(n->links), &ignored) : NULL;
+
+	for (size_t i = 0; i < names->n; i++)
+		if (!strchr(names->v[i], ':'))
+			strlist_add(out, names->v[i]);
+	for (json *l = json_first(links); l; l = json_next(l)) {
+		const char *link = json_str(l, ""), *colon = strchr(link, ':');
+
+		if (colon && colon > link && colon[1] && !strchr(colon + 1, ':'))
+			strlist_add(out, link);
+	}
+}
+
 /* ---- the way out ------------------------------------------------------------------------------------------------------------------------ */
 
 /* Is a the better way out? */
@@ -180,7 +198,7 @@ int networks_join(struct container *c, const struct plan *p, bool way_out, const
 	auto_json *opts =
 	    n->driver_opts ? json_parse(n->driver_opts, strlen(n->driver_opts), &ignored) : NULL;
 	auto_pairs driver_opts = PAIRS_INIT;
-	auto_strlist names = STRLIST_INIT;
+	auto_strlist names = STRLIST_INIT, told = STRLIST_INIT;
 	struct network_endpoint e = {0};
 	char ifname[16];
 	struct network_join j = {.container_id = c->id,
@@ -200,7 +218,8 @@ int networks_join(struct container *c, const struct plan *p, bool way_out, const
 	json_pairs(opts, &driver_opts);
 	if (p->t.resolver) {
 		collect_names(c, n, &names);
-		j.names = &names;
+		tell_names(n, &names, &told);
+		j.names = &told;
 	}
 	if (network_connect(&j, &e, err) < 0)
 		return -1;
@@ -339,7 +358,7 @@ void networks_adopt(struct container *c)
 	ns = networks_namespace(c);
 	for (size_t i = 0; i < c->n_networks; i++) {
 		struct container_network *n = &c->networks[i];
-		auto_strlist names = STRLIST_INIT;
+		auto_strlist names = STRLIST_INIT, told = STRLIST_INIT;
 		struct error err = ERROR_INIT;
 
 		/* anew: a kill may have come between a rename and the names that follow from it */
@@ -348,8 +367,9 @@ void networks_adopt(struct container *c)
 			strlist_free(&n->dns_names);
 			strlist_copy(&n->dns_names, &names);
 		}
+		tell_names(n, &n->dns_names, &told);
 		if (n->connected &&
-		    network_adopt(c->id, c->name, &n->ep, n->way_out, &n->dns_names, ns, &err) < 0)
+		    network_adopt(c->id, c->name, &n->ep, n->way_out, &told, ns, &err) < 0)
 			log_error("network of a live container", "container", c->id, "network",
 				  n->name, "error", err.text);
 	}
@@ -365,7 +385,7 @@ void networks_rename(struct container *c)
 {
 	for (size_t i = 0; i < c->n_networks; i++) {
 		struct container_network *n = &c->networks[i];
-		auto_strlist names = STRLIST_INIT;
+		auto_strlist names = STRLIST_INIT, told = STRLIST_INIT;
 
 		if (!n->connected)
 			continue;
@@ -376,6 +396,7 @@ void networks_rename(struct container *c)
 			strlist_copy(&n->dns_names, &names);
 			pthread_mutex_unlock(&c->lock);
 		}
-		network_rename(&n->ep, c->name, &names);
+		tell_names(n, &names, &told);
+		network_rename(&n->ep, c->name, &told);
 	}
 }

@@ -63,6 +63,9 @@ int container_wanted_ports(struct container *c, struct network_port **out, size_
 			   struct error *err);
 /* ---- etc_files.c, the same */
 int container_write_hosts(struct container *c, struct error *err);
+/* Another address in the line whose first name is `alias`. */
+int container_update_hosts(struct container *c, const char *alias, const char *address,
+			   struct error *err);
 /* was: the text that it had before is replaced only if it is still there. */
 int container_write_resolv_conf(struct container *c, struct error *err);
 

@@ -262,7 +262,25 @@ static void print_exec_ids(struct jw *w, const struct container *c)
 		jw_null(w);
 }
 
-static void print_inspect(struct container *c, int64_t rw, int64_t root, bool size, struct jw *w)
+/* With the links as they are now, whatever was asked for. */
+static void print_host_config(const struct container *c, const char *links, struct jw *w)
+{
+	struct error ignored = ERROR_INIT;
+	auto_json *host = NULL;
+
+	jw_key(w, "HostConfig");
+	if (strstr(c->host_config, "\"Links\":["))
+		host = json_parse(c->host_config, strlen(c->host_config), &ignored);
+	if (host) {
+		json_set(host, "Links", json_parse(links, strlen(links), &ignored));
+		jw_json(w, host);
+	} else {
+		jw_raw(w, c->host_config, strlen(c->host_config));
+	}
+}
+
+static void print_inspect(struct container *c, const char *links, int64_t rw, int64_t root,
+			  bool size, struct jw *w)
 {
 	char name[258];
 
@@ -283,8 +301,7 @@ static void print_inspect(struct container *c, int64_t rw, int64_t root, bool si
 	jw_kstr(w, "ProcessLabel", "");
 	jw_kstr(w, "AppArmorProfile", "");
 	print_exec_ids(w, c);
-	jw_key(w, "HostConfig");
-	jw_raw(w, c->host_config, strlen(c->host_config));
+	print_host_config(c, links, w);
 	jw_key(w, "GraphDriver");
 	image_use_print_driver(c->id, w);
 	if (size) {
@@ -302,14 +319,17 @@ int container_inspect(const char *name, int api_version, bool size, struct str *
 		      struct error *err)
 {
 	auto_container *c = container_find(name, err);
-	struct jw w = jw_to(reply);
+	struct jw w = jw_to(reply), lw;
+	auto_str links = STR_INIT;
 	int64_t rw = 0, root = 0;
 
 	(void)api_version;
 	if (!c || (size && image_use_layer_size(c->id, &rw, &root, err) < 0))
 		return -1;
+	lw = jw_to(&links);
+	links_print(c, &lw);
 	LOCK_SCOPE(&c->lock);
-	print_inspect(c, rw, root, size, &w);
+	print_inspect(c, str_cstr(&links), rw, root, size, &w);
 	return 0;
 }
 
@@ -357,7 +377,8 @@ static void print_list_ports(struct jw *w, const struct container *c)
 	jw_end(w);
 }
 
-static void print_row(struct container *c, int64_t rw, int64_t root, bool size, struct jw *w)
+static void print_row(struct container *c, const struct strlist *links, int64_t rw, int64_t root,
+		      bool size, struct jw *w)
 {
 	auto_str status = STR_INIT;
 	char name[258];
@@ -368,6 +389,8 @@ static void print_row(struct container *c, int64_t rw, int64_t root, bool size, 
 	jw_kstr(w, "Id", c->id);
 	jw_karr(w, "Names");
 	jw_str(w, name);
+	for (size_t i = 0; i < links->n; i++)
+		jw_str(w, links->v[i]);
 	jw_end(w);
 	jw_kstr(w, "Image", c->image_name);
 	jw_kstr(w, "ImageID", c->image_id);
@@ -408,13 +431,15 @@ int container_list(const struct container_list *how, int api_version, struct str
 	for (size_t i = 0; i < n; i++) {
 		struct container *c = all[i];
 		struct error ignored = ERROR_INIT;
+		auto_strlist links = STRLIST_INIT;
 		int64_t rw = 0, root = 0;
 
+		links_names(c, &links);
 		if (how->size)
 			image_use_layer_size(c->id, &rw, &root, &ignored);
 		pthread_mutex_lock(&c->lock);
 		if ((how->limit <= 0 || shown < how->limit) && list_filter_match(&filter, c)) {
-			print_row(c, rw, root, how->size, &w);
+			print_row(c, &links, rw, root, how->size, &w);
 			shown++;
 		}
 		pthread_mutex_unlock(&c->lock);

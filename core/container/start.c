@@ -114,6 +114,7 @@ static int build_spec(struct start *s, struct error *err)
 		       *resolv = path_join(files, "resolv.conf");
 	const char *init = init_program(s->host);
 	auto_free char *own_init = init && !*init ? program_path("docker-init") : NULL;
+	auto_strlist links = STRLIST_INIT;
 	struct spec_input in = {
 	    .id = c->id,
 	    .config = s->config,
@@ -126,6 +127,7 @@ static int build_spec(struct start *s, struct error *err)
 	    .hosts_path = hosts,
 	    .resolv_conf_path = resolv,
 	    .shm_path = s->joined.shm_path,
+	    .extra_env = &links,
 	    .pid_of_net_ns = s->joined.net,
 	    .pid_of_ipc_ns = s->joined.ipc,
 	    .pid_of_pid_ns = s->joined.pid,
@@ -134,6 +136,8 @@ static int build_spec(struct start *s, struct error *err)
 	    .host = spec_host(),
 	};
 
+	if (links_env(c, true, &links, err) < 0)
+		return -1;
 	return spec_build(&in, &s->spec, err);
 }
 
@@ -262,7 +266,10 @@ static int connect_network(struct start *s, struct error *err)
 
 	if (container_wanted_ports(s->c, &ports, &n, err) < 0)
 		return -1;
-	return networks_start(s->c, &s->created, ports, n, err);
+	if (networks_start(s->c, &s->created, ports, n, err) < 0)
+		return -1;
+	links_announce(s->c);
+	return 0;
 }
 
 /* Give back what a started or half-started container holds. Every step bears repetition. */

@@ -267,6 +267,7 @@ int container_rename(const char *name, const char *new_name, struct error *err)
 		return -1;
 	}
 	container_release_name(old);
+	links_renamed(c, old);
 	networks_rename(c);
 	slashed = xasprintf("/%s", old);
 	pairs_set(&attrs, "oldName", slashed);

@@ -48,6 +48,7 @@ void container_unref(struct container *c)
 	mounts_free(c);
 	execs_free(c);
 	networks_free(c);
+	links_free(c);
 	strlist_free(&c->args);
 	pairs_free(&c->labels);
 	pairs_free(&c->log_opts);

@@ -52,7 +52,8 @@ struct http_exchange {
 	int64_t body_read; /* bytes of the decoded request body handed out */
 	bool body_done;
 	struct str preread; /* body bytes that were read ahead (authorization) and come first */
-	struct str shown;   /* the request's body as authorization saw it, if its reply will be asked about */
+	struct str
+	    shown; /* the request's body as authorization saw it, if its reply will be asked about */
 	uint32_t shown_state;
 };
 
@@ -169,6 +170,8 @@ struct http_route {
 	http_handler handler;
 	unsigned int flags;
 };
+#define HTTP_SLASHES \
+	1u /* as if each parameter were {name:*}; the route is still called by its pattern */
 
 /* Split path and query out of the URI, decode, take the version prefix off. ERR_INVALID for bad escapes. */
 int http_parse_uri(struct http_exchange *x, const char *uri, int default_version, bool *has_version,

@@ -107,7 +107,7 @@ int http_parse_uri(struct http_exchange *x, const char *uri, int default_version
 }
 
 /* One pattern against the path; params are added only on a match. */
-static bool match_one(const char *pattern, const char *path, struct pairs *params)
+static bool match_one(const char *pattern, const char *path, bool slashes, struct pairs *params)
 {
 	auto_pairs found = PAIRS_INIT;
 
@@ -127,8 +127,9 @@ static bool match_one(const char *pattern, const char *path, struct pairs *param
 		len = strcspn(pattern + 1, ":}");
 		memcpy(name, pattern + 1, len);
 		name[len] = '\0';
-		if (pattern[1 + len] ==
-		    ':') { /* over slashes: up to the last place where the rest fits */
+		if (slashes ||
+		    pattern[1 + len] ==
+			':') { /* over slashes: up to the last place where the rest fits */
 			const char *rest = close + 1;
 			size_t path_len = strlen(path), rest_len = strlen(rest);
 
@@ -158,7 +159,8 @@ const struct http_route *http_match(struct http_exchange *x, const struct http_r
 	for (size_t i = 0; i < n; i++) {
 		if (!streq(routes[i].method, x->method))
 			continue;
-		if (match_one(routes[i].pattern, x->path, &x->params)) {
+		if (match_one(routes[i].pattern, x->path, routes[i].flags & HTTP_SLASHES,
+			      &x->params)) {
 			x->route = routes[i].pattern;
 			return &routes[i];
 		}

@@ -74,7 +74,7 @@ struct network_join {
 	const char *container_name; /* without slash, for messages: "... on endpoint NAME (ID)" */
 	const char *ifname;         /* NULL: eth0 */
 	bool way_out; /* default route and published ports lead through this network */
-	const struct strlist *names;     /* for the embedded DNS; NULL: none */
+	const struct strlist *names; /* for the embedded DNS; "name:alias": what this container calls another; NULL: none */
 	const struct pairs *driver_opts; /* --driver-opt, or NULL */
 };
 

@@ -47,7 +47,7 @@ enum {
 	NETD_ENDPOINT = 26, /* string: id */
 	NETD_SANDBOX = 27,  /* string: the container's id */
 	NETD_IP = 28,       /* string; absent: no address */
-	NETD_NAME = 29,     /* string, repeated; the first is the container's own */
+	NETD_NAME = 29,     /* string, repeated; the first is the container's own; "name:alias": this container alone calls another so */
 	NETD_SERVER = 30,   /* string, repeated: address of a name server */
 	NETD_FORWARD = 31,  /* u32 */
 	NETD_UDP = 32,      /* descriptor; of `--sockets netlink` that one */

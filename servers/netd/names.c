@@ -13,6 +13,7 @@
 struct place {
 	char *id, *sandbox;
 	struct strlist names; /* in small letters; the first is the container's own */
+	struct strlist links; /* "name:alias": what it calls others */
 	struct in_addr ip;
 };
 
@@ -30,7 +31,10 @@ struct network {
 
 /* A container's networks, in the order in which it joined them. */
 struct membership {
-	struct network **v;
+	struct seat {
+		struct network *n;
+		struct place *p;
+	} * v;
 	size_t n;
 };
 
@@ -74,7 +78,7 @@ static void name_drop(struct network *n, const char *name, const struct place *p
 	}
 }
 
-static void join(const char *sandbox, struct network *n)
+static void join(const char *sandbox, struct network *n, struct place *p)
 {
 	struct membership *m = map_get(&members, sandbox);
 
@@ -82,17 +86,17 @@ static void join(const char *sandbox, struct network *n)
 		m = xnew(struct membership);
 		map_set(&members, sandbox, m);
 	}
-	m->v = xreallocarray(m->v, m->n + 1, sizeof(struct network *));
-	m->v[m->n++] = n;
+	m->v = xreallocarray(m->v, m->n + 1, sizeof(*m->v));
+	m->v[m->n++] = (struct seat){n, p};
 }
 
-static void leave(const char *sandbox, const struct network *n)
+static void leave(const char *sandbox, const struct place *p)
 {
 	struct membership *m = map_get(&members, sandbox);
 
 	for (size_t i = 0; m && i < m->n; i++)
-		if (m->v[i] == n) {
-			memmove(&m->v[i], &m->v[i + 1], (m->n - i - 1) * sizeof(struct network *));
+		if (m->v[i].p == p) {
+			memmove(&m->v[i], &m->v[i + 1], (m->n - i - 1) * sizeof(*m->v));
 			m->n--;
 			break;
 		}
@@ -111,8 +115,9 @@ static void drop(struct network *n, const char *endpoint)
 		return;
 	for (size_t i = 0; i < p->names.n; i++)
 		name_drop(n, p->names.v[i], p);
-	leave(p->sandbox, n);
+	leave(p->sandbox, p);
 	strlist_free(&p->names);
+	strlist_free(&p->links);
 	free(p->id);
 	free(p->sandbox);
 	free(p);
@@ -146,13 +151,17 @@ int names_set(const struct msg *m, struct error *err)
 	while (msg_next(m, NETD_NAME, &pos, &data, &len)) {
 		auto_free char *text = xstrndup(data, len), *low = small(text);
 
+		if (strchr(low, ':')) {
+			strlist_add(&p->links, low);
+			continue;
+		}
 		if (*low && !strlist_has(&p->names, low)) {
 			strlist_add(&p->names, low);
 			name_add(n, low, p);
 		}
 	}
 	map_set(&n->places, p->id, p);
-	join(p->sandbox, n);
+	join(p->sandbox, n, p);
 	return 0;
 }
 
@@ -178,10 +187,24 @@ bool names_any(void)
 	return networks.n != 0;
 }
 
-static bool find_in(const struct network *n, const char *name, struct in_addr *out, size_t max,
+/* As the container in that seat calls it: an alias of its own hides a name that others have. */
+static bool find_in(const struct seat *seat, const char *name, struct in_addr *out, size_t max,
 		    size_t *count)
 {
-	const struct namesakes *s = map_get(&n->names, name);
+	const struct strlist *links = &seat->p->links;
+	const struct namesakes *s;
+	char target[256];
+
+	for (size_t i = 0; i < links->n; i++) {
+		const char *colon = strchr(links->v[i], ':');
+
+		if (!streq(colon + 1, name))
+			continue;
+		snprintf(target, sizeof(target), "%.*s", (int)(colon - links->v[i]), links->v[i]);
+		name = target;
+		break;
+	}
+	s = map_get(&seat->n->names, name);
 
 	*count = 0;
 	for (size_t i = 0; s && i < s->n && *count < max; i++)
@@ -198,15 +221,15 @@ bool names_find(const char *sandbox, const char *name, struct in_addr *out, size
 
 	*n = 0;
 	for (size_t i = 0; m && i < m->n; i++)
-		if (find_in(m->v[i], name, out, max, n))
+		if (find_in(&m->v[i], name, out, max, n))
 			return true;
 	if (!dot)
 		return false;
 	/* "container.network" */
 	snprintf(first, sizeof(first), "%.*s", (int)(dot - name), name);
 	for (size_t i = 0; m && i < m->n; i++)
-		if (m->v[i]->name && streq(m->v[i]->name, dot + 1) &&
-		    find_in(m->v[i], first, out, max, n))
+		if (m->v[i].n->name && streq(m->v[i].n->name, dot + 1) &&
+		    find_in(&m->v[i], first, out, max, n))
 			return true;
 	return false;
 }
@@ -218,13 +241,13 @@ bool names_of(const char *sandbox, struct in_addr a, char out[512])
 	for (size_t i = 0; m && i < m->n; i++) {
 		struct map_entry *e;
 
-		for (size_t k = 0; (e = map_next(&m->v[i]->places, &k));) {
+		for (size_t k = 0; (e = map_next(&m->v[i].n->places, &k));) {
 			const struct place *p = e->value;
 
 			if (p->ip.s_addr != a.s_addr || !p->names.n)
 				continue;
 			snprintf(out, 512, "%s.%s", p->names.v[0],
-				 m->v[i]->name ? m->v[i]->name : "");
+				 m->v[i].n->name ? m->v[i].n->name : "");
 			return true;
 		}
 	}

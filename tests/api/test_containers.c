@@ -95,6 +95,55 @@ static void sharing(void)
 	drop("shared");
 }
 
+/* ---- Links --------------------------------------------------------------------------------------------------------------------------- */
+
+static void links(void)
+{
+	static const struct {
+		const char *links, *words;
+		int status;
+	} bad[] = {
+	    {"nope:x", "could not get container for nope: No such container: nope", 400},
+	    {":x", "could not get container for : invalid name or ID supplied: \\\"\\\"", 400},
+	    {"", "empty string specified for links", 500},
+	    {"a:b:c", "bad format for links: a:b:c", 500},
+	    {"hosted:x", "conflicting options: host type networking can't be used with links", 400},
+	};
+
+	create("a container of the host's network", "hosted", "\"NetworkMode\":\"host\"", 201,
+	       "Id");
+	create("a container", "old", "\"NetworkMode\":\"bridge\"", 201, "Id");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		create(fmt("link '%s'", bad[i].links), "xx",
+		       fmt("\"Links\":[\"%s\"]", bad[i].links), bad[i].status, bad[i].words);
+	create("links, one of them twice", "xx",
+	       "\"Links\":[\"old:al\",\"old:al\",\"old:\",\"/old:/zz/yy\"]", 201, "Id");
+	expect("the links", "GET", "/v1.51/containers/xx/json", NULL, 200,
+	       "\"Links\":[\"/old:/xx/al\",\"/old:/xx/yy\"]");
+	expect("by the link's name", "GET", "/v1.51/containers/xx/al/json", NULL, 200,
+	       "\"Name\":\"/old\"");
+	expect("all names", "GET", "/v1.51/containers/json?all=1", NULL, 200,
+	       "\"Names\":[\"/old\",\"/xx/al\",\"/xx/yy\"]");
+	start("of one with links", "xx", 500,
+	      "Cannot link to a non running container: /old AS /xx/al");
+	expect("rename takes the links along", "POST", "/v1.51/containers/xx/rename?name=zz", NULL,
+	       204, "");
+	expect("the old name is free", "GET", "/v1.51/containers/xx/al/json", NULL, 404,
+	       "No such container: xx/al");
+	expect("so is a link's", "DELETE", "/v1.51/containers/zz/al?link=1", NULL, 204, "");
+	expect("but not twice", "DELETE", "/v1.51/containers/zz/al?link=1", NULL, 404,
+	       "No such container: zz/al");
+	expect("nor a container's own", "DELETE", "/v1.51/containers/zz?link=1", NULL, 409,
+	       "Conflict, cannot remove the default link name of the container");
+	expect("the rest", "GET", "/v1.51/containers/zz/json", NULL, 200,
+	       "\"Links\":[\"/old:/zz/yy\"]");
+	drop("old");
+	expect("links end with what they lead to", "GET", "/v1.51/containers/zz/json", NULL, 200,
+	       "\"Links\":null");
+	drop("zz");
+	drop("hosted");
+}
+
 static int test(void)
 {
 	pid_t pid = daemon_start(false, NULL);
@@ -105,6 +154,7 @@ static int test(void)
 		return 1;
 	}
 	sharing();
+	links();
 	ok(daemon_end(pid, 15) == 0, "daemon ends cleanly");
 	if (box_failed)
 		daemon_log_show();

@@ -35,8 +35,55 @@ docker create --name guest --network container:web busybox true >/dev/null
 docker start guest >/dev/null
 is "as inspect says" "$(docker inspect -f '{{.HostsPath}}' web)" "$(docker inspect -f '{{.HostsPath}}' guest)"
 
-# a daemon that is killed: shared memory outlives it, and goes with its container
+# --link
 docker rm -f second private web guest >/dev/null
+k='--stop-signal KILL'
+docker run -d $k --name db --hostname dbhost -e PW="a b" --expose 80-82 --expose 53/udp busybox sleep 600 >/dev/null
+ip=$(docker inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' db)
+docker run -d $k --name app --link db:my-db --link db busybox sleep 600 >/dev/null
+is "/etc/hosts" "$ip my-db dbhost db $ip db dbhost" "$(echo $(docker exec app grep "^$ip" /etc/hosts))"
+is "variables of the first port, of all, of a range" "MY_DB_PORT=tcp://$ip:80
+MY_DB_PORT_53_UDP_PROTO=udp
+MY_DB_PORT_80_TCP_PORT_END=82
+MY_DB_PORT_81_TCP=tcp://$ip:81" "$(docker exec app env | grep -E '^MY_DB_PORT(|_53_UDP_PROTO|_80_TCP_PORT_END|_81_TCP)=' | sort)"
+is "its environment and name" "MY_DB_ENV_PW=a b
+MY_DB_NAME=/app/my-db" "$(docker exec app env | grep -E '^MY_DB_(ENV_PW|NAME)=' | sort)"
+is "inspect" '["/db:/app/my-db","/db:/app/db"]' "$(docker inspect -f '{{json .HostConfig.Links}}' app)"
+is "names in ps --no-trunc" "db,app/db,app/my-db" "$(docker ps --no-trunc -f name=db --format '{{.Names}}' | grep db,)"
+is "exec by the link's name" dbhost "$(docker exec app/my-db hostname)"
+docker exec app sh -c 'echo 10.1.1.1 mine >>/etc/hosts'
+docker stop -t 0 db >/dev/null
+works "exec while the other one is down" docker exec app true
+docker run -d $k --name squatter busybox sleep 600 >/dev/null
+docker start db >/dev/null
+now=$(docker inspect -f '{{.NetworkSettings.Networks.bridge.IPAddress}}' db)
+unlike "it has another address" "^$ip\$" "$now"
+is "which the other one learns" "$now my-db dbhost db $now db dbhost 10.1.1.1 mine" "$(echo $(docker exec app grep -E "db|mine" /etc/hosts))"
+docker rename db db2
+docker rename app app2
+stop_daemon
+start_daemon
+is "behind a restart of the daemon" '["/db2:/app2/my-db","/db2:/app2/db"]' "$(docker inspect -f '{{json .HostConfig.Links}}' app2)"
+like "a linked one must run" "Cannot link to a non running container: /db2 AS /app2/my-db" "$(docker start app2 2>&1)"
+docker start db2 app2 >/dev/null
+works "rm --link" docker rm --link app2/my-db
+is "only that one is gone" '["/db2:/app2/db"]' "$(docker inspect -f '{{json .HostConfig.Links}}' app2)"
+unlike "from /etc/hosts, too" my-db "$(docker exec app2 cat /etc/hosts)"
+docker rm -f db2 >/dev/null
+works "without the other one it starts" docker restart -t 0 app2
+docker rm -f app2 squatter >/dev/null
+docker network create mine --subnet 10.111.9.0/24 >/dev/null
+docker run -d $k --name db --network mine busybox sleep 600 >/dev/null
+like "in a users' network a link is a name" "Address.* 10.111.9.2" "$(docker run --rm --network mine --link db:Alias busybox nslookup alias)"
+like "also with the network's" "Address.* 10.111.9.2" "$(docker run --rm --network mine --link db:alias busybox nslookup alias.mine)"
+like "that nobody else knows" "can't find alias" "$(docker run --rm --network mine busybox nslookup alias 2>&1)"
+docker run -d $k --name app busybox sleep 600 >/dev/null
+docker network connect --link db:late mine app
+like "also of one that comes later" "Address.* 10.111.9.2" "$(docker exec app nslookup late)"
+docker rm -f app db >/dev/null
+docker network rm mine >/dev/null
+
+# a daemon that is killed: shared memory outlives it, and goes with its container
 docker stop -t 0 donor >/dev/null
 stop_daemon
 start_daemon '"live-restore": true, "default-ipc-mode": "shareable", "default-shm-size": "3M"'

@@ -200,9 +200,29 @@ static void test_garbage(void **state)
 	forget("net", "g");
 }
 
+/* "name:alias" is what one container alone calls another. */
+static void links(void **state)
+{
+	(void)state;
+	add("ln", "e1", "s1", "10.9.0.2", "db 0123");
+	add("ln", "e2", "s2", "10.9.0.3", "app DB:Other gone:none app:db");
+	assert_string_equal(ask("s2", "other", A, 0), "10.9.0.2 ");
+	assert_string_equal(ask("s2", "OTHER.ln", A, 0), "10.9.0.2 ");
+	assert_string_equal(ask("s2", "db", A, 0), "10.9.0.3 "); /* hides the name */
+	assert_string_equal(ask("s2", "none", A, 0), "-");
+	assert_string_equal(ask("s1", "other", A, 0), "-");
+	assert_string_equal(ask("s1", "db", A, 0), "10.9.0.2 ");
+	assert_string_equal(ask("s1", "db:other", A, 0), "-");
+	add("ln", "e2", "s2", "10.9.0.3", "app");
+	assert_string_equal(ask("s2", "other", A, 0), "-");
+	forget("ln", "e1");
+	forget("ln", "e2");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(links),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_garbage),

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * See links.h. Who links to whom is asked of all containers, but only if there is any link at all (`links_count`). A link leads to a container
+ * that was there before: there are no rings.
+ */
+#include "container/links.h"
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "container/container_int.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#define FILE_NAME "links.json"
+
+static atomic_uint links_count;
+
+/* A copy of what a container links to, to be looked at without its lock. */
+struct links {
+	struct container_link *v;
+	size_t n;
+};
+
+static void links_clear(struct links *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->v[i].child);
+		free(l->v[i].alias);
+	}
+	free(l->v);
+	*l = (struct links){0};
+}
+#define auto_links __attribute__((cleanup(links_clear))) struct links
+
+static struct links links_copy(struct container *c)
+{
+	struct links l = {0};
+	LOCK_SCOPE(&c->lock);
+
+	l.v = xcalloc(c->n_links, sizeof(*l.v));
+	for (; l.n < c->n_links; l.n++)
+		l.v[l.n] = (struct container_link){xstrdup(c->links[l.n].child),
+						   xstrdup(c->links[l.n].alias)};
+	return l;
+}
+
+void links_free(struct container *c)
+{
+	struct links l = {c->links, c->n_links};
+
+	atomic_fetch_sub(&links_count, (unsigned int)c->n_links);
+	links_clear(&l);
+	c->links = NULL;
+	c->n_links = 0;
+}
+
+static char *name_of(const struct container *c, struct str *out)
+{
+	struct container *m = (struct container *)c;
+	LOCK_SCOPE(&m->lock);
+
+	str_reset(out);
+	str_puts(out, c->name);
+	return out->p;
+}
+
+/* ---- Making and ending ---------------------------------------------------------------------------------------------------------------- */
+
+/* A name that is taken is no error, as in moby: the link is not made. */
+static void add(struct container *c, const char *child, const char *alias)
+{
+	auto_free char *name = xasprintf("%s/%s", c->name, alias);
+	struct error err = ERROR_INIT;
+
+	if (!*alias || container_claim_name(child, name, &err) < 0) {
+		log_warn("link is ignored", "container", c->id, "link", name, "error", err.text);
+		return;
+	}
+	LOCK_SCOPE(&c->lock);
+	c->links = xreallocarray(c->links, c->n_links + 1, sizeof(*c->links));
+	c->links[c->n_links++] = (struct container_link){xstrdup(child), xstrdup(alias)};
+	atomic_fetch_add(&links_count, 1);
+}
+
+/* "name", "name:alias", or as inspect has it "/name:/parent/alias". */
+static int parse(const char *text, char **name, char **alias, struct error *err)
+{
+	const char *colon = strchr(text, ':'), *slash;
+
+	if (!*text)
+		return error_set(err, ERR_SYSTEM, "empty string specified for links");
+	if (colon && strchr(colon + 1, ':'))
+		return error_set(err, ERR_SYSTEM, "bad format for links: %s", text);
+	*name = xstrndup(text, colon ? (size_t)(colon - text) : strlen(text));
+	if (colon && *text == '/') {
+		memmove(*name, *name + 1, strlen(*name));
+		slash = strrchr(colon, '/');
+		*alias = xstrdup(slash ? slash + 1 : colon + 1);
+	} else {
+		*alias = xstrdup(colon ? colon + 1 : *name);
+	}
+	return 0;
+}
+
+static struct container *find_child(const char *name, struct error *err)
+{
+	struct container *child = NULL;
+
+	if (!*name)
+		error_set(err, ERR_INVALID, "invalid name or ID supplied: \"\"");
+	else
+		child = container_find(name, err);
+	if (!child) {
+		if (err->kind == ERR_NOT_FOUND)
+			err->kind = ERR_INVALID;
+		error_wrap(err, "could not get container for %s", name);
+	}
+	return child;
+}
+
+/* The one whose network it uses. */
+static struct container *owner_of_network(struct container *child, struct error *err)
+{
+	const char *of;
+
+	while (child && (of = str_after(child->network_mode, "container:"))) {
+		struct container *next = find_child(of, err);
+
+		container_unref(child);
+		child = next;
+	}
+	if (child && streq(child->network_mode, "host")) {
+		container_unref(child);
+		error_set(err, ERR_INVALID,
+			  "conflicting options: host type networking can't be used with links. "
+			  "This would result in undefined behavior");
+		return NULL;
+	}
+	return child;
+}
+
+static bool on_default_bridge(const struct container *c)
+{
+	return networks_find(c, NETWORK_DEFAULT) != NULL;
+}
+
+static int make(struct container *c, const char *text, struct error *err)
+{
+	auto_free char *name = NULL, *alias = NULL;
+	auto_container *child = NULL;
+
+	if (parse(text, &name, &alias, err) < 0)
+		return -1;
+	child = find_child(name, err);
+	if (child)
+		child = owner_of_network(child, err);
+	if (!child)
+		return -1;
+	add(c, child->id, alias);
+	return 0;
+}
+
+static bool legacy(const char *mode)
+{
+	return streq(network_mode_name(mode), NETWORK_DEFAULT) || streq(mode, "none");
+}
+
+int links_create(struct container *c, const json *host, struct error *err)
+{
+	if (!legacy(c->network_mode)) /* in users' networks they are the endpoint's */
+		return 0;
+	if (json_count(json_get(host, "Links")) && !config_bool(containers.config, "icc"))
+		return error_set(err, ERR_NOT_IMPLEMENTED,
+				 "links while icc is false are not available yet: use a network "
+				 "of your own");
+	for (json *l = json_first(json_get(host, "Links")); l; l = json_next(l))
+		if (make(c, json_str(l, ""), err) < 0) {
+			links_removed(c);
+			return -1;
+		}
+	return 0;
+}
+
+int links_save(struct container *c, struct error *err)
+{
+	auto_free char *dir = container_dir(c->id);
+	auto_close fd = -1;
+	auto_links l = links_copy(c);
+	auto_str text = STR_INIT;
+	struct jw w = jw_to(&text);
+
+	jw_obj(&w);
+	for (size_t i = 0; i < l.n; i++)
+		jw_kstr(&w, l.v[i].alias, l.v[i].child);
+	jw_end(&w);
+	fd = dir_open_at(AT_FDCWD, dir, err);
+	if (fd < 0 || file_write_atomic(fd, FILE_NAME, text.p, text.len, 0600, true, err) < 0)
+		return error_wrap(err, "save links of container %s", c->id);
+	return 0;
+}
+
+/* Of a container that another engine made there are only the names. */
+static void load_names(struct container *c)
+{
+	struct error err = ERROR_INIT;
+	auto_json *host = container_host_config(c, &err);
+
+	if (!legacy(c->network_mode))
+		return;
+	for (json *l = json_first(json_get(host, "Links")); l; l = json_next(l))
+		if (make(c, json_str(l, ""), &err) < 0)
+			log_warn("link of a container", "container", c->id, "link", json_str(l, ""),
+				 "error", err.text);
+}
+
+void links_load(struct container *c)
+{
+	auto_free char *dir = container_dir(c->id), *path = path_join(dir, FILE_NAME);
+	struct error err = ERROR_INIT;
+	auto_str text = STR_INIT;
+	auto_json *j = NULL;
+
+	if (!strstr(c->host_config, "\"Links\":["))
+		return;
+	if (file_read_at(AT_FDCWD, path, 1 << 20, &text, &err) == 0)
+		j = json_parse(str_cstr(&text), text.len, &err);
+	if (!j) {
+		load_names(c);
+		return;
+	}
+	for (json *l = json_first(j); l; l = json_next(l)) {
+		auto_container *child = container_by_id(json_str(l, ""));
+
+		if (child)
+			add(c, child->id, json_name(l));
+	}
+}
+
+static void drop_at(struct container *c, size_t i)
+{
+	free(c->links[i].child);
+	free(c->links[i].alias);
+	memmove(&c->links[i], &c->links[i + 1], (c->n_links - i - 1) * sizeof(*c->links));
+	c->n_links--;
+	atomic_fetch_sub(&links_count, 1);
+}
+
+/* Take one container's links to a child away, or only the one of this alias. True: there was one. */
+static bool drop(struct container *c, const char *child, const char *alias)
+{
+	bool any = false;
+	LOCK_SCOPE(&c->lock);
+
+	for (size_t i = c->n_links; i-- > 0;) {
+		auto_free char *name = NULL;
+
+		if ((child && !streq(c->links[i].child, child)) ||
+		    (alias && !streq(c->links[i].alias, alias)))
+			continue;
+		name = xasprintf("%s/%s", c->name, c->links[i].alias);
+		container_release_name(name);
+		drop_at(c, i);
+		any = true;
+	}
+	return any;
+}
+
+static void each_other(struct container *c, void (*f)(struct container *other, struct container *c))
+{
+	struct container **all;
+	size_t n;
+
+	if (!atomic_load(&links_count))
+		return;
+	all = containers_all(&n);
+	for (size_t i = 0; i < n; i++) {
+		if (all[i] != c)
+			f(all[i], c);
+		container_unref(all[i]);
+	}
+	free(all);
+}
+
+static void forget_child(struct container *parent, struct container *child)
+{
+	struct error err = ERROR_INIT;
+
+	if (drop(parent, child->id, NULL) && links_save(parent, &err) < 0)
+		log_warn("links of a container", "container", parent->id, "error", err.text);
+}
+
+void links_removed(struct container *c)
+{
+	drop(c, NULL, NULL);
+	each_other(c, forget_child);
+}
+
+void links_renamed(struct container *c, const char *old_name)
+{
+	auto_links l = links_copy(c);
+	struct error err = ERROR_INIT;
+
+	for (size_t i = 0; i < l.n; i++) {
+		auto_free char *was = xasprintf("%s/%s", old_name, l.v[i].alias),
+			       *is = xasprintf("%s/%s", c->name, l.v[i].alias);
+
+		container_release_name(was);
+		container_claim_name(l.v[i].child, is, &err);
+	}
+}
+
+int link_remove(const char *name, struct error *err)
+{
+	const char *bare = *name == '/' ? name + 1 : name, *slash = strrchr(bare, '/');
+	auto_container *child = container_find(bare, err), *parent = NULL;
+	auto_free char *parent_name = slash ? xstrndup(bare, (size_t)(slash - bare)) : NULL;
+
+	if (!child)
+		return -1;
+	if (!slash)
+		return error_set(err, ERR_CONFLICT,
+				 "Conflict, cannot remove the default link name of the container");
+	parent = container_find(parent_name, err);
+	if (!parent)
+		return error_set(err, ERR_SYSTEM, "Cannot get parent %s for link name %s",
+				 parent_name, bare);
+	LOCK_SCOPE(&parent->op);
+	if (!drop(parent, NULL, slash + 1))
+		return error_set(err, ERR_NOT_FOUND, "No such container: %s", name);
+	if (links_save(parent, err) < 0)
+		return -1;
+	return parent->state.running ? container_write_hosts(parent, err) : 0;
+}
+
+/* ---- What a link tells ---------------------------------------------------------------------------------------------------------------- */
+
+struct port {
+	int number;
+	char proto[8], upper[8];
+};
+
+static int by_proto(const void *a, const void *b)
+{
+	const struct port *x = a, *y = b;
+	bool xt = streq(x->proto, "tcp"), yt = streq(y->proto, "tcp");
+
+	if (xt != yt)
+		return yt - xt;
+	return streq(x->proto, y->proto) ? x->number - y->number : strcmp(x->proto, y->proto);
+}
+
+static struct port *exposed_ports(const json *config, size_t *n)
+{
+	const json *ports = json_get(config, "ExposedPorts");
+	struct port *v = xcalloc(json_count(ports) + 1, sizeof(*v));
+
+	*n = 0;
+	for (json *p = json_first(ports); p; p = json_next(p)) {
+		struct port *port = &v[*n];
+
+		if (sscanf(json_name(p), "%d/%7[a-z]", &port->number, port->proto) != 2)
+			continue;
+		for (size_t i = 0; port->proto[i]; i++)
+			port->upper[i] = (char)toupper((unsigned char)port->proto[i]);
+		(*n)++;
+	}
+	qsort(v, *n, sizeof(*v), by_proto);
+	return v;
+}
+
+static void print_range(const char *a, const char *ip, const struct port *from,
+			const struct port *to, struct strlist *env)
+{
+	strlist_printf(env, "%s_PORT_%d_%s_START=%s://%s:%d", a, from->number, from->upper,
+		       from->proto, ip, from->number);
+	strlist_printf(env, "%s_PORT_%d_%s_PORT_START=%d", a, from->number, from->upper,
+		       from->number);
+	strlist_printf(env, "%s_PORT_%d_%s_END=%s://%s:%d", a, from->number, from->upper,
+		       from->proto, ip, to->number);
+	strlist_printf(env, "%s_PORT_%d_%s_PORT_END=%d", a, from->number, from->upper, to->number);
+}
+
+static void print_port(const char *a, const char *ip, const struct port *p, struct strlist *env)
+{
+	strlist_printf(env, "%s_PORT_%d_%s=%s://%s:%d", a, p->number, p->upper, p->proto, ip,
+		       p->number);
+	strlist_printf(env, "%s_PORT_%d_%s_ADDR=%s", a, p->number, p->upper, ip);
+	strlist_printf(env, "%s_PORT_%d_%s_PORT=%d", a, p->number, p->upper, p->number);
+	strlist_printf(env, "%s_PORT_%d_%s_PROTO=%s", a, p->number, p->upper, p->proto);
+}
+
+/* In moby's order: a range follows the first port behind it. */
+static void print_ports(const char *a, const char *ip, const json *config, struct strlist *env)
+{
+	size_t n, from = 0;
+	auto_free struct port *v = exposed_ports(config, &n);
+
+	if (n)
+		strlist_printf(env, "%s_PORT=%s://%s:%d", a, v[0].proto, ip, v[0].number);
+	for (size_t i = 0; i <= n; i++) {
+		bool goes_on = i < n && i && streq(v[i].proto, v[i - 1].proto) &&
+			       v[i].number == v[i - 1].number + 1;
+
+		if (i < n)
+			print_port(a, ip, &v[i], env);
+		if (goes_on)
+			continue;
+		if (i - from > 1)
+			print_range(a, ip, &v[from], &v[i - 1], env);
+		from = i;
+	}
+}
+
+static void print_env(const char *parent, const char *alias, const char *ip, const json *config,
+		      struct strlist *env)
+{
+	auto_free char *a = xstrdup(alias);
+
+	for (char *p = a; *p; p++)
+		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+	print_ports(a, ip, config, env);
+	strlist_printf(env, "%s_NAME=/%s/%s", a, parent, alias);
+	for (json *e = json_first(json_get(config, "Env")); e; e = json_next(e)) {
+		const char *v = json_str(e, "");
+
+		if (strchr(v, '=') && !str_after(v, "HOME=") && !str_after(v, "PATH="))
+			strlist_printf(env, "%s_ENV_%s", a, v);
+	}
+}
+
+/* A linked container as it is now. */
+struct child {
+	char *name, *hostname, ip[20];
+	json *config;
+	bool running, bridged;
+};
+
+static void child_free(struct child *k)
+{
+	free(k->name);
+	json_free(k->config);
+}
+#define auto_child __attribute__((cleanup(child_free))) struct child
+
+static bool look(const char *id, struct child *k)
+{
+	auto_container *c = container_by_id(id);
+	const struct container_network *n;
+	struct error ignored = ERROR_INIT;
+
+	*k = (struct child){0};
+	if (!c)
+		return false;
+	LOCK_SCOPE(&c->lock);
+	k->name = xstrdup(c->name);
+	k->running = c->state.running;
+	k->config = json_parse(c->config, strlen(c->config), &ignored);
+	n = networks_find(c, NETWORK_DEFAULT);
+	k->bridged = n != NULL;
+	if (n && n->connected)
+		snprintf(k->ip, sizeof(k->ip), "%s", n->ep.ipv4);
+	return true;
+}
+
+int links_env(struct container *c, bool must, struct strlist *env, struct error *err)
+{
+	auto_links l = links_copy(c);
+	auto_str parent = STR_INIT;
+
+	if (!l.n || !on_default_bridge(c))
+		return 0;
+	name_of(c, &parent);
+	for (size_t i = 0; i < l.n; i++) {
+		auto_child k = {0};
+
+		if (!look(l.v[i].child, &k))
+			continue;
+		if (must && !k.running)
+			return error_set(err, ERR_SYSTEM,
+					 "Cannot link to a non running container: /%s AS /%s/%s",
+					 k.name, str_cstr(&parent), l.v[i].alias);
+		if (must && !k.bridged)
+			return error_set(err, ERR_SYSTEM,
+					 "container %s not attached to default bridge network",
+					 l.v[i].child);
+		if (k.running && k.bridged)
+			print_env(str_cstr(&parent), l.v[i].alias, k.ip, k.config, env);
+	}
+	return 0;
+}
+
+void links_hosts(struct container *c, struct strlist *out)
+{
+	auto_links l = links_copy(c);
+
+	if (!l.n || !on_default_bridge(c))
+		return;
+	for (size_t i = 0; i < l.n; i++) {
+		auto_child k = {0};
+
+		if (look(l.v[i].child, &k) && *k.ip)
+			strlist_printf(out, "%s %s%s%s:%s", l.v[i].alias,
+				       json_get_str(k.config, "Hostname", ""),
+				       streq(l.v[i].alias, k.name) ? "" : " ",
+				       streq(l.v[i].alias, k.name) ? "" : k.name, k.ip);
+	}
+}
+
+static void tell_parent(struct container *parent, struct container *child)
+{
+	auto_links l = links_copy(parent);
+	struct error err = ERROR_INIT;
+	auto_child k = {0};
+
+	for (size_t i = 0; i < l.n; i++) {
+		if (!streq(l.v[i].child, child->id))
+			continue;
+		if (!k.name)
+			look(child->id, &k);
+		if (*k.ip && container_update_hosts(parent, l.v[i].alias, k.ip, &err) < 0)
+			log_warn("link of a container", "container", parent->id, "link",
+				 l.v[i].alias, "error", err.text);
+	}
+}
+
+void links_announce(struct container *c)
+{
+	each_other(c, tell_parent);
+}
+
+/* ---- What is shown --------------------------------------------------------------------------------------------------------------------- */
+
+void links_print(struct container *c, struct jw *w)
+{
+	auto_links l = links_copy(c);
+	auto_strlist texts = STRLIST_INIT;
+	auto_str parent = STR_INIT;
+
+	name_of(c, &parent);
+	for (size_t i = 0; i < l.n; i++) {
+		auto_child k = {0};
+
+		if (look(l.v[i].child, &k))
+			strlist_printf(&texts, "/%s:/%s/%s", k.name, str_cstr(&parent),
+				       l.v[i].alias);
+	}
+	jw_strlist(w, &texts, true);
+}
+
+void links_names(const struct container *c, struct strlist *out)
+{
+	struct container **all;
+	size_t n;
+
+	if (!atomic_load(&links_count))
+		return;
+	all = containers_all(&n);
+	for (size_t i = 0; i < n; i++) {
+		if (all[i] != c) {
+			LOCK_SCOPE(&all[i]->lock);
+			for (size_t k = 0; k < all[i]->n_links; k++)
+				if (streq(all[i]->links[k].child, c->id))
+					strlist_printf(out, "/%s/%s", all[i]->name,
+						       all[i]->links[k].alias);
+		}
+		container_unref(all[i]);
+	}
+	free(all);
+	strlist_sort(out);
+}
