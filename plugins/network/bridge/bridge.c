@@ -6,6 +6,7 @@
  * their text, and the daemon remembers endpoints. All ops may run at once; the port table has its own lock.
  */
 #include "bridge.h"
+#include "../common/netlink.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -357,6 +358,12 @@ static int add_link(struct bridge *b, const struct bridge_net *n, const struct d
 	return r;
 }
 
+static struct way_out way_out(const struct bridge_net *n, const struct dockerd_endpoint *e)
+{
+	return (struct way_out){.wanted = e->flags & DOCKERD_ENDPOINT_ROUTE_IPV4 && !n->internal,
+				.via = n->route};
+}
+
 static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
 		    struct dockerd_error *err)
 {
@@ -364,6 +371,7 @@ static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_
 	struct bridge *b = self;
 	struct bridge_net net;
 	const char *address = dockerd_address_of(e, 0);
+	struct way_out out[2] = {0};
 	char name[16], ip[64];
 
 	if (read_net(b, n, name, &net, err) < 0)
@@ -384,10 +392,8 @@ static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_
 	}
 	if (add_link(b, &net, e, err) < 0)
 		goto drop_rules;
-	if (link_setup_inside(e->netlink_fd, e->ifname, address,
-			      e->flags & DOCKERD_ENDPOINT_ROUTE_IPV4 && !net.internal ? net.route
-										      : NULL,
-			      err) < 0)
+	out[0] = way_out(&net, e);
+	if (inside_setup(e, out, err) < 0)
 		goto drop_link;
 	return 0;
 drop_link:
@@ -522,8 +528,7 @@ static int32_t update(void *self, const struct dockerd_network *n,
 	struct bridge_net net;
 	struct dockerd_port *gone, *fresh;
 	uint32_t n_gone, n_fresh;
-	bool before = was->flags & DOCKERD_ENDPOINT_ROUTE_IPV4,
-	     now = e->flags & DOCKERD_ENDPOINT_ROUTE_IPV4;
+	struct way_out now;
 	char name[16], ip[64];
 	int r = 0;
 
@@ -536,8 +541,9 @@ static int32_t update(void *self, const struct dockerd_network *n,
 		r = dockerd_fail_errno(err, ENOMEM, "ports of endpoint %s", e->id);
 	if (r == 0)
 		r = add_ports(b, &net, ip, e, fresh, n_fresh, err);
-	if (r == 0 && before != now && !net.internal && e->netlink_fd >= 0) {
-		r = link_default_route(e->netlink_fd, now ? net.route : NULL, err);
+	now = way_out(&net, e);
+	if (r == 0 && now.wanted != way_out(&net, was).wanted && e->netlink_fd >= 0) {
+		r = inside_default_route(e, false, &now, err);
 		if (r < 0) {
 			struct dockerd_error ignored = {.size = sizeof(ignored)};
 

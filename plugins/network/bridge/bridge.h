@@ -41,11 +41,6 @@ int link_veth_add(const struct bridge_net *n, const char *host, const char *peer
 int link_down(const char *ifname, unsigned int *index, struct dockerd_error *err);
 /* Waits for a grace period of the kernel, some ten milliseconds. Absent: fine. By number, which is never given again. */
 int link_delete(unsigned int index, struct dockerd_error *err);
-/* Inside the namespace of netlink_fd: address, up, default route (gateway NULL: none). */
-int link_setup_inside(int netlink_fd, const char *ifname, const char *address, const char *gateway,
-		      struct dockerd_error *err);
-/* The default route through the interface: made (gateway), or taken away (NULL; absent is fine). */
-int link_default_route(int netlink_fd, const char *gateway, struct dockerd_error *err);
 bool link_exists(const char *ifname);
 
 /* ---- reaper.c: a thread that deletes links, so that leaving does not wait for the kernel --------------------------------------------- */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Links, addresses and routes by rtnetlink (libnl). A container's side is set up through the socket that was born in its namespace;
- * this thread never leaves the host's. Every function opens what it needs and closes it: any thread may call. netlink(7), rtnetlink(7).
+ * The bridge and the host's ends of containers' links, by rtnetlink (libnl); a container's side is in ../common/inside.c. Every function opens what
+ * it needs and closes it: any thread may call. netlink(7), rtnetlink(7).
  */
 #include "bridge.h"
+#include "../common/netlink.h"
 
-#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -15,82 +15,9 @@
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
 #include <netlink/route/link/bridge.h>
-#include <netlink/route/link/inet6.h>
 #include <netlink/route/link/veth.h>
-#include <netlink/route/route.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <unistd.h>
-
-static int nl_fail(struct dockerd_error *err, int r, const char *fmt, const char *arg)
-{
-	char what[128];
-
-	snprintf(what, sizeof(what), fmt, arg);
-	dockerd_fail(err, DOCKERD_ERR_SYSTEM, "%s: %s", what, nl_geterror(r));
-	return -1;
-}
-
-static struct nl_sock *open_here(struct dockerd_error *err)
-{
-	struct nl_sock *sk = nl_socket_alloc();
-	int r = sk ? nl_connect(sk, NETLINK_ROUTE) : -NLE_NOMEM;
-
-	if (r == 0)
-		return sk;
-	nl_fail(err, r, "netlink socket%s", "");
-	nl_socket_free(sk);
-	return NULL;
-}
-
-/* libnl closes the descriptor it is given, so it gets a duplicate. */
-static struct nl_sock *open_there(int fd, struct dockerd_error *err)
-{
-	struct nl_sock *sk = nl_socket_alloc();
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3), r;
-
-	if (!sk || copy < 0) {
-		dockerd_fail_errno(err, errno, "netlink socket of the container");
-		nl_socket_free(sk);
-		if (copy >= 0)
-			close(copy);
-		return NULL;
-	}
-	r = nl_socket_set_fd(sk, NETLINK_ROUTE, copy);
-	if (r == 0)
-		return sk;
-	nl_fail(err, r, "netlink socket of the container%s", "");
-	close(copy);
-	nl_socket_free(sk);
-	return NULL;
-}
-
-/* RTM_NEWADDR of "172.17.0.1/16" with its broadcast address. Already there: fine. */
-static int address_add(struct nl_sock *sk, int ifindex, const char *text, struct dockerd_error *err)
-{
-	struct rtnl_addr *a = rtnl_addr_alloc();
-	struct nl_addr *local = NULL, *bcast = NULL;
-	uint32_t ip = 0;
-	unsigned int len;
-	int r;
-
-	r = a ? nl_addr_parse(text, AF_INET, &local) : -NLE_NOMEM;
-	if (r == 0) {
-		len = nl_addr_get_prefixlen(local);
-		memcpy(&ip, nl_addr_get_binary_addr(local), sizeof(ip));
-		ip |= htonl(len >= 32 ? 0 : UINT32_MAX >> len);
-		bcast = nl_addr_build(AF_INET, &ip, sizeof(ip));
-		rtnl_addr_set_ifindex(a, ifindex);
-		rtnl_addr_set_local(a, local);
-		if (len < 31 && bcast)
-			rtnl_addr_set_broadcast(a, bcast);
-		r = rtnl_addr_add(sk, a, 0);
-	}
-	nl_addr_put(local);
-	nl_addr_put(bcast);
-	rtnl_addr_put(a);
-	return r < 0 && r != -NLE_EXIST ? nl_fail(err, r, "add address %s", text) : 0;
-}
 
 /* ---- the bridge --------------------------------------------------------------------------------------------------------------------------- */
 
@@ -122,7 +49,7 @@ static int bridge_create(struct nl_sock *sk, const struct bridge_net *n, struct 
 	}
 	nl_addr_put(mac);
 	rtnl_link_put(l);
-	return r < 0 && r != -NLE_EXIST ? nl_fail(err, r, "create bridge %s", n->ifname) : 0;
+	return r < 0 && r != -NLE_EXIST ? netlink_fail(err, r, "create bridge %s", n->ifname) : 0;
 }
 
 struct others {
@@ -170,13 +97,13 @@ static int bridge_address(struct nl_sock *sk, const struct bridge_net *n, struct
 	nl_cache_free(cache);
 	rtnl_addr_put(filter);
 	if (r < 0)
-		return nl_fail(err, r, "addresses of bridge %s", n->ifname);
+		return netlink_fail(err, r, "addresses of bridge %s", n->ifname);
 	return x.found ? 0 : address_add(sk, index, want, err);
 }
 
 int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
 {
-	struct nl_sock *sk = open_here(err);
+	struct nl_sock *sk = netlink_here(err);
 	struct rtnl_link *l = NULL, *change;
 	const char *type;
 	char alias[96];
@@ -190,7 +117,7 @@ int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
 		ours = true;
 		r = bridge_create(sk, n, err);
 		if (r == 0 && (r = rtnl_link_get_kernel(sk, 0, n->ifname, &l)) < 0)
-			nl_fail(err, r, "bridge %s", n->ifname);
+			netlink_fail(err, r, "bridge %s", n->ifname);
 	}
 	if (r < 0)
 		goto out;
@@ -220,7 +147,7 @@ int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
 			rtnl_link_set_mtu(change, n->mtu);
 		r = rtnl_link_change(sk, l, change, 0);
 		if (r < 0)
-			nl_fail(err, r, "bring up bridge %s", n->ifname);
+			netlink_fail(err, r, "bring up bridge %s", n->ifname);
 	}
 	rtnl_link_put(change);
 out:
@@ -231,7 +158,7 @@ out:
 
 int link_bridge_delete(const char *ifname, struct dockerd_error *err)
 {
-	struct nl_sock *sk = open_here(err);
+	struct nl_sock *sk = netlink_here(err);
 	struct rtnl_link *l = NULL;
 	const char *alias;
 	int r = 0;
@@ -245,7 +172,7 @@ int link_bridge_delete(const char *ifname, struct dockerd_error *err)
 	}
 	rtnl_link_put(l);
 	nl_socket_free(sk);
-	return r < 0 && r != -NLE_NODEV ? nl_fail(err, r, "delete bridge %s", ifname) : 0;
+	return r < 0 && r != -NLE_NODEV ? netlink_fail(err, r, "delete bridge %s", ifname) : 0;
 }
 
 /* ---- a container's link ------------------------------------------------------------------------------------------------------------------ */
@@ -288,13 +215,13 @@ int link_veth_add(const struct bridge_net *n, const char *host, const char *peer
 		return dockerd_fail(err, DOCKERD_ERR_SYSTEM,
 				    "bridge %s is gone: restart the daemon to have it made again",
 				    n->ifname);
-	sk = open_here(err);
+	sk = netlink_here(err);
 	if (!sk)
 		return -1;
 	l = rtnl_link_veth_alloc();
 	r = l ? nl_addr_parse(mac, AF_LLC, &addr) : -NLE_NOMEM;
 	if (r < 0) {
-		nl_fail(err, r, "MAC address %s", mac);
+		netlink_fail(err, r, "MAC address %s", mac);
 		goto out;
 	}
 	p = rtnl_link_veth_get_peer(l);
@@ -311,9 +238,10 @@ int link_veth_add(const struct bridge_net *n, const char *host, const char *peer
 	r = rtnl_link_add(sk, l, NLM_F_CREATE | NLM_F_EXCL);
 	rtnl_link_put(p);
 	if (r < 0)
-		nl_fail(err, r, "failed to add the host (%s) <=> sandbox pair interfaces", host);
+		netlink_fail(err, r, "failed to add the host (%s) <=> sandbox pair interfaces",
+			     host);
 	else if (!n->proxy && (r = hairpin_on(sk, host)) < 0)
-		nl_fail(err, r, "hairpin mode of %s", host);
+		netlink_fail(err, r, "hairpin mode of %s", host);
 out:
 	nl_addr_put(addr);
 	rtnl_link_put(l);
@@ -331,7 +259,7 @@ int link_down(const char *ifname, unsigned int *index, struct dockerd_error *err
 	*index = if_nametoindex(ifname);
 	if (!*index)
 		return 0;
-	sk = open_here(err);
+	sk = netlink_here(err);
 	if (!sk)
 		return -1;
 	at = rtnl_link_alloc();
@@ -349,12 +277,12 @@ int link_down(const char *ifname, unsigned int *index, struct dockerd_error *err
 	gone = r == -NLE_NODEV || r == -NLE_OBJ_NOTFOUND;
 	if (gone)
 		*index = 0;
-	return r < 0 && !gone ? nl_fail(err, r, "detach link %s", ifname) : 0;
+	return r < 0 && !gone ? netlink_fail(err, r, "detach link %s", ifname) : 0;
 }
 
 int link_delete(unsigned int index, struct dockerd_error *err)
 {
-	struct nl_sock *sk = open_here(err);
+	struct nl_sock *sk = netlink_here(err);
 	struct rtnl_link *l;
 	int r;
 
@@ -369,112 +297,6 @@ int link_delete(unsigned int index, struct dockerd_error *err)
 	rtnl_link_put(l);
 	nl_socket_free(sk);
 	return r < 0 && r != -NLE_NODEV && r != -NLE_OBJ_NOTFOUND
-		   ? nl_fail(err, r, "delete a container's link%s", "")
+		   ? netlink_fail(err, r, "delete a container's link%s", "")
 		   : 0;
-}
-
-static int default_route(struct nl_sock *sk, const char *gateway, struct dockerd_error *err)
-{
-	struct rtnl_route *route = rtnl_route_alloc();
-	struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
-	struct nl_addr *any = NULL, *gw = NULL;
-	int r = -NLE_NOMEM;
-
-	if (route && hop && (r = nl_addr_parse("default", AF_INET, &any)) == 0 &&
-	    (r = nl_addr_parse(gateway, AF_INET, &gw)) == 0) {
-		rtnl_route_set_dst(route, any);
-		rtnl_route_nh_set_gateway(hop, gw);
-		rtnl_route_add_nexthop(route, hop);
-		hop = NULL;
-		r = rtnl_route_add(sk, route, NLM_F_CREATE);
-	}
-	nl_addr_put(any);
-	nl_addr_put(gw);
-	if (hop)
-		rtnl_route_nh_free(hop);
-	rtnl_route_put(route);
-	return r < 0 && r != -NLE_EXIST ? nl_fail(err, r, "default route through %s", gateway) : 0;
-}
-
-int link_default_route(int netlink_fd, const char *gateway, struct dockerd_error *err)
-{
-	struct nl_sock *sk = open_there(netlink_fd, err);
-	struct rtnl_route *route = NULL;
-	struct nl_addr *any = NULL;
-	int r;
-
-	if (!sk)
-		return -1;
-	if (gateway) {
-		r = default_route(sk, gateway, err);
-	} else {
-		route = rtnl_route_alloc();
-		r = route ? nl_addr_parse("default", AF_INET, &any) : -NLE_NOMEM;
-		if (r == 0) {
-			rtnl_route_set_dst(route, any);
-			rtnl_route_set_scope(route, RT_SCOPE_UNIVERSE);
-			rtnl_route_set_protocol(route, RTPROT_UNSPEC); /* whoever made it */
-			r = rtnl_route_delete(sk, route, 0);
-		}
-		if (r < 0 && r != -NLE_OBJ_NOTFOUND)
-			nl_fail(err, r, "default route%s", "");
-		else
-			r = 0;
-	}
-	nl_addr_put(any);
-	rtnl_route_put(route);
-	nl_socket_free(sk);
-	return r < 0 ? -1 : 0;
-}
-
-/* Up. An interface without an IPv6 address of ours shall not make itself one. */
-static int bring_up(struct nl_sock *sk, struct rtnl_link *at, bool no_ipv6)
-{
-	struct rtnl_link *l = rtnl_link_alloc();
-	int r = -NLE_NOMEM;
-
-	if (l) {
-		rtnl_link_set_flags(l, IFF_UP);
-		if (no_ipv6)
-			rtnl_link_inet6_set_addr_gen_mode(l,
-							  rtnl_link_inet6_str2addrgenmode("none"));
-		r = rtnl_link_change(sk, at, l, 0);
-		if (r < 0 && no_ipv6) { /* a kernel without IPv6 */
-			rtnl_link_put(l);
-			return bring_up(sk, at, false);
-		}
-	}
-	rtnl_link_put(l);
-	return r;
-}
-
-int link_setup_inside(int netlink_fd, const char *ifname, const char *address, const char *gateway,
-		      struct dockerd_error *err)
-{
-	struct nl_sock *sk = open_there(netlink_fd, err);
-	struct rtnl_link *l = NULL, *lo = NULL;
-	int r;
-
-	if (!sk)
-		return -1;
-	lo = rtnl_link_alloc();
-	r = -NLE_NOMEM;
-	if (lo) {
-		rtnl_link_set_ifindex(lo, 1); /* loopback is the first in every namespace */
-		r = bring_up(sk, lo, false);
-	}
-	if (r == 0)
-		r = rtnl_link_get_kernel(sk, 0, ifname, &l);
-	if (r == 0)
-		r = bring_up(sk, l, true);
-	if (r < 0)
-		nl_fail(err, r, "interface %s of the container", ifname);
-	else
-		r = address_add(sk, rtnl_link_get_ifindex(l), address, err);
-	if (r == 0 && gateway && *gateway)
-		r = default_route(sk, gateway, err);
-	rtnl_link_put(l);
-	rtnl_link_put(lo);
-	nl_socket_free(sk);
-	return r < 0 ? -1 : 0;
 }
