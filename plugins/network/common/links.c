@@ -45,7 +45,7 @@ int link_make(struct nl_sock *sk, const struct new_link *l)
 {
 	struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
 	struct nl_msg *m =
-	    nlmsg_alloc_simple(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK);
+	    nlmsg_alloc_simple(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL);
 
 	if (!m)
 		return ENOMEM;
@@ -67,7 +67,7 @@ int link_up(struct nl_sock *sk, unsigned int index)
 				 .ifi_index = (int)index,
 				 .ifi_flags = IFF_UP,
 				 .ifi_change = IFF_UP};
-	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK);
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, NLM_F_REQUEST);
 
 	if (!m)
 		return ENOMEM;
@@ -92,7 +92,7 @@ void link_remove(struct nl_sock *sk, unsigned int index)
 int link_set_mac(struct nl_sock *sk, const char *ifname, const char *mac)
 {
 	struct ifinfomsg info = {.ifi_family = AF_UNSPEC};
-	struct nl_msg *m = nlmsg_alloc_simple(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK);
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_SETLINK, NLM_F_REQUEST);
 
 	if (!m)
 		return ENOMEM;
@@ -133,7 +133,7 @@ static int on_nsid(struct nl_msg *m, void *arg)
 static struct nl_msg *nsid_message(int type, int netns_fd)
 {
 	struct rtgenmsg g = {.rtgen_family = AF_UNSPEC};
-	struct nl_msg *m = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK);
+	struct nl_msg *m = nlmsg_alloc_simple(type, NLM_F_REQUEST);
 
 	if (m && (nlmsg_append(m, &g, sizeof(g), NLMSG_ALIGNTO) < 0 ||
 		  nla_put_u32(m, NETNSA_FD, (uint32_t)netns_fd) < 0)) {
@@ -168,7 +168,7 @@ static int32_t nsid_of(struct nl_sock *sk, int netns_fd)
 			r = m ? netlink_talk(sk, m) : ENOMEM;
 	}
 	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
-	return r ? -r : id;
+	return r ? -r : id < 0 ? -ENOENT : id;
 }
 
 int link_group_delete(int netns_fd, unsigned int group, struct dockerd_error *err)
@@ -183,7 +183,7 @@ int link_group_delete(int netns_fd, unsigned int group, struct dockerd_error *er
 		return -1;
 	if (netns_fd >= 0)
 		id = nsid_of(sk, netns_fd);
-	m = id < 0 ? NULL : nlmsg_alloc_simple(RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK);
+	m = id < 0 ? NULL : nlmsg_alloc_simple(RTM_DELLINK, NLM_F_REQUEST);
 	if (m && (nlmsg_append(m, &info, sizeof(info), NLMSG_ALIGNTO) < 0 ||
 		  (netns_fd >= 0 && nla_put_s32(m, IFLA_TARGET_NETNSID, id) < 0) ||
 		  nla_put_u32(m, IFLA_GROUP, group) < 0)) {

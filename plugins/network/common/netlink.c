@@ -62,22 +62,38 @@ struct nl_sock *netlink_there(int fd, struct dockerd_error *err)
 	return NULL;
 }
 
+struct answer {
+	bool done;
+	int error;
+};
+
 /* libnl's own codes are fewer than the kernel's: keep what that said. */
 static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 {
 	(void)from;
-	*(int *)arg = -e->error;
+	*(struct answer *)arg = (struct answer){true, -e->error};
+	return NL_STOP;
+}
+
+static int on_ack(struct nl_msg *m, void *arg)
+{
+	(void)m;
+	((struct answer *)arg)->done = true;
 	return NL_STOP;
 }
 
 int netlink_talk(struct nl_sock *sk, struct nl_msg *m)
 {
-	int error = 0, r;
+	struct answer a = {0};
+	int r;
 
-	nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &error);
-	r = nl_send_auto(sk, m);
+	nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &a);
+	nl_socket_modify_cb(sk, NL_CB_ACK, NL_CB_CUSTOM, on_ack, &a);
+	r = nl_send_auto(sk, m); /* asks for an acknowledgement, which comes last */
 	nlmsg_free(m);
-	if (r >= 0)
-		r = nl_wait_for_ack(sk);
-	return error ? error : r < 0 ? EIO : 0;
+	while (r >= 0 && !a.done)
+		r = nl_recvmsgs_default(sk);
+	nl_socket_modify_err_cb(sk, NL_CB_DEFAULT, NULL, NULL);
+	nl_socket_modify_cb(sk, NL_CB_ACK, NL_CB_DEFAULT, NULL, NULL);
+	return a.error ? a.error : r < 0 ? EIO : 0;
 }

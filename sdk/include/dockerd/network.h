@@ -109,7 +109,7 @@ struct dockerd_endpoint {
 	int32_t netns_fd;        /* the container's network namespace; -1: it is gone */
 	int32_t netlink_fd;      /* NETLINK_ROUTE socket in it; -1 */
 	const struct dockerd_emit *out; /* join only, else NULL */
-	char out_mac[24];     /* out: the address in use */
+	char out_mac[24];     /* out: the address in use; "" if the link has none of its own */
 	char out_host_ifname[16]; /* out: the host's end, "" if none; kept by the daemon and passed back */
 };
 
