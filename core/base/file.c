@@ -85,32 +85,74 @@ ssize_t fd_read_full(int fd, void *buf, size_t n)
 	return (ssize_t)got;
 }
 
-int file_write_atomic(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
-		      bool durable, struct error *err)
+int file_prepare(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+		 bool durable, struct file_new *out, struct error *err)
 {
 	static atomic_uint counter;
 	/* moby's own prefix for these, so that either engine's sweep knows them */
-	auto_free char *tmp = NULL;
 	const char *base = path_base(name);
-	auto_close fd = -1;
 
-	tmp = xasprintf("%.*s.tmp-%s%d-%u", (int)(base - name), name, base, (int)getpid(),
-			atomic_fetch_add(&counter, 1));
-	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
-	if (fd < 0)
-		return error_sys(err, errno, "create %s", tmp);
-	if (fchmod(fd, mode) < 0 || fd_write_all(fd, data, len) < 0 ||
-	    (durable && fdatasync(fd) < 0)) {
-		error_sys(err, errno, "write %s", tmp);
-		unlinkat(dirfd, tmp, 0);
+	out->tmp = xasprintf("%.*s.tmp-%s%d-%u", (int)(base - name), name, base, (int)getpid(),
+			     atomic_fetch_add(&counter, 1));
+	out->fd = openat(dirfd, out->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+			 mode);
+	if (out->fd < 0) {
+		error_sys(err, errno, "create %s", out->tmp);
+		free(out->tmp);
+		out->tmp = NULL;
 		return -1;
 	}
-	if (renameat(dirfd, tmp, dirfd, name) < 0) {
-		error_sys(err, errno, "rename %s to %s", tmp, name);
-		unlinkat(dirfd, tmp, 0);
+	if (fchmod(out->fd, mode) < 0 || fd_write_all(out->fd, data, len) < 0) {
+		error_sys(err, errno, "write %s", out->tmp);
+		file_drop(dirfd, out);
 		return -1;
 	}
+	if (durable) /* a hint: file_settle is who waits */
+		sync_file_range(out->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return 0;
+}
+
+int file_settle(int dirfd, const char *name, struct file_new *f, bool durable, int *old,
+		struct error *err)
+{
+	if (durable && fdatasync(f->fd) < 0) {
+		error_sys(err, errno, "write %s", f->tmp);
+		file_drop(dirfd, f);
+		return -1;
+	}
+	if (old)
+		*old = openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (renameat(dirfd, f->tmp, dirfd, name) < 0) {
+		error_sys(err, errno, "rename %s to %s", f->tmp, name);
+		if (old)
+			fd_close(old);
+		file_drop(dirfd, f);
+		return -1;
+	}
+	free(f->tmp);
+	f->tmp = NULL;
+	fd_close(&f->fd);
+	return 0;
+}
+
+void file_drop(int dirfd, struct file_new *f)
+{
+	if (!f->tmp)
+		return;
+	unlinkat(dirfd, f->tmp, 0);
+	free(f->tmp);
+	f->tmp = NULL;
+	fd_close(&f->fd);
+}
+
+int file_write_atomic(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+		      bool durable, struct error *err)
+{
+	struct file_new f;
+
+	return file_prepare(dirfd, name, data, len, mode, false, &f, err) < 0
+		   ? -1
+		   : file_settle(dirfd, name, &f, durable, NULL, err);
 }
 
 int file_put_at(int dirfd, const char *path, const char *text, struct error *err)

@@ -25,6 +25,21 @@ int file_read_fd(int fd, size_t max, struct str *out, struct error *err);
  */
 int file_write_atomic(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 		      bool durable, struct error *err);
+/*
+ * The same in two steps, for who replaces several files at once, or has something better to do than to wait while the file system gives
+ * back the old one's blocks (with discards, milliseconds). file_prepare writes the temporary and starts its way to the disk; file_settle
+ * waits for that and renames. `old`, if not NULL: a descriptor of what was replaced, -1 if there was nothing; the blocks go when it is closed.
+ */
+struct file_new {
+	char *tmp;
+	int fd;
+};
+int file_prepare(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+		 bool durable, struct file_new *out, struct error *err);
+int file_settle(int dirfd, const char *name, struct file_new *f, bool durable, int *old,
+		struct error *err);
+/* Not renamed after all; safe after file_settle, too. */
+void file_drop(int dirfd, struct file_new *f);
 /* All of it, restarting on EINTR. 0/-1 with errno. */
 int fd_write_all(int fd, const void *data, size_t len);
 /* Read until n bytes or end of file; bytes read or -1 with errno. */

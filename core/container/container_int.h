@@ -133,11 +133,21 @@ struct container **containers_all(size_t *n);
 /* A free pronounceable name, claimed for the id; malloc'ed. */
 char *container_random_name(const char *id);
 
+/* ---- later.c: work on disk that nobody waits for. Any thread. */
+/* Close *fd, the last of a file that was replaced. */
+void later_close(int *fd);
+/* rm -rf of an absolute path. */
+void later_remove(const char *path);
+/* Wait until all of it is done. */
+void later_drain(void);
+
 /* ---- disk.c */
 char *container_dir(const char *id);     /* data-root/containers/ID */
 char *container_run_dir(const char *id); /* exec-root/containers/ID */
 /* Write config.v2.json (and hostconfig.json); durable. With op held. */
 int container_save(struct container *c, bool host_config, struct error *err);
+/* As started at `now`, which it is about to be: what is on disk when its program runs. */
+int container_save_started(struct container *c, int64_t now, struct error *err);
 /* The same without a sync: what only a kill of the daemon, not a power cut, must leave behind. */
 int container_note(struct container *c, struct error *err);
 struct container *container_load(const char *id, struct error *err);

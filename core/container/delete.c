@@ -12,20 +12,31 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-/* config.v2.json goes first: a directory without it is swept at the next start, whatever else is left of it. */
+/*
+ * One rename, and there is no such container any more; its files go behind everybody's back. Where tmp is not of the same file system, config.v2.json goes
+ * first: a directory without it is swept at the next start, whatever else is left of it.
+ */
 static int remove_directory(struct container *c, struct error *err)
 {
-	auto_free char *parent = path_join(containers.data_root, "containers");
+	auto_free char *parent = path_join(containers.data_root, "containers"),
+		       *gone = xasprintf("%s/tmp/container-%s", containers.data_root, c->id),
+		       *config = xasprintf("%s/config.v2.json", c->id);
 	auto_close fd = dir_open_at(AT_FDCWD, parent, err);
-	auto_free char *config = xasprintf("%s/config.v2.json", c->id);
+	bool moved;
 
 	if (fd < 0)
 		return -1;
-	unlinkat(fd, config, 0);
+	moved = renameat(fd, c->id, AT_FDCWD, gone) == 0;
+	if (!moved)
+		unlinkat(fd, config, 0);
 	FAULT("container.remove.after-config");
-	return dir_remove_all(fd, c->id, err);
+	if (!moved)
+		return dir_remove_all(fd, c->id, err);
+	later_remove(gone);
+	return 0;
 }
 
 int container_remove_locked(struct container *c, bool volumes, struct error *err)

@@ -34,10 +34,8 @@ static void print_time(struct jw *w, const char *key, int64_t ns)
 	jw_kstr(w, key, text);
 }
 
-static void print_state(struct jw *w, const struct container *c)
+static void print_state(struct jw *w, const struct container *c, const struct state *s)
 {
-	const struct state *s = &c->state;
-
 	jw_kobj(w, "State");
 	jw_kbool(w, "Running", s->running);
 	jw_kbool(w, "Paused", s->paused);
@@ -84,13 +82,13 @@ static void print_mounts(struct jw *w, const struct container *c)
 	jw_end(w);
 }
 
-static void print_paths(struct jw *w, const struct container *c)
+static void print_paths(struct jw *w, const struct container *c, bool started_before)
 {
 	auto_free char *dir = container_dir(container_files_of(c));
 	auto_free char *hostname = path_join(dir, "hostname");
 	auto_free char *hosts = path_join(dir, "hosts"), *resolv = path_join(dir, "resolv.conf");
 	auto_free char *shm = shm_path(c);
-	bool files = c->started_before;
+	bool files = started_before;
 
 	jw_kstr(w, "MountLabel", "");
 	jw_kstr(w, "ProcessLabel", "");
@@ -103,8 +101,14 @@ static void print_paths(struct jw *w, const struct container *c)
 	jw_kstr(w, "ResolvConfPath", files ? resolv : "");
 }
 
+/* What of a container is saved otherwise than it is. */
+struct view {
+	struct state state;
+	bool started_before, manually_stopped;
+};
+
 /* With c->lock held. */
-static void print_config(const struct container *c, struct str *out)
+static void print_config(const struct container *c, const struct view *v, struct str *out)
 {
 	auto_free char *dir = container_dir(c->id);
 	auto_free char *log = xasprintf("%s/%s-json.log", dir, c->id);
@@ -117,7 +121,7 @@ static void print_config(const struct container *c, struct str *out)
 	jw_obj(&w);
 	jw_kobj(&w, "StreamConfig");
 	jw_end(&w);
-	print_state(&w, c);
+	print_state(&w, c, &v->state);
 	jw_kstr(&w, "ID", c->id);
 	jw_kstr(&w, "Created", created);
 	jw_kbool(&w, "Managed", false);
@@ -128,50 +132,101 @@ static void print_config(const struct container *c, struct str *out)
 	jw_kstr(&w, "Image", c->image_id);
 	jw_knull(&w, "ImageManifest");
 	networks_print_kept(&w, c);
-	jw_kstr(&w, "LogPath", c->started_before && streq(c->log_driver, "json-file") ? log : "");
+	jw_kstr(&w, "LogPath", v->started_before && streq(c->log_driver, "json-file") ? log : "");
 	jw_kstr(&w, "Name", str_cstr(&slashed));
 	jw_kstr(&w, "Driver", containers.storage_driver);
 	jw_kstr(&w, "OS", "linux");
 	jw_ki64(&w, "RestartCount", c->restart_count);
-	jw_kbool(&w, "HasBeenStartedBefore", c->started_before);
-	jw_kbool(&w, "HasBeenManuallyStopped", c->manually_stopped);
+	jw_kbool(&w, "HasBeenStartedBefore", v->started_before);
+	jw_kbool(&w, "HasBeenManuallyStopped", v->manually_stopped);
 	print_mounts(&w, c);
-	print_paths(&w, c);
+	print_paths(&w, c, v->started_before);
 	if (c->extra)
 		str_puts(out, c->extra);
 	jw_end(&w);
 }
 
-static int save(struct container *c, bool with_host_config, bool durable, struct error *err)
+static struct view view_of(const struct container *c)
+{
+	return (struct view){c->state, c->started_before, c->manually_stopped};
+}
+
+/* What was replaced is given back behind our back. */
+static int settle(int dir, const char *name, struct file_new *f, bool durable, struct error *err)
+{
+	int old = -1, r = file_settle(dir, name, f, durable, &old, err);
+
+	later_close(&old);
+	return r;
+}
+
+/* Both files are on their way to the disk before the first is waited for; config.v2.json, which makes a container of the directory, comes last. */
+static int put_files(const struct container *c, int dir, const struct str *config, bool with_host,
+		     bool durable, struct error *err)
+{
+	struct file_new host_file = {NULL, -1}, config_file = {NULL, -1};
+	int r = with_host ? file_prepare(dir, "hostconfig.json", c->host_config,
+					 strlen(c->host_config), 0600, durable, &host_file, err)
+			  : 0;
+
+	if (r == 0)
+		r = file_prepare(dir, "config.v2.json", config->p, config->len, 0600, durable,
+				 &config_file, err);
+	if (r == 0 && with_host) {
+		r = settle(dir, "hostconfig.json", &host_file, durable, err);
+		FAULT("container.save.between");
+	}
+	if (r == 0)
+		r = settle(dir, "config.v2.json", &config_file, durable, err);
+	file_drop(dir, &host_file);
+	file_drop(dir, &config_file);
+	return r;
+}
+
+static int save(struct container *c, const struct view *as, bool with_host_config, bool durable,
+		struct error *err)
 {
 	auto_free char *dir = container_dir(c->id);
 	auto_close fd = dir_open_at(AT_FDCWD, dir, err);
 	auto_str text = STR_INIT;
+	struct view view;
 
 	if (fd < 0)
 		return error_wrap(err, "save container %s", c->id);
 	pthread_mutex_lock(&c->lock);
-	print_config(c, &text);
+	view = view_of(c);
+	print_config(c, as ? as : &view, &text);
 	pthread_mutex_unlock(&c->lock);
-	if (with_host_config) {
-		if (file_write_atomic(fd, "hostconfig.json", c->host_config, strlen(c->host_config),
-				      0600, true, err) < 0)
-			return error_wrap(err, "save container %s", c->id);
-		FAULT("container.save.between");
-	}
-	if (file_write_atomic(fd, "config.v2.json", text.p, text.len, 0600, durable, err) < 0)
-		return error_wrap(err, "save container %s", c->id);
-	return 0;
+	return put_files(c, fd, &text, with_host_config, durable, err) < 0
+		   ? error_wrap(err, "save container %s", c->id)
+		   : 0;
 }
 
 int container_save(struct container *c, bool with_host_config, struct error *err)
 {
-	return save(c, with_host_config, true, err);
+	return save(c, NULL, with_host_config, true, err);
+}
+
+int container_save_started(struct container *c, int64_t now, struct error *err)
+{
+	struct view as;
+
+	pthread_mutex_lock(&c->lock);
+	as = view_of(c);
+	pthread_mutex_unlock(&c->lock);
+	as.state.running = true;
+	as.state.restarting = as.state.oom_killed = as.state.paused = false;
+	as.state.exit_code = 0;
+	as.state.error = NULL;
+	as.state.started = now;
+	as.started_before = true;
+	as.manually_stopped = false;
+	return save(c, &as, false, true, err);
 }
 
 int container_note(struct container *c, struct error *err)
 {
-	return save(c, false, false, err);
+	return save(c, NULL, false, false, err);
 }
 
 /* ---- Reading ------------------------------------------------------------------------------------------------------------------ */

@@ -428,6 +428,7 @@ void containers_shutdown(int timeout_ms)
 	size_t n, started = 0;
 
 	if (containers.live_restore) {
+		later_drain();
 		logd_shutdown();
 		return;
 	}
@@ -450,5 +451,6 @@ void containers_shutdown(int timeout_ms)
 	free(all);
 	free(stoppers);
 	free(threads);
+	later_drain();
 	logd_shutdown();
 }

@@ -309,9 +309,6 @@ int networks_start(struct container *c, const struct shim_created *made,
 		r = networks_resolver(c, made->netns_fd, err);
 	if (r < 0)
 		return error_wrap(err, "failed to set up container networking");
-	/* on disk, if not for a power cut: a daemon killed from here on must know what the container has */
-	if (container_note(c, err) < 0)
-		return -1;
 	for (size_t i = 0; i < c->n_networks; i++)
 		networks_event(c, "connect", &plans[i].n->ep);
 	/* now that the addresses are known */

@@ -11,9 +11,9 @@
  *	namespaces, first process       shim_delete
  *	stream in logd                  logd_finish
  *	networks                        networks_stop
- *	monitor                         monitor_remove
+ *	config.v2.json: running         overwritten by the failure's
  *	run the program                 the exit's handling
- *	config.v2.json, event "start"
+ *	event "start", monitor
  *
  * After a kill -9 between any two, containers_init finds the shim's journal (or none) and settles it.
  */
@@ -54,6 +54,7 @@ struct start {
 	int child[3], held[3];
 	struct shim_created created;
 	int sock; /* to the shim, until the creation; -1: none */
+	int64_t started; /* the time that is on disk */
 };
 
 static void start_free(struct start *s)
@@ -352,6 +353,12 @@ static int run(struct start *s, struct error *err)
 	if (open_streams(s, err) < 0 || connect_network(s, err) < 0)
 		return -1;
 	FAULT("container.start.connected");
+	/* One write for what the container has now and for its being started. A daemon that is killed from here on, and the power switch, leave a
+	 * running container without a journal that says so: it has ended. */
+	s->started = clock_wall_ns();
+	if (container_save_started(c, s->started, err) < 0)
+		return -1;
+	FAULT("container.start.saved");
 	if (shim_start(s->created.sock, err) < 0)
 		return error_wrap(
 		    err, CREATE_FAILED
@@ -410,7 +417,7 @@ int container_start_locked(struct container *c, struct error *err)
 	c->state.exit_code = 0;
 	free(c->state.error);
 	c->state.error = NULL;
-	c->state.started = clock_wall_ns();
+	c->state.started = s.started;
 	c->started_before = true;
 	c->manually_stopped = false;
 	pthread_cond_broadcast(&c->changed);
@@ -418,10 +425,6 @@ int container_start_locked(struct container *c, struct error *err)
 	health_begin(c);
 	sock = steal_fd(&s.created.sock);
 	start_free(&s);
-	if (container_save(c, false, err) < 0)
-		log_error("a running container is not on disk as running", "container", c->id,
-			  "error", err->text);
-	FAULT("container.start.saved");
 	container_event(c, "start", NULL);
 	/* only now: an exit must be handled after the start is told */
 	return monitor_add(c, sock, err);
