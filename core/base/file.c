@@ -94,8 +94,8 @@ int file_prepare(int dirfd, const char *name, const void *data, size_t len, mode
 
 	out->tmp = xasprintf("%.*s.tmp-%s%d-%u", (int)(base - name), name, base, (int)getpid(),
 			     atomic_fetch_add(&counter, 1));
-	out->fd = openat(dirfd, out->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-			 mode);
+	out->fd =
+	    openat(dirfd, out->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (out->fd < 0) {
 		error_sys(err, errno, "create %s", out->tmp);
 		free(out->tmp);

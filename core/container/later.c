@@ -19,7 +19,7 @@
 
 struct job {
 	struct job *next;
-	int fd;	    /* to close, or -1 */
+	int fd;     /* to close, or -1 */
 	char *path; /* to remove, or NULL */
 };
 

@@ -53,7 +53,7 @@ struct start {
 	int root_fd;
 	int child[3], held[3];
 	struct shim_created created;
-	int sock; /* to the shim, until the creation; -1: none */
+	int sock;        /* to the shim, until the creation; -1: none */
 	int64_t started; /* the time that is on disk */
 };
 

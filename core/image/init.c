@@ -160,17 +160,76 @@ static int fill(struct image_store *s, struct layer *parent, const struct docker
 	return r;
 }
 
-int init_layer_create(struct image_store *s, struct layer *parent, const char *init_id,
+/* ---- one for all containers of an image --------------------------------------------------------------------------------------------- */
+
+/* A driver that can make a layer like another one gets one init layer per image layer, the model, and makes those of containers like it. */
+char *init_model(const char *cache_id)
+{
+	return xasprintf("%s-init", cache_id);
+}
+
+static bool has_like(const struct image_store *s)
+{
+	return s->storage->plugin->capabilities & DOCKERD_STORAGE_CAP_LIKE;
+}
+
+static int make_layer(struct image_store *s, struct layer *parent, const char *id,
 		      struct error *err)
 {
-	struct dockerd_layer layer = storage_layer(init_id, parent ? parent->cache_id : NULL);
+	struct dockerd_layer layer = storage_layer(id, parent ? parent->cache_id : NULL);
 	struct dockerd_layer_dir dir = storage_dir();
 	int r;
 
-	if (STORAGE(s, err, prepare, init_id, &layer, &dir) < 0)
+	if (STORAGE(s, err, prepare, id, &layer, &dir) < 0)
 		return -1;
 	FAULT("image.rw.after-init-prepare");
 	r = fill(s, parent, &dir, err);
 	close(dir.fd);
-	return r < 0 ? -1 : STORAGE(s, err, commit, init_id, &layer);
+	return r < 0 ? -1 : STORAGE(s, err, commit, id, &layer);
+}
+
+/* Synced, as the layer below: containers are made on it as long as that is there. */
+static int make_model(struct image_store *s, struct layer *parent, const char *id,
+		      struct error *err)
+{
+	int there = STORAGE_ID(s, err, exists, id, parent->cache_id);
+
+	if (there)
+		return there < 0 ? -1 : 0;
+	if (STORAGE_ID(s, err, remove, id, parent->cache_id) < 0 ||
+	    make_layer(s, parent, id, err) < 0)
+		return -1;
+	return syncfs(s->layerdb) < 0 ? error_sys(err, errno, "sync %s", s->path) : 0;
+}
+
+/* Made at first need, by one thread; the container layer that asks holds `parent`. */
+static int need_model(struct image_store *s, struct layer *parent, const char *id,
+		      struct error *err)
+{
+	static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+	LOCK_SCOPE(&making);
+
+	if (!parent->has_init && make_model(s, parent, id, err) < 0)
+		return -1;
+	parent->has_init = true;
+	return 0;
+}
+
+int init_layer_create(struct image_store *s, struct layer *parent, const char *init_id,
+		      struct error *err)
+{
+	auto_free char *model = parent && has_like(s) ? init_model(parent->cache_id) : NULL;
+	struct dockerd_layer layer = storage_layer(init_id, parent ? parent->cache_id : NULL);
+	struct dockerd_layer_dir dir = storage_dir();
+
+	if (!model)
+		return make_layer(s, parent, init_id, err);
+	if (need_model(s, parent, model, err) < 0)
+		return -1;
+	layer.like = model;
+	if (STORAGE(s, err, prepare, init_id, &layer, &dir) < 0)
+		return -1;
+	FAULT("image.rw.after-init-prepare");
+	fd_close(&dir.fd);
+	return STORAGE(s, err, commit, init_id, &layer);
 }

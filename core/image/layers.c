@@ -200,6 +200,17 @@ static bool cache_id_used(struct image_store *s, const char *id)
 	return false;
 }
 
+/* A driver's layer, and first what containers shared on top of it. */
+static int layer_erase(struct image_store *s, const char *cache_id, struct error *err)
+{
+	auto_free char *model = init_model(cache_id);
+
+	return STORAGE_ID(s, err, remove, model, cache_id) < 0 ||
+		       STORAGE_ID(s, err, remove, cache_id, NULL) < 0
+		   ? -1
+		   : 0;
+}
+
 /* The driver's layer that tmp/<name>/<file> names, if it is nobody's. */
 static int sweep_named(struct image_store *s, const char *name, const char *file)
 {
@@ -210,7 +221,7 @@ static int sweep_named(struct image_store *s, const char *name, const char *file
 	if (read_small(s->layerdb, path, &id, &err) < 0 || !path_is_component(str_cstr(&id)) ||
 	    cache_id_used(s, str_cstr(&id)))
 		return 0;
-	if (STORAGE_ID(s, &err, remove, str_cstr(&id), NULL) == 0)
+	if (layer_erase(s, str_cstr(&id), &err) == 0)
 		return 0;
 	log_warn("leftover layer not removed", "layer", str_cstr(&id), "error", err.text);
 	return -1;
@@ -270,7 +281,7 @@ static void draft_discard(struct image_store *s, struct draft *d)
 {
 	struct error err = ERROR_INIT;
 
-	if (d->in_driver && STORAGE_ID(s, &err, remove, d->cache_id, NULL) < 0) {
+	if (d->in_driver && layer_erase(s, d->cache_id, &err) < 0) {
 		log_warn("unused layer not removed; the next start tries again", "layer",
 			 d->cache_id, "error", err.text);
 		return;

@@ -21,6 +21,7 @@ struct layer {
 	unsigned refs; /* images, container layers, child layers, and work under way */
 	struct init_plan
 	    *plan; /* what an init layer on top needs; NULL: not looked at yet (init.c) */
+	bool has_init; /* init_model is there */
 };
 
 struct image_record {
@@ -174,6 +175,8 @@ int rw_pack_changes(struct image_store *s, const char *cid, int *fd, char **pare
 		    struct error *err);
 struct init_plan;
 void init_plan_free(struct init_plan *p);
+/* Driver's id (malloc) of the layer that the init layers of containers on a layer share, if the driver can share. */
+char *init_model(const char *cache_id);
 /* Init layer for a container on `parent` (may be NULL): ready in the driver under init_id. */
 int init_layer_create(struct image_store *s, struct layer *parent, const char *init_id,
 		      struct error *err);

@@ -90,7 +90,8 @@ static const struct kind_rule {
 			      sizeof(struct dockerd_storage_ops),
 			      DOCKERD_STORAGE_CAP_QUOTA | DOCKERD_STORAGE_CAP_NATIVE_DIFF |
 				  DOCKERD_STORAGE_CAP_SHARED_PAGES |
-				  DOCKERD_STORAGE_CAP_LAST_RESORT},
+				  DOCKERD_STORAGE_CAP_LAST_RESORT |
+				  DOCKERD_STORAGE_CAP_LIKE},
     [DOCKERD_KIND_EXEC] = {exec_rules, ARRAY_LEN(exec_rules), sizeof(struct dockerd_exec_ops), 7},
     [DOCKERD_KIND_LOG] = {log_rules, ARRAY_LEN(log_rules), sizeof(struct dockerd_log_ops),
 			  DOCKERD_LOG_CAP_READ | DOCKERD_LOG_CAP_LOCAL},

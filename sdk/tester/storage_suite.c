@@ -303,6 +303,41 @@ static void check_rw(struct suite *s)
 	remove_layer(s, "never-was");
 }
 
+/* Equal to another layer, and its own: removed by itself, and none the worse when the other's user changes something. */
+static void check_like(struct suite *s)
+{
+	struct dockerd_layer l = layer("alike", "child"), rw = layer("on-alike", "alike");
+	struct dockerd_layer_dir dir = {.size = sizeof(dir), .fd = -1};
+	int d;
+
+	if (!(s->capabilities & DOCKERD_STORAGE_CAP_LIKE))
+		return;
+	d = prepare(s, "model", "child", NULL);
+	put(d, "shared", "once");
+	close(d);
+	commit(s, "model", "child");
+	l.like = "model";
+	MUST(s, prepare, &l, &dir);
+	CHECK(dir.fd == -1, "hands out a directory of what is shared");
+	commit(s, "alike", "child");
+	CHECK(exists(s, "alike") == 1, "not there after commit");
+	d = mount_layer(s, "alike", "child");
+	CHECK(has_text(d, "shared", "once") && there(d, "plain"), "is not like the other");
+	unmount_layer(s, "alike", d);
+	MUST(s, create_rw, &rw);
+	d = mount_layer(s, "on-alike", "alike");
+	CHECK(has_text(d, "shared", "once") && there(d, "plain"), "below a read-write layer");
+	put(d, "shared", "changed");
+	CHECK(has_text(d, "shared", "changed"), "write over it");
+	close(d);
+	remove_layer(s, "on-alike");
+	remove_layer(s, "alike");
+	d = mount_layer(s, "model", "child");
+	CHECK(has_text(d, "shared", "once"), "what was shared is changed, or gone");
+	unmount_layer(s, "model", d);
+	remove_layer(s, "model");
+}
+
 /* The daemon ends and comes back while a container runs: the mount is found again. */
 static void check_reopen(struct suite *s)
 {
@@ -518,6 +553,7 @@ const struct suite_check suite_checks[] = {
     {"a tree deeper than PATH_MAX goes", check_deep_tree},
     {"names that are no ids are refused", check_bad_ids},
     {"eight threads at once", check_parallel},
+    {"a layer like another one", check_like},
     {NULL, NULL},
 };
 

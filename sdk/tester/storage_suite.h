@@ -14,8 +14,9 @@ struct suite {
 	const char *root; /* real path of its directory: a layer must lie below it */
 	const struct dockerd_storage_ops *ops;
 	void *self;
-	bool serial;    /* one call at a time */
-	uint32_t style; /* suite_begin: DOCKERD_WHITEOUT_* */
+	bool serial;           /* one call at a time */
+	uint64_t capabilities; /* DOCKERD_STORAGE_CAP_* */
+	uint32_t style;        /* suite_begin: DOCKERD_WHITEOUT_* */
 	/* Closes the instance and opens another one on the same root. */
 	void *(*reopen)(struct suite *s);
 	/* Wait status of a process that opened the driver on this root with that fault set and called suite_make_and_remove. */

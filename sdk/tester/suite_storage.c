@@ -53,6 +53,7 @@ static struct suite begin(struct kit *k)
 	s.name = k->plugin->name;
 	s.ops = &k->plugin->ops.storage;
 	s.self = k->instance.self;
+	s.capabilities = k->plugin->capabilities;
 	s.serial = k->plugin->concurrency == DOCKERD_SERIAL;
 	suite_begin(&s);
 	return s;
@@ -85,6 +86,7 @@ PART(3)
 PART(4)
 PART(5)
 PART(6)
+PART(7)
 
 static struct dockerd_layer layer(const char *id, const char *parent)
 {
@@ -196,6 +198,7 @@ static const struct kit_check checks[] = {
     {"a tree deeper than PATH_MAX goes", part_4, 0},
     {"names that are no ids are refused", part_5, 0},
     {"eight threads at once", part_6, 0},
+    {"a layer like another one", part_7, 0},
     {"usage, status, metadata, diff_dir", check_optional, 0},
     {"layers and parents that do not exist", check_unknown, 0},
 };

@@ -75,6 +75,7 @@ static void *open_driver(struct suite *s)
 		die(s->name, err.text);
 	plugin_options_free(o);
 	s->ops = &instance.plugin->ops.storage;
+	s->capabilities = instance.plugin->capabilities;
 	return instance.self;
 }
 

@@ -38,6 +38,8 @@ make_image
 docker tag busybox second:name
 docker run --name ours --network none busybox sh -c 'echo from-ours >/kept; ln /kept /linked; mkdir -p /dir; rm -r /root; echo ran' >/dev/null
 docker commit ours committed:1 >/dev/null
+docker create --name sibling --network none busybox true >/dev/null
+changes=$(docker diff ours | sort)
 docker volume create ours-volume >/dev/null
 docker run --rm --network none -v ours-volume:/v busybox sh -c 'echo in-volume >/v/f'
 docker network create --subnet 10.240.0.0/24 --gateway 10.240.0.1 --aux-address x=10.240.0.2 --label l=ours -o com.docker.network.bridge.name=ts-ours ours-net >/dev/null
@@ -64,6 +66,11 @@ docker network rm ours-plain >/dev/null
 theirs=$(show their-net)
 is "our container is there" "ours Exited" "$(docker ps -a --filter name=ours --format '{{.Names}} {{.Status}}' | cut -d' ' -f1,2)"
 is "with its changes" from-ours "$(docker cp ours:/kept - | tar -xO)"
+is "what it changed is the same" "$changes" "$(docker diff ours | sort)"
+docker commit ours committed:2 >/dev/null
+run_is "so is a commit of it" from-ours --network none committed:2 cat /kept
+docker rmi committed:2 >/dev/null
+works "a container of the same image goes" docker rm sibling
 works "and runs again" docker start -a ours
 like "the same program" ran "$out"
 

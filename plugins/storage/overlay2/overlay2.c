@@ -8,6 +8,9 @@
  *	ID/work        for the kernel (not in a base)     ID/merged              mount point, while mounted
  *	ID/committed   nothing will be written any more   ID/incomplete          (ours) prepared, not yet committed
  *
+ * A layer like another one is a directory of its own, too, since moby removes each by itself; but its diff is a symlink to the other's, and its unchanging
+ * files are hard links: five directory entries and three inodes, where a container's init layer has twenty.
+ *
  * A layer is whole when l/LINK exists and ID/incomplete does not: prepare makes the symlink last, remove takes it away first.
  * Nothing here syncs: the daemon syncs the file system once a layer must last, see storage.h.
  */
@@ -127,21 +130,45 @@ static int make_diff(const struct overlay2 *o, int layer, const char *parent)
 	return fchmodat(layer, "diff", st.st_mode & 07777, 0);
 }
 
-static int fill_layer(const struct overlay2 *o, const struct dockerd_layer *l, int fd,
-		      bool incomplete, const char *lower, struct dockerd_error *err)
+/* moby only ever reads these files, or replaces them. Where there can be no more links, a copy does as well. */
+static int share_file(int of, int layer, const char *name, mode_t mode)
+{
+	char text[LOWER_MAX + 1];
+	ssize_t n;
+
+	if (linkat(of, name, layer, name, 0) == 0)
+		return 0;
+	n = tree_read(of, name, text, sizeof(text));
+	return n < 0 ? -1 : tree_write(layer, name, mode, text, (size_t)n);
+}
+
+static int share_layer(const struct overlay2 *o, const struct dockerd_layer *l, int fd,
+		       struct dockerd_error *err)
+{
+	char to[256];
+	int of = open_layer(o, l->like, err), r = 0;
+
+	if (of < 0)
+		return -1;
+	snprintf(to, sizeof(to), "../%s/diff", l->like);
+	if (symlinkat(to, fd, "diff") < 0 || (l->parent && share_file(of, fd, "lower", 0644) < 0) ||
+	    share_file(of, fd, "committed", 0600) < 0)
+		r = dockerd_fail_errno(err, errno, "make layer %s like %s", l->id, l->like);
+	close(of);
+	return r;
+}
+
+static const char *like_of(const struct dockerd_layer *l)
+{
+	return l->size >= offsetof(struct dockerd_layer, like) + sizeof(l->like) ? l->like : NULL;
+}
+
+/* The short name, which makes the layer whole. */
+static int make_link(const struct overlay2 *o, const struct dockerd_layer *l, int fd,
+		     struct dockerd_error *err)
 {
 	char link[LINK_LEN + 1], from[64], to[256];
 
-	if (incomplete && tree_write(fd, "incomplete", 0600, "", 0) < 0)
-		return dockerd_fail_errno(err, errno, "write %s/%s/incomplete", o->path, l->id);
-	FAULT("overlay2.create.after-marker");
-	if (make_diff(o, fd, l->parent) < 0)
-		return dockerd_fail_errno(err, errno, "make %s/%s/diff", o->path, l->id);
-	if (l->parent && tree_write(fd, "lower", 0644, lower, strlen(lower)) < 0)
-		return dockerd_fail_errno(err, errno, "write %s/%s/lower", o->path, l->id);
-	/* What is prepared is written directly and never mounted writable, so only read-write layers need a work directory. */
-	if (l->parent && !incomplete && tree_mkdir(fd, "work", 0700) < 0)
-		return dockerd_fail_errno(err, errno, "mkdir %s/%s/work", o->path, l->id);
 	do {
 		new_link(link);
 		if (tree_write(fd, "link", 0644, link, LINK_LEN) < 0)
@@ -155,16 +182,37 @@ static int fill_layer(const struct overlay2 *o, const struct dockerd_layer *l, i
 	return dockerd_fail_errno(err, errno, "make %s/%s", o->path, from);
 }
 
+static int fill_layer(const struct overlay2 *o, const struct dockerd_layer *l, int fd,
+		      bool incomplete, const char *lower, struct dockerd_error *err)
+{
+
+	if (incomplete && tree_write(fd, "incomplete", 0600, "", 0) < 0)
+		return dockerd_fail_errno(err, errno, "write %s/%s/incomplete", o->path, l->id);
+	FAULT("overlay2.create.after-marker");
+	if (make_diff(o, fd, l->parent) < 0)
+		return dockerd_fail_errno(err, errno, "make %s/%s/diff", o->path, l->id);
+	if (l->parent && tree_write(fd, "lower", 0644, lower, strlen(lower)) < 0)
+		return dockerd_fail_errno(err, errno, "write %s/%s/lower", o->path, l->id);
+	/* What is prepared is written directly and never mounted writable, so only read-write layers need a work directory. */
+	if (l->parent && !incomplete && tree_mkdir(fd, "work", 0700) < 0)
+		return dockerd_fail_errno(err, errno, "mkdir %s/%s/work", o->path, l->id);
+	return make_link(o, l, fd, err);
+}
+
 static int32_t ov_remove(void *self, const struct dockerd_layer *l, struct dockerd_error *err);
 
 static int create(struct overlay2 *o, const struct dockerd_layer *l, bool incomplete,
 		  struct dockerd_error *err)
 {
+	const char *like = incomplete ? like_of(l) : NULL;
 	char lower[LOWER_MAX + 1] = "";
 	int fd, r;
 
-	if (check_ids(l, err) < 0 || (l->parent && lower_of_child(o, l->parent, lower, err) < 0))
+	if (check_ids(l, err) < 0 ||
+	    (l->parent && !like && lower_of_child(o, l->parent, lower, err) < 0))
 		return -1;
+	if (like && !tree_valid_id(like))
+		return dockerd_fail(err, DOCKERD_ERR_INVALID, "invalid layer id '%s'", like);
 	if (tree_mkdir(o->root, l->id, 0710) < 0) {
 		if (errno == EEXIST)
 			return dockerd_fail(err, DOCKERD_ERR_CONFLICT, "layer %s already exists",
@@ -173,7 +221,12 @@ static int create(struct overlay2 *o, const struct dockerd_layer *l, bool incomp
 	}
 	FAULT("overlay2.create.after-mkdir");
 	fd = open_layer(o, l->id, err);
-	r = fd < 0 ? -1 : fill_layer(o, l, fd, incomplete, lower, err);
+	if (fd < 0)
+		r = -1;
+	else if (like)
+		r = share_layer(o, l, fd, err) < 0 ? -1 : make_link(o, l, fd, err);
+	else
+		r = fill_layer(o, l, fd, incomplete, lower, err);
 	if (fd >= 0)
 		close(fd);
 	if (r < 0) {
@@ -203,6 +256,10 @@ static int32_t ov_prepare(void *self, const struct dockerd_layer *l, struct dock
 
 	if (create(o, l, true, err) < 0)
 		return -1;
+	if (like_of(l)) {
+		out->fd = -1;
+		return 0;
+	}
 	return give_dir(o, l->id, "diff", out, err);
 }
 
@@ -217,7 +274,7 @@ static int32_t ov_commit(void *self, const struct dockerd_layer *l, struct docke
 	if (fd < 0)
 		return -1;
 	FAULT("overlay2.commit.before");
-	if (tree_write(fd, "committed", 0600, "", 0) < 0 ||
+	if ((!tree_exists(fd, "committed") && tree_write(fd, "committed", 0600, "", 0) < 0) ||
 	    (unlinkat(fd, "incomplete", 0) < 0 && errno != ENOENT))
 		r = dockerd_fail_errno(err, errno, "commit layer %s", l->id);
 	close(fd);
@@ -561,5 +618,6 @@ static const struct dockerd_storage_ops ops = {
 DOCKERD_DRIVER(.kind = DOCKERD_KIND_STORAGE, .name = "overlay2", .version = PACKAGE_VERSION,
 	       .description = "layers as directories, stacked by the kernel's overlay file system",
 	       .concurrency = DOCKERD_PER_OBJECT,
-	       .capabilities = DOCKERD_STORAGE_CAP_NATIVE_DIFF | DOCKERD_STORAGE_CAP_SHARED_PAGES,
+	       .capabilities = DOCKERD_STORAGE_CAP_NATIVE_DIFF | DOCKERD_STORAGE_CAP_SHARED_PAGES |
+			       DOCKERD_STORAGE_CAP_LIKE,
 	       DOCKERD_OPTIONS(options), .ops = &ops.common);
