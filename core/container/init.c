@@ -369,6 +369,8 @@ int containers_init(const struct container_room *r, struct error *err)
 	each_container(links_load);
 	image_store_set_users(containers.images, users_of, NULL);
 	sweep_orphans();
+	if (network_ready(err) < 0)
+		return -1;
 	restore_all();
 	volumes_settle();
 	network_sweep();

@@ -39,7 +39,9 @@ static inline const char *network_mode_name(const char *mode)
 	return streq(mode, "default") ? NETWORK_DEFAULT : mode;
 }
 
+/* Rules of the packet filter may still be on their way then: the same thread waits for them by network_ready, before anybody joins. */
 int network_init(const struct network_config *c, struct error *err);
+int network_ready(struct error *err);
 /* Remove what we made and nobody uses (default bridge stays as moby leaves it), stop the firewall helper. */
 void network_shutdown(void);
 /* SIGHUP or a firewall flush: rules back. */

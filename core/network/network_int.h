@@ -124,6 +124,9 @@ void store_close(void);
 int store_load(void (*found)(void *ctx, struct net *n), void *ctx, struct error *err);
 /* Durable when it returns. */
 int store_put(const struct net *n, struct error *err);
+/* What is put in between is one transaction. */
+void store_hold(void);
+int store_release(struct error *err);
 int store_delete(const struct net *n, struct error *err);
 /*
  * <exec-root>/network/unfinished/ID: the network's record, there from before its driver makes it until the store has it, and from before the store

@@ -506,9 +506,13 @@ int network_init(const struct network_config *c, struct error *err)
 		goto out;
 	if (store_load(found, stored, err) < 0)
 		goto out;
+	store_hold();
+	firewall_defer(); /* the rules go in beside what else there is to do at start: network_ready waits for them */
 	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
 		if (make_builtin(c, &builtins[i], stored[i], err) < 0)
 			goto out;
+	if (store_release(err) < 0)
+		goto out;
 	bring_up_stored();
 	store_unfinished(take_back);
 	room.ready = true;
@@ -518,10 +522,20 @@ out:
 		if (stored[i])
 			net_unref(stored[i]);
 	if (r < 0) {
+		struct error ignored = ERROR_INIT;
+
 		error_wrap(err, "Error initializing network controller");
+		firewall_collect(&ignored);
 		network_shutdown();
 	}
 	return r;
+}
+
+int network_ready(struct error *err)
+{
+	return firewall_collect(err) < 0
+		   ? error_wrap(err, "Error initializing network controller: firewall")
+		   : 0;
 }
 
 void network_shutdown(void)

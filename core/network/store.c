@@ -25,6 +25,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct bolt *db;
 static uint64_t counter;
+static bool held; /* between store_hold and store_release */
 
 /* ---- writing ------------------------------------------------------------------------------------------------------------------------ */
 
@@ -186,10 +187,25 @@ int store_put(const struct net *n, struct error *err)
 	put("endpoint_count", n->id, "{\"Count\":0}", 11);
 	if (n->driver_record)
 		put(n->driver_name, n->id, n->driver_record, strlen(n->driver_record));
+	if (held)
+		return 0;
 	if (bolt_commit(db, err) < 0)
 		return -1;
 	FAULT("network.store.put");
 	return 0;
+}
+
+void store_hold(void)
+{
+	LOCK_SCOPE(&lock);
+	held = true;
+}
+
+int store_release(struct error *err)
+{
+	LOCK_SCOPE(&lock);
+	held = false;
+	return bolt_commit(db, err);
 }
 
 int store_delete(const struct net *n, struct error *err)
@@ -366,6 +382,7 @@ int store_open(const char *data_root, struct error *err)
 
 void store_close(void)
 {
+	held = false;
 	bolt_close(db);
 	db = NULL;
 }

@@ -92,7 +92,9 @@ static const struct kind_rule {
 				  DOCKERD_STORAGE_CAP_SHARED_PAGES |
 				  DOCKERD_STORAGE_CAP_LAST_RESORT |
 				  DOCKERD_STORAGE_CAP_LIKE},
-    [DOCKERD_KIND_EXEC] = {exec_rules, ARRAY_LEN(exec_rules), sizeof(struct dockerd_exec_ops), 7},
+    [DOCKERD_KIND_EXEC] = {exec_rules, ARRAY_LEN(exec_rules), sizeof(struct dockerd_exec_ops),
+			   DOCKERD_EXEC_CAP_PAUSE | DOCKERD_EXEC_CAP_UPDATE | DOCKERD_EXEC_CAP_EXEC |
+			       DOCKERD_EXEC_CAP_CGROUP},
     [DOCKERD_KIND_LOG] = {log_rules, ARRAY_LEN(log_rules), sizeof(struct dockerd_log_ops),
 			  DOCKERD_LOG_CAP_READ | DOCKERD_LOG_CAP_LOCAL},
     [DOCKERD_KIND_AUTHZ] = {authz_rules, ARRAY_LEN(authz_rules), sizeof(struct dockerd_authz_ops),

@@ -94,6 +94,8 @@ enum shim_tag {
 	TAG_RECORD = 43,     /* struct shim_record */
 	TAG_INIT_PID = 44,   /* u32, shim to dockerd-exec */
 	TAG_WAIT_PID = 45,   /* u32, dockerd-exec to shim: child to reap, if it is not TAG_PID */
+	TAG_JUST_CGROUP =
+	    46, /* u32, dockerd-exec to shim, 1: removing TAG_CGROUP is all that destroying would do */
 	/* SHIM_CONFIG */
 	TAG_ID = 64, /* strings, all optional but ID, DRIVER, SPEC, ROOTFS_PATH */
 	TAG_DRIVER = 65,

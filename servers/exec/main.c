@@ -68,6 +68,8 @@ static int send_created(struct run *r, uint32_t seq, struct dockerd_created *mad
 	if (made->wait_pid)
 		msg_put_u32(&m, TAG_WAIT_PID, made->wait_pid);
 	msg_put_str(&m, TAG_CGROUP, made->cgroup);
+	if (r->plugin->capabilities & DOCKERD_EXEC_CAP_CGROUP)
+		msg_put_u32(&m, TAG_JUST_CGROUP, 1);
 	bad = put_fd(&m, TAG_NETNS, &made->netns_fd) | put_fd(&m, TAG_NETLINK, &made->netlink_fd) |
 	      put_fd(&m, TAG_CONSOLE, &made->console_fd);
 	if (watch)

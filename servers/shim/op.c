@@ -157,6 +157,10 @@ void op_destroy(struct shim *s)
 	for (const struct op *op = s->ops; op; op = op->next)
 		if (op->sock >= 0)
 			return;
+	if (*s->cgroup && cgroup_remove(s->cgroup)) {
+		s->destroyed = true;
+		return;
+	}
 	s->ended = false; /* once: if it fails, the daemon's request is the second try */
 	msg_init(&m, SHIM_DELETE);
 	op_begin(s, NULL, &m, NULL, &err);
@@ -223,6 +227,14 @@ static void fail(struct shim *s, struct op *op, const struct error *e)
 	op->proc = NULL;
 }
 
+static void keep_cgroup(struct shim *s, const struct msg *m)
+{
+	const char *path = msg_get_str(m, TAG_CGROUP);
+
+	if (path && msg_get_u32(m, TAG_JUST_CGROUP, 0))
+		snprintf(s->cgroup, sizeof(s->cgroup), "%s", path);
+}
+
 /* The driver has made a process. */
 static void process_made(struct shim *s, struct op *op, struct msg *m)
 {
@@ -241,6 +253,7 @@ static void process_made(struct shim *s, struct op *op, struct msg *m)
 		s->oom_notify = msg_take_fd(m, TAG_OOM_NOTIFY);
 		s->oom_counter = msg_take_fd(m, TAG_OOM_COUNTER);
 		s->created = true;
+		keep_cgroup(s, m);
 		msg_trim(m);
 	}
 	FAULT("shim.op.made");

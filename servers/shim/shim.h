@@ -71,6 +71,7 @@ struct shim {
 	size_t n_orphans, cap_orphans;
 	int oom_notify, oom_counter;
 	uint64_t oom_kills;
+	char cgroup[1024]; /* removing this is all that is to be done at the end; "": the driver does more */
 	const char *driver; /* path of the exec driver's file, or NULL: not told */
 	bool accepted, done;
 	bool asked, created; /* a creation was tried; has worked */
@@ -123,6 +124,10 @@ int proc_signal(const struct proc *p, int signo);
 void proc_close_stdio(struct proc *p);
 void reap(struct shim *s);
 void oom_check(struct shim *s);
+
+/* cgroup.c */
+/* Remove the directory below every hierarchy. False: somebody is in there, or it is not for us; dockerd-exec then does what is left. */
+bool cgroup_remove(const char *path);
 
 /* request.c */
 void request_handle(struct shim *s, struct client *c, struct msg *m);

@@ -71,6 +71,7 @@ static const char *const own[] = {
  */
 static const char *const children[] = {
     "shim.ready",
+    "shim.cgroup.one",
     "shim.op.made",
     "shim.op.recorded",
     "shim.journal.before",

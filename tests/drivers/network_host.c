@@ -155,6 +155,7 @@ int in_daemon(struct network_config c, void (*body)(void *), void *arg)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		part_failed = false;
 		OK(network_init(&c, &err));
+		OK(network_ready(&err));
 		if (!part_failed)
 			body(arg);
 		fflush(stdout);

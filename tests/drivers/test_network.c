@@ -431,6 +431,7 @@ static void tests(void)
 	int64_t t0 = clock_mono_ns();
 
 	OK(network_init(&c, &err));
+	OK(network_ready(&err));
 	if (part_failed) {
 		run("network_init", NULL);
 		return;

@@ -120,6 +120,7 @@ static int join_leave_main(char **argv)
 	log_setup(LOG_LEVEL_ERROR, false, false);
 	c = config();
 	OK(network_init(&c, &err));
+	OK(network_ready(&err));
 	if (!part_failed)
 		body_join_leave(&x);
 	return part_failed;

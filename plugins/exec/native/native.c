@@ -206,5 +206,5 @@ DOCKERD_DRIVER(.kind = DOCKERD_KIND_EXEC, .name = "native", .version = PACKAGE_V
 	       .description = "containers made with the kernel's own calls",
 	       .concurrency = DOCKERD_PER_OBJECT,
 	       .capabilities = DOCKERD_EXEC_CAP_PAUSE | DOCKERD_EXEC_CAP_UPDATE |
-			       DOCKERD_EXEC_CAP_EXEC,
+			       DOCKERD_EXEC_CAP_EXEC | DOCKERD_EXEC_CAP_CGROUP,
 	       DOCKERD_OPTIONS(option_table), .ops = &ops.common);
