@@ -210,6 +210,8 @@ void mounts_adopt(struct container *c);
 /* ---- streams.c */
 /* Make or renew the container's stream in logd. */
 int container_logd_open(struct container *c, struct error *err);
+/* LogPath, malloc'ed; NULL: the driver has none. */
+char *container_log_path(const struct container *c);
 /* A new logd has started: give it what the shims hold. */
 void containers_logd_restore(const char *driver);
 /* What log drivers are told of the container. Fill, use, free; the strings of `out` live in `told`. */

@@ -110,8 +110,7 @@ struct view {
 /* With c->lock held. */
 static void print_config(const struct container *c, const struct view *v, struct str *out)
 {
-	auto_free char *dir = container_dir(c->id);
-	auto_free char *log = xasprintf("%s/%s-json.log", dir, c->id);
+	auto_free char *log = v->started_before ? container_log_path(c) : NULL;
 	struct jw w = jw_to(out);
 	char created[CLOCK_TEXT];
 	auto_str slashed = STR_INIT;
@@ -132,7 +131,7 @@ static void print_config(const struct container *c, const struct view *v, struct
 	jw_kstr(&w, "Image", c->image_id);
 	jw_knull(&w, "ImageManifest");
 	networks_print_kept(&w, c);
-	jw_kstr(&w, "LogPath", v->started_before && streq(c->log_driver, "json-file") ? log : "");
+	jw_kstr(&w, "LogPath", log ? log : "");
 	jw_kstr(&w, "Name", str_cstr(&slashed));
 	jw_kstr(&w, "Driver", containers.storage_driver);
 	jw_kstr(&w, "OS", "linux");

@@ -22,6 +22,7 @@ struct log_reader {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct map instances = MAP_INIT; /* driver -> struct plugin_instance */
+static struct map paths = MAP_INIT;     /* driver -> does it write to LogPath? */
 static char *state_root, *daemon_name;
 
 void log_reader_setup(const char *run_dir, const char *name)
@@ -30,6 +31,24 @@ void log_reader_setup(const char *run_dir, const char *name)
 	free(daemon_name);
 	state_root = xasprintf("%s/readers", run_dir);
 	daemon_name = xstrdup_null(name);
+}
+
+bool log_driver_has_path(const char *driver)
+{
+	static const char yes, no;
+	LOCK_SCOPE(&lock);
+	const char *known = map_get(&paths, driver);
+	struct error ignored = ERROR_INIT;
+	const struct plugin *p;
+
+	if (known)
+		return known == &yes;
+	p = plugin_describe(DOCKERD_KIND_LOG, driver, &ignored);
+	if (!p)
+		return false;
+	known = p->capabilities & DOCKERD_LOG_CAP_PATH ? &yes : &no;
+	map_set(&paths, driver, (void *)known);
+	return known == &yes;
 }
 
 static struct plugin_instance *instance(const char *driver, struct error *err)

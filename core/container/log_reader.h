@@ -14,6 +14,9 @@
 
 struct log_reader;
 
+/* Does it write to the file that the API shows as LogPath? Asked of the driver once. */
+bool log_driver_has_path(const char *driver);
+
 /* Once at start: directory for the drivers' instances (<exec-root>/logd), and the daemon's name. */
 void log_reader_setup(const char *run_dir, const char *daemon_name);
 /*

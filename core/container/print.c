@@ -227,14 +227,12 @@ static void print_network_settings(struct jw *w, const struct container *c)
 
 static void print_paths(struct jw *w, const struct container *c)
 {
-	auto_free char *dir = container_dir(c->id);
 	auto_free char *files = container_dir(container_files_of(c));
 	bool own = c->started_before;
-	bool logged = c->started_before && streq(c->log_driver, "json-file");
 	auto_free char *resolv = own ? path_join(files, "resolv.conf") : NULL;
 	auto_free char *hostname = own ? path_join(files, "hostname") : NULL;
 	auto_free char *hosts = own ? path_join(files, "hosts") : NULL;
-	auto_free char *log = logged ? xasprintf("%s/%s-json.log", dir, c->id) : NULL;
+	auto_free char *log = own ? container_log_path(c) : NULL;
 
 	jw_kstr(w, "ResolvConfPath", resolv);
 	jw_kstr(w, "HostnamePath", hostname);

@@ -227,7 +227,11 @@ static int open_streams(struct start *s, struct error *err)
 	pthread_mutex_lock(&s->c->lock);
 	s->c->streaming = true;
 	pthread_mutex_unlock(&s->c->lock);
-	return logd_start(s->c->log_driver, s->c->id, &fds, err);
+	if (logd_start(s->c->log_driver, s->c->id, &fds, err) == 0)
+		return 0;
+	err->kind = ERR_SYSTEM;
+	return error_wrap(err, "failed to create task for container: failed to initialize logging "
+			       "driver");
 }
 
 /* ---- Network ------------------------------------------------------------------------------------------------------------------ */

@@ -9,6 +9,13 @@
 
 #include <stdlib.h>
 
+static char *log_file_name(const struct container *c)
+{
+	auto_free char *dir = container_dir(c->id);
+
+	return xasprintf("%s/%s-json.log", dir, c->id);
+}
+
 static int tell_env(const struct container *c, struct pairs *env, struct error *err)
 {
 	auto_json *config = json_parse(c->config, strlen(c->config), err);
@@ -28,11 +35,14 @@ static int tell_env(const struct container *c, struct pairs *env, struct error *
 	return 0;
 }
 
+char *container_log_path(const struct container *c)
+{
+	return log_driver_has_path(c->log_driver) ? log_file_name(c) : NULL;
+}
+
 int stream_tell(struct container *c, struct stream_told *told, struct error *err)
 {
-	auto_free char *dir = container_dir(c->id);
-
-	*told = (struct stream_told){.log_path = xasprintf("%s/%s-json.log", dir, c->id)};
+	*told = (struct stream_told){.log_path = log_file_name(c)};
 	told->stream = (struct logd_stream){.id = c->id,
 					    .driver = c->log_driver,
 					    .terminal = c->tty,

@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
+log_file_sources = plugins/log/common/compress.c plugins/log/common/log_file.h plugins/log/common/options.c plugins/log/common/read.c \
+	plugins/log/common/rotate.c plugins/log/common/time.c plugins/log/common/watch.c
 if LOG_JSON_FILE
 drvlog_LTLIBRARIES += plugins/log/json-file/json-file.la
 plugins_log_json_file_json_file_la_SOURCES = \
-	plugins/log/json-file/compress.c plugins/log/json-file/escape.c plugins/log/json-file/json-file.c \
-	plugins/log/json-file/json-file.h plugins/log/json-file/read.c plugins/log/json-file/scan.c plugins/log/json-file/tag.c \
-	plugins/log/json-file/watch.c plugins/log/json-file/write.c
+	$(log_file_sources) plugins/log/json-file/escape.c plugins/log/json-file/json-file.c plugins/log/json-file/json-file.h \
+	plugins/log/json-file/lines.c plugins/log/json-file/scan.c plugins/log/json-file/tag.c plugins/log/json-file/write.c
 plugins_log_json_file_json_file_la_CFLAGS = $(DRIVER_CFLAGS) $(ZLIB_CFLAGS)
 plugins_log_json_file_json_file_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL)
 plugins_log_json_file_json_file_la_LIBADD = $(ZLIB_LIBS)
 dist_man_MANS += plugins/log/json-file/dockerd-log-json-file.8
+endif
+if LOG_LOCAL
+drvlog_LTLIBRARIES += plugins/log/local/local.la
+plugins_log_local_local_la_SOURCES = $(log_file_sources) plugins/log/local/entry.c plugins/log/local/local.c plugins/log/local/local.h
+plugins_log_local_local_la_CFLAGS = $(DRIVER_CFLAGS) $(ZLIB_CFLAGS)
+plugins_log_local_local_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL)
+plugins_log_local_local_la_LIBADD = $(ZLIB_LIBS)
+dist_man_MANS += plugins/log/local/dockerd-log-local.8
 endif
 if LOG_NONE
 drvlog_LTLIBRARIES += plugins/log/none/none.la

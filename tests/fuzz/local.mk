@@ -2,7 +2,7 @@
 # libFuzzer targets, built on demand in a tree of their own:
 #	../configure CC=clang CFLAGS="-g -O1 -fsanitize=fuzzer-no-link,address,undefined" && make fuzz_spec
 #	./fuzz_json_file ../tests/fuzz/corpus/json_file -runs=100000
-fuzz_programs = fuzz_tar fuzz_image fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_logd fuzz_http fuzz_msg fuzz_registry
+fuzz_programs = fuzz_tar fuzz_image fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_local fuzz_logd fuzz_http fuzz_msg fuzz_registry
 EXTRA_PROGRAMS += $(fuzz_programs)
 fuzzers: $(fuzz_programs)
 list-fuzzers:
@@ -16,8 +16,11 @@ fuzz_daemon_json_SOURCES = tests/fuzz/fuzz_daemon_json.c
 fuzz_daemon_json_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_daemon_json_LDADD = libconfig.a libbase.a $(CJSON_LIBS)
 
-fuzz_json_file_SOURCES = tests/fuzz/fuzz_json_file.c plugins/log/json-file/escape.c plugins/log/json-file/scan.c
+fuzz_json_file_SOURCES = tests/fuzz/fuzz_json_file.c plugins/log/common/time.c plugins/log/json-file/escape.c plugins/log/json-file/scan.c
 fuzz_json_file_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+
+fuzz_local_SOURCES = tests/fuzz/fuzz_local.c plugins/log/local/entry.c
+fuzz_local_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 logd_without_driver = servers/logd/client.c servers/logd/control.c servers/logd/keys.c servers/logd/loop.c servers/logd/split.c \
 	servers/logd/stream.c
@@ -39,7 +42,7 @@ fuzz_registry_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_registry_LDADD = libregistry.a libimage.a libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl
 
 # The same over their corpora in make check, with any compiler (tests/fuzz/main.c).
-corpus_programs = tests/fuzz/corpus_tar tests/fuzz/corpus_image tests/fuzz/corpus_daemon_json tests/fuzz/corpus_json_file tests/fuzz/corpus_logd tests/fuzz/corpus_registry
+corpus_programs = tests/fuzz/corpus_tar tests/fuzz/corpus_image tests/fuzz/corpus_daemon_json tests/fuzz/corpus_json_file tests/fuzz/corpus_local tests/fuzz/corpus_logd tests/fuzz/corpus_registry
 check_PROGRAMS += $(corpus_programs)
 TESTS += $(corpus_programs)
 EXTRA_DIST += tests/fuzz/corpus
@@ -49,6 +52,8 @@ tests_fuzz_corpus_daemon_json_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_sr
 tests_fuzz_corpus_daemon_json_LDADD = $(fuzz_daemon_json_LDADD)
 tests_fuzz_corpus_json_file_SOURCES = $(fuzz_json_file_SOURCES) tests/fuzz/main.c
 tests_fuzz_corpus_json_file_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/json_file"'
+tests_fuzz_corpus_local_SOURCES = $(fuzz_local_SOURCES) tests/fuzz/main.c
+tests_fuzz_corpus_local_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/local"'
 tests_fuzz_corpus_logd_SOURCES = $(fuzz_logd_SOURCES) tests/fuzz/main.c
 tests_fuzz_corpus_logd_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/logd"'
 tests_fuzz_corpus_logd_LDADD = $(fuzz_logd_LDADD)

@@ -37,6 +37,8 @@ start_daemon '"storage-driver": "overlay2"'
 make_image
 docker tag busybox second:name
 docker run --name ours --network none busybox sh -c 'echo from-ours >/kept; ln /kept /linked; mkdir -p /dir; rm -r /root; echo ran' >/dev/null
+docker run --name log-a --network none --log-driver local --log-opt max-size=2k busybox sh -c 'for i in $(seq 300); do echo "$i of ours"; done; head -c 40000 /dev/zero | tr "\0" x' >/dev/null
+log=$(docker logs log-a | md5sum)
 docker commit ours committed:1 >/dev/null
 docker create --name sibling --network none busybox true >/dev/null
 changes=$(docker diff ours | sort)
@@ -71,11 +73,15 @@ docker commit ours committed:2 >/dev/null
 run_is "so is a commit of it" from-ours --network none committed:2 cat /kept
 docker rmi committed:2 >/dev/null
 works "a container of the same image goes" docker rm sibling
+is "it reads our log of the local driver, rotated files and all" "$log" "$(docker logs log-a | md5sum)"
+is "and its end" "$(docker logs log-a | tail -3 | md5sum)" "$(docker logs --tail 5 log-a | md5sum)"
 works "and runs again" docker start -a ours
 like "the same program" ran "$out"
 
 # ---- then moby ------------------------------------------------------------------------------------------------------------------------------
 docker run --name theirs --network none busybox sh -c 'echo from-moby >/kept; rm -r /tmp; echo done' >/dev/null
+docker run --name log-b --network none --log-driver local --log-opt max-size=2k busybox sh -c 'for i in $(seq 300); do echo "$i of theirs"; done; head -c 40000 /dev/zero | tr "\0" x' >/dev/null
+log=$(docker logs log-b | md5sum)
 docker commit -c 'LABEL by=moby' theirs theirs:1 >/dev/null
 docker rmi second:name >/dev/null
 docker volume create moby-volume >/dev/null
@@ -96,10 +102,13 @@ is "moby's network" "$theirs" "$(show their-net)"
 run_is "with its addresses" 10.241.0.2/24 --network their-net busybox sh -c "ip -4 -o addr show eth0 | sed 's/.*inet //; s/ .*//'"
 is "what moby removed is gone" "bridge host none ours-net their-net" "$(docker network ls --format '{{.Name}}' | sort | xargs)"
 is "moby's container is there" "theirs Exited" "$(docker ps -a --filter name=theirs --format '{{.Names}} {{.Status}}' | cut -d' ' -f1,2)"
+is "we read its log of the local driver" "$log" "$(docker logs log-b | md5sum)"
+works "and write on" docker start log-b
+docker wait log-b >/dev/null
 works "and runs" docker start -a theirs
 like "the same program" done "$out"
 is "ours has been through both" from-ours "$(docker cp ours:/kept - | tar -xO)"
-docker rm -f ours theirs >/dev/null
+docker rm -f ours theirs log-a log-b >/dev/null
 docker network rm ours-net their-net >/dev/null
 docker volume rm ours-volume moby-volume >/dev/null
 docker rmi -f theirs:1 committed:1 busybox >/dev/null

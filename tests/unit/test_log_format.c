@@ -7,8 +7,11 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "../../plugins/log/json-file/json-file.h"
+#include "../../plugins/log/local/local.h"
 #include "../../servers/logd/logd.h"
 #include "base/clock.h"
 #include "base/cleanup.h"
@@ -257,11 +260,109 @@ static void test_keys(void **state)
 	expect_keys(&none, "\x10\x11", "\x10\x11", false);
 }
 
+/* The bytes are those that moby 28.5 writes. */
+static void test_entry(void **state)
+{
+	static const char hello[] = "\0\0\0\x19\x0a\x06stdout\x10\xc3\xa8\xe5\xdb\xf7\x96\x95\xf5"
+				    "\x18\x1a\x05hello\0\0\0\x19";
+	struct dockerd_log_message m = {.size = sizeof(m),
+					.source = DOCKERD_LOG_STDOUT,
+					.time = 1795338443219293251,
+					.data = "hello",
+					.length = 5};
+	char out[ENTRY_FRAME + 16], text[64];
+	struct record r;
+	const char *rec;
+	size_t n = entry_print(out, &m), len;
+
+	(void)state;
+	assert_int_equal(n, sizeof(hello) - 1);
+	m.time = 0;
+	assert_int_equal(entry_frame(hello, n, 0, &rec, &len), n);
+	assert_true(entry_scan(rec, len, &r, text));
+	assert_int_equal(r.len, 5);
+	assert_memory_equal(r.data, "hello", 5);
+	assert_false(r.partial);
+	m.time = r.time;
+	assert_int_equal(entry_print(out, &m), n);
+	assert_memory_equal(out, hello, n);
+	/* cut anywhere it is not whole yet; with other lengths it is none */
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(entry_frame(hello, i, 0, &rec, &len), 0);
+	out[n - 1]++;
+	assert_true(entry_frame(out, n, 0, &rec, &len) == FRAME_DAMAGED);
+	out[0] = 1;
+	assert_true(entry_frame(out, n, 0, &rec, &len) == FRAME_DAMAGED);
+	/* parts of a line */
+	m.source = DOCKERD_LOG_STDERR;
+	m.partial = 1;
+	m.partial_ordinal = 300;
+	m.partial_id = "0123";
+	n = entry_print(out, &m);
+	assert_int_equal(entry_frame(out, n, 0, &rec, &len), n);
+	assert_true(entry_scan(rec, len, &r, text));
+	assert_true(r.partial && r.source == DOCKERD_LOG_STDERR);
+	m.partial = 0;
+	n = entry_print(out, &m);
+	assert_int_equal(entry_frame(out, n, 0, &rec, &len), n);
+	assert_true(entry_scan(rec, len, &r, text));
+	assert_false(r.partial);
+	/* lengths that reach beyond the record */
+	for (size_t i = 0; i < len; i++) {
+		memcpy(text, rec, len);
+		text[i] = '\x7f';
+		entry_scan(text, len, &r, out);
+		assert_true(r.len <= len);
+	}
+}
+
+/* The last records, and the last whole one, of a file that a writer left in the middle. */
+static void test_entry_file(void **state)
+{
+	struct log_part f = {.fd = memfd_create("log", MFD_CLOEXEC)};
+	struct dockerd_log_message m = {.size = sizeof(m), .source = DOCKERD_LOG_STDOUT, .time = 5};
+	char out[ENTRY_FRAME + 8];
+	off_t starts[101] = {0};
+	int64_t want;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		size_t n;
+
+		m.data = "12345678";
+		m.length = (uint64_t)(i % 9);
+		n = entry_print(out, &m);
+		assert_int_equal(write(f.fd, out, n), n);
+		starts[i + 1] = starts[i] + (off_t)n;
+	}
+	assert_int_equal(entry_last_end(f.fd, starts[100]), starts[100]);
+	for (int64_t k = 1; k <= 100; k++) {
+		want = k;
+		assert_int_equal(entry_count_back(&f, &want), 0);
+		assert_int_equal(want, 0);
+		assert_int_equal(f.start, starts[100 - k]);
+	}
+	want = 200;
+	assert_int_equal(entry_count_back(&f, &want), 0);
+	assert_int_equal(want, 100);
+	assert_int_equal(f.start, 0);
+	for (off_t size = starts[99]; size < starts[100]; size++) {
+		assert_int_equal(ftruncate(f.fd, size), 0);
+		assert_int_equal(entry_last_end(f.fd, size), starts[99]);
+		want = 3;
+		assert_int_equal(entry_count_back(&f, &want), 0);
+		assert_int_equal(f.start, starts[96]);
+	}
+	assert_int_equal(entry_last_end(f.fd, 0), 0);
+	close(f.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_escape), cmocka_unit_test(test_time),
 	    cmocka_unit_test(test_scan),   cmocka_unit_test(test_tag),
+	    cmocka_unit_test(test_entry),  cmocka_unit_test(test_entry_file),
 	    cmocka_unit_test(test_split),  cmocka_unit_test(test_keys),
 	};
 

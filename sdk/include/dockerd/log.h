@@ -24,6 +24,7 @@ extern "C" {
  * each stream gets a thread of its own.
  */
 #define DOCKERD_LOG_CAP_LOCAL UINT64_C(2)
+#define DOCKERD_LOG_CAP_PATH UINT64_C(4) /* writes to info->log_path itself, which the API then reports as LogPath */
 
 #define DOCKERD_LOG_STDOUT UINT32_C(1)
 #define DOCKERD_LOG_STDERR UINT32_C(2)
@@ -42,7 +43,11 @@ struct dockerd_log_info {
 	const char *image_id, *image_name;
 	const char *command; /* entrypoint and arguments, joined by blanks */
 	int64_t created;     /* ns since the epoch */
-	const char *log_path; /* file that the API reports as LogPath: <data-root>/containers/ID/ID-json.log; its directory exists */
+	/*
+	 * <data-root>/containers/ID/ID-json.log; its directory exists and goes with the container: what a driver keeps on disk is that file, or
+	 * stands beside it. For a driver that keeps copies of another one's messages: containers/ID/container-cached.log, to be used as it is.
+	 */
+	const char *log_path;
 	const char *daemon_name;
 	const struct dockerd_key_value *labels, *env; /* all of the container's */
 	const struct dockerd_options *options; /* checked: daemon's and container's merged */

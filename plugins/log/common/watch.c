@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One inotify instance for all followers (a user may have 128 only), and a thread that turns its events into one eventfd per follower.
- * The thread starts with the first follower and ends with the instance of the driver. `lock` of struct json_file guards the list.
+ * The thread starts with the first follower and ends with the instance of the driver. `lock` of struct log_instance guards the list.
  */
-#include "json-file.h"
+#include "log_file.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -19,7 +19,7 @@ struct follower {
 };
 
 struct watch {
-	struct json_file *driver;
+	struct log_instance *driver;
 	int inotify, stop;
 	pthread_t thread;
 	struct follower *followers;
@@ -59,7 +59,7 @@ static void *watch_thread(void *arg)
 	}
 }
 
-static struct watch *watch_new(struct json_file *j)
+static struct watch *watch_new(struct log_instance *j)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 	pthread_attr_t attr;
@@ -90,7 +90,7 @@ static struct watch *watch_new(struct json_file *j)
 	return NULL;
 }
 
-int watch_add(struct json_file *j, const char *path)
+int watch_add(struct log_instance *j, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *dir = slash ? strndup(path, (size_t)(slash - path + 1)) : strdup(".");
@@ -116,7 +116,7 @@ int watch_add(struct json_file *j, const char *path)
 	return fd;
 }
 
-void watch_drop(struct json_file *j, int fd)
+void watch_drop(struct log_instance *j, int fd)
 {
 	struct follower **at, *f;
 	bool shared = false;
@@ -136,7 +136,7 @@ void watch_drop(struct json_file *j, int fd)
 	free(f);
 }
 
-void watch_end(struct json_file *j)
+void watch_end(struct log_instance *j)
 {
 	struct watch *w = j->watch;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gzip of rotated files, with the time of the last message in the header's extra field as moby keeps it. */
-#include "json-file.h"
+#include "log_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * read from the oldest needed on. The last N messages are found by counting newlines backwards in blocks. A follower that is at
  * the end holds no buffer; when the file has been rotated away, it goes on with the next.
  */
-#include "json-file.h"
+#include "log_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,22 +15,17 @@
 
 #define BLOCK (64 * 1024)
 
-struct file {
-	int fd;
-	bool packed; /* still compressed */
-	off_t start; /* where reading begins */
-};
-
 struct reader {
-	struct json_file *driver;
+	struct log_instance *driver;
 	char *path;
-	struct file *files; /* [0] the newest */
-	size_t n_files, at; /* at: being read, counts down to 0 */
-	off_t pos;          /* in files[at], of buf[0] */
-	char *buf, *out;    /* cap bytes each, and one more for out */
+	struct log_part *files; /* [0] the newest */
+	size_t n_files, at;     /* at: being read, counts down to 0 */
+	off_t pos;              /* in files[at], of buf[0] */
+	char *buf, *out;        /* cap bytes each, and one more for out */
 	size_t cap, len, used;
 	int64_t since, until;
 	bool follow, ended;
+	bool damaged; /* the rest of this file is lost */
 	bool rotated; /* files[0] is not the current file any more */
 	int event;
 	struct record record;
@@ -102,13 +97,14 @@ static int open_files(struct reader *r, int64_t max_file)
 		if (fd < 0 && errno != ENOENT)
 			return -1;
 		if (fd >= 0)
-			r->files[r->n_files++] = (struct file){.fd = fd};
+			r->files[r->n_files++] = (struct log_part){.fd = fd};
 		for (int64_t n = 1; n < max_file; n++) {
 			bool packed;
 			int old = open_numbered(r->path, n, &packed);
 
 			if (old >= 0)
-				r->files[r->n_files++] = (struct file){.fd = old, .packed = packed};
+				r->files[r->n_files++] =
+				    (struct log_part){.fd = old, .packed = packed};
 		}
 		if (fd < 0 || is_current(r, fd))
 			break;
@@ -116,7 +112,7 @@ static int open_files(struct reader *r, int64_t max_file)
 	return 0;
 }
 
-static int unpack(struct reader *r, struct file *f)
+static int unpack(struct reader *r, struct log_part *f)
 {
 	int fd;
 
@@ -131,46 +127,8 @@ static int unpack(struct reader *r, struct file *f)
 	return 0;
 }
 
-/* Lower *want by the records in f, or set f->start to the first of the last *want and *want to 0. */
-static int count_back(struct file *f, int64_t *want, char *block)
-{
-	struct stat st;
-	off_t end;
-	bool last = true;
-
-	if (fstat(f->fd, &st) < 0)
-		return -1;
-	for (end = st.st_size; end > 0;) {
-		size_t n = end < BLOCK ? (size_t)end : BLOCK;
-		char *p;
-
-		if (pread(f->fd, block, n, end - (off_t)n) != (ssize_t)n)
-			return -1;
-		for (size_t left = n; (p = memrchr(block, '\n', left));
-		     left = (size_t)(p - block)) {
-			off_t after = end - (off_t)n + (p - block) + 1;
-
-			/* the newline at the very end closes the last record, others begin the next */
-			if (!last || after != st.st_size)
-				(*want)--;
-			last = false;
-			if (*want == 0) {
-				f->start = after;
-				return 0;
-			}
-		}
-		last = false;
-		end -= (off_t)n;
-	}
-	if (st.st_size)
-		(*want)--;
-	return 0;
-}
-
 static int find_tail(struct reader *r, int64_t tail)
 {
-	char *block;
-
 	r->at = r->n_files ? r->n_files - 1 : 0;
 	if (tail < 0 || !r->n_files)
 		return 0;
@@ -183,17 +141,12 @@ static int find_tail(struct reader *r, int64_t tail)
 		r->files[0].start = st.st_size;
 		return 0;
 	}
-	block = malloc(BLOCK);
-	if (!block)
-		return -1;
 	for (size_t i = 0; i < r->n_files && tail > 0; i++) {
-		if (unpack(r, &r->files[i]) < 0 || count_back(&r->files[i], &tail, block) < 0) {
-			free(block);
+		if (unpack(r, &r->files[i]) < 0 ||
+		    r->driver->format->count_back(&r->files[i], &tail) < 0)
 			return -1;
-		}
 		r->at = i;
 	}
-	free(block);
 	return 0;
 }
 
@@ -201,15 +154,17 @@ static void begin_file(struct reader *r)
 {
 	r->pos = r->n_files ? r->files[r->at].start : 0;
 	r->len = r->used = 0;
+	r->damaged = false;
 }
 
 int32_t read_open(void *self, const struct dockerd_log_info *info,
 		  const struct dockerd_log_read *how, void **reader, struct dockerd_error *err)
 {
 	struct reader *r = calloc(1, sizeof(*r));
-	struct settings set;
+	struct log_instance *in = self;
+	struct rotation set;
 
-	if (!r || settings_read(info->options, &set, err) < 0) {
+	if (!r || in->format->rotation(info->options, &set, err) < 0) {
 		free(r);
 		return r ? -1 : dockerd_fail(err, DOCKERD_ERR_SYSTEM, "no memory for a log reader");
 	}
@@ -218,11 +173,14 @@ int32_t read_open(void *self, const struct dockerd_log_info *info,
 	r->since = how->since;
 	r->until = how->until;
 	r->follow = how->follow != 0;
-	r->path = strdup(info->log_path ? info->log_path : "");
 	r->files = calloc((size_t)set.max_file + 1, sizeof(*r->files));
+	r->path = in->format->path(info, err);
 	if (!r->path || !r->files) {
+		bool told = !r->path;
+
 		read_close(self, r);
-		return dockerd_fail(err, DOCKERD_ERR_SYSTEM, "no memory for a log reader");
+		return told ? -1
+			    : dockerd_fail(err, DOCKERD_ERR_SYSTEM, "no memory for a log reader");
 	}
 	/* watch first: what is written while we open is then seen */
 	if (r->follow && (r->event = watch_add(r->driver, r->path)) < 0) {
@@ -252,7 +210,7 @@ static void drop_buffer(struct reader *r)
 /* More bytes behind those that are not used yet. 1 some, 0 end of file, -1 error. */
 static int fill(struct reader *r, struct dockerd_error *err)
 {
-	struct file *f = &r->files[r->at];
+	struct log_part *f = &r->files[r->at];
 	ssize_t n;
 
 	if (unpack(r, f) < 0)
@@ -297,7 +255,7 @@ static int fill(struct reader *r, struct dockerd_error *err)
  */
 static bool next_after_rotation(struct reader *r)
 {
-	struct file *f = &r->files[0];
+	struct log_part *f = &r->files[0];
 	int64_t found = 0;
 	int fd;
 	bool packed = false;
@@ -316,7 +274,7 @@ static bool next_after_rotation(struct reader *r)
 	if (fd < 0)
 		return false;
 	close_files(r);
-	r->files[0] = (struct file){.fd = fd, .packed = found > 1 && packed};
+	r->files[0] = (struct log_part){.fd = fd, .packed = found > 1 && packed};
 	r->n_files = 1;
 	r->at = 0;
 	return true;
@@ -348,22 +306,26 @@ static int at_end(struct reader *r)
 	return 0;
 }
 
-/* The next line: 1 with line and n, 0 nothing now, -1. A last line without newline counts only where nothing can follow. */
-static int next_line(struct reader *r, const char **line, size_t *n, struct dockerd_error *err)
+/* The next record: 1 with rec and n, 0 nothing now, -1. A last one without its end counts only where nothing can follow. */
+static int next_record(struct reader *r, const char **rec, size_t *n, struct dockerd_error *err)
 {
-	size_t looked = 0;
+	const struct log_format *format = r->driver->format;
+	size_t looked = 0, taken;
 
 	for (;;) {
-		const char *start = r->buf ? r->buf + r->used : "", *nl;
+		const char *start = r->buf ? r->buf + r->used : "";
 		size_t have = r->len - r->used;
 		int more;
 
-		nl = have > looked ? memchr(start + looked, '\n', have - looked) : NULL;
-		if (nl) {
-			*line = start;
-			*n = (size_t)(nl - start);
-			r->used += *n + 1;
+		taken = r->damaged ? FRAME_DAMAGED : format->frame(start, have, looked, rec, n);
+		if (taken && taken != FRAME_DAMAGED) {
+			r->used += taken;
 			return 1;
+		}
+		if (taken == FRAME_DAMAGED) {
+			r->damaged = true;
+			r->used = r->len;
+			have = 0;
 		}
 		looked = have;
 		if (!r->n_files) {
@@ -378,8 +340,8 @@ static int next_line(struct reader *r, const char **line, size_t *n, struct dock
 				continue;
 			}
 		}
-		if (r->len > r->used && !(r->follow && r->at == 0)) {
-			*line = r->buf + r->used;
+		if (format->loose_end && r->len > r->used && !(r->follow && r->at == 0)) {
+			*rec = r->buf + r->used;
 			*n = r->len - r->used;
 			r->used = r->len;
 			return 1;
@@ -406,24 +368,22 @@ int32_t read_next(void *self, void *reader, struct dockerd_log_message *out,
 	/* before looking, so that what comes after the look rings again */
 	if (r->event >= 0 && r->used == r->len)
 		eventfd_read(r->event, &count);
-	while ((got = next_line(r, &line, &n, err)) == 1) {
+	while ((got = next_record(r, &line, &n, err)) == 1) {
 		struct record *m = &r->record;
-		bool whole;
 
-		if (!scan_record(line, n, m, r->out) || m->time < r->since)
+		if (!r->driver->format->scan(line, n, m, r->out) || m->time < r->since)
 			continue; /* a damaged line is passed over, like moby does */
 		if (m->time > r->until) {
 			r->ended = true;
 			return 0;
 		}
-		whole = m->len && m->data[m->len - 1] == '\n';
 		*out = (struct dockerd_log_message){
 		    .size = sizeof(*out),
 		    .source = m->source,
 		    .time = m->time,
 		    .data = m->data,
-		    .length = m->len - whole,
-		    .partial = !whole,
+		    .length = m->len,
+		    .partial = m->partial,
 		    .attrs = m->attrs,
 		    .attr_count = m->attr_count,
 		};
