@@ -2,16 +2,20 @@
 /* Files of bbolt: written, read again, locked, cut short. That bbolt itself reads them is seen beside moby (tests/compat). */
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/bolt.h"
+#include "base/cleanup.h"
 #include "base/mem.h"
 
 static char path[64];
@@ -156,6 +160,107 @@ static void test_torn(void **state)
 	assert_int_equal(err.kind, ERR_INVALID);
 }
 
+/* What could not be written is not there afterwards: neither in memory, nor with the next commit, nor on disk. */
+static void fail_commit(struct bolt *b, rlim_t room)
+{
+	struct rlimit was, none;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = was;
+	none.rlim_cur = room;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(bolt_commit(b, &err), -1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+}
+
+static void test_failed_commit(void **state)
+{
+	struct bolt *b = must_open();
+	size_t n;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	put(b, "kept", "1");
+	put(b, "gone", "1");
+	commit(b);
+	put(b, "kept", "2");
+	put(b, "kept", "3");
+	put(b, "new", "2");
+	bolt_del(b, "bucket", "gone");
+	fail_commit(b, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(bolt_get(b, "bucket", "kept", &n), "1");
+		assert_string_equal(bolt_get(b, "bucket", "gone", &n), "1");
+		assert_null(bolt_get(b, "bucket", "new", &n));
+		put(b, "other", "4");
+		commit(b);
+		bolt_close(b);
+		b = must_open();
+	}
+	bolt_close(b);
+}
+
+/* The second head stood at another place in a file of another machine: its pages stay as large as they were. */
+static void large_pages(uint32_t size, bool first_is_whole)
+{
+	struct bolt *b = must_open();
+	auto_free char *pages = calloc(4, size);
+	char small[3 * 4096], big[3000];
+	uint32_t found;
+	size_t n;
+	int fd;
+
+	bolt_close(b);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(pread(fd, small, sizeof(small), 0), sizeof(small));
+	for (size_t i = 0; i < 3; i++)
+		memcpy(pages + i * size, small + i * 4096, 128);
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t sum = UINT64_C(0xcbf29ce484222325);
+		unsigned char *meta = (unsigned char *)pages + i * size + 16;
+
+		memcpy(meta + 8, &size, sizeof(size));
+		for (size_t k = 0; k < 56; k++)
+			sum = (sum ^ meta[k]) * UINT64_C(0x100000001b3);
+		memcpy(meta + 56, &sum, sizeof(sum));
+	}
+	if (!first_is_whole)
+		pages[16 + 57] ^= 1;
+	assert_int_equal(pwrite(fd, pages, 3 * (size_t)size, 0), 3 * (ssize_t)size);
+	assert_int_equal(ftruncate(fd, 3 * (off_t)size), 0);
+	b = must_open();
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	for (int i = 0; i < 5; i++) {
+		put(b, i % 2 ? "odd" : "even", big + i);
+		commit(b);
+	}
+	bolt_close(b);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(pread(fd, &found, sizeof(found), (off_t)(i * size + 24)),
+				 sizeof(found));
+		assert_int_equal(found, size);
+	}
+	assert_int_equal(lseek(fd, 0, SEEK_END) % size, 0);
+	close(fd);
+	b = must_open();
+	assert_string_equal(bolt_get(b, "bucket", "even", &n), big + 4);
+	assert_string_equal(bolt_get(b, "bucket", "odd", &n), big + 3);
+	bolt_close(b);
+	unlink(path);
+}
+
+static void test_page_sizes(void **state)
+{
+	(void)state;
+	for (uint32_t size = 1024; size <= 65536; size *= 2) {
+		large_pages(size, true);
+		large_pages(size, false);
+	}
+	bolt_close(must_open());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +268,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_torn, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_failed_commit, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_page_sizes, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
