@@ -153,14 +153,6 @@ static void print_container_config(struct jw *w, const json *config)
 		jw_raw(w, empty, sizeof(empty) - 1);
 }
 
-static void print_time(struct jw *w, const char *key, int64_t ns)
-{
-	char text[CLOCK_TEXT];
-
-	clock_format(ns, text);
-	jw_kstr(w, key, text);
-}
-
 static void print_storage(struct jw *w, const struct image *i)
 {
 	jw_kobj(w, "GraphDriver");
@@ -189,7 +181,7 @@ void api_image_print(struct jw *w, const struct image *i, int version)
 	jw_kstr(w, "Parent", i->parent);
 	jw_kstr(w, "Comment", json_get_str(c, "comment", ""));
 	if (i->created != CLOCK_ZERO)
-		print_time(w, "Created", i->created);
+		jw_ktime(w, "Created", i->created);
 	if (version < 45)
 		print_container_config(w, json_get(c, "container_config"));
 	jw_kstr(w, "DockerVersion", json_get_str(c, "docker_version", ""));
@@ -205,7 +197,7 @@ void api_image_print(struct jw *w, const struct image *i, int version)
 		jw_ku64(w, "VirtualSize", i->size);
 	print_storage(w, i);
 	jw_kobj(w, "Metadata");
-	print_time(w, "LastTagTime", i->last_tag);
+	jw_ktime(w, "LastTagTime", i->last_tag);
 	jw_end(w);
 	print_config(w, json_get(c, "config"), version);
 	jw_end(w);

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/filter.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -18,18 +19,10 @@
 
 /* ---- List, inspect, history --------------------------------------------------------------------------------------------------- */
 
-static void take_filter(const json *filters, const char *name, struct strlist *out)
-{
-	const json *f = json_get(filters, name);
-
-	for (json *v = json_first(f); v; v = json_next(v))
-		strlist_add(out, json_type(f) == JSON_OBJECT ? json_name(v) : json_str(v, ""));
-}
-
 static int parse_list_filter(struct http_exchange *x, struct image_filter *f, struct error *err)
 {
-	static const char *const known[] = {"dangling", "label", "reference",
-					    "before",   "since", "until"};
+	static const char *const known[] = {"dangling", "label", "reference", "before",
+					    "since",    "until", NULL};
 	struct strlist *const to[] = {&f->dangling, &f->label, &f->reference,
 				      &f->before,   &f->since, &f->until};
 	auto_json *filters = NULL;
@@ -39,16 +32,10 @@ static int parse_list_filter(struct http_exchange *x, struct image_filter *f, st
 	f->containers = x->api_version >= 51;
 	if (api_filters(x, &filters, err) < 0)
 		return -1;
-	for (json *m = json_first(filters); m; m = json_next(m)) {
-		bool ok = false;
-
-		for (size_t i = 0; i < ARRAY_LEN(known); i++)
-			ok = ok || streq(known[i], json_name(m));
-		if (!ok)
-			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(m));
-	}
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		take_filter(filters, known[i], to[i]);
+	if (filter_check(filters, known, err) < 0)
+		return -1;
+	for (size_t i = 0; known[i]; i++)
+		filter_values(filters, known[i], to[i]);
 	return 0;
 }
 
@@ -161,20 +148,17 @@ static void delete (struct http_exchange *x, void *ctx)
 
 static int parse_prune(struct http_exchange *x, struct image_prune *p, struct error *err)
 {
+	static const char *const known[] = {"dangling", "label", "label!", "until", NULL};
 	auto_json *filters = NULL;
 	auto_strlist dangling = STRLIST_INIT;
 
 	p->dangling_only = true;
-	if (api_filters(x, &filters, err) < 0)
+	if (api_filters(x, &filters, err) < 0 || filter_check(filters, known, err) < 0)
 		return -1;
-	for (json *m = json_first(filters); m; m = json_next(m))
-		if (!streq(json_name(m), "dangling") && !streq(json_name(m), "label") &&
-		    !streq(json_name(m), "label!") && !streq(json_name(m), "until"))
-			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(m));
-	take_filter(filters, "label", &p->label);
-	take_filter(filters, "label!", &p->label_not);
-	take_filter(filters, "until", &p->until);
-	take_filter(filters, "dangling", &dangling);
+	filter_values(filters, "label", &p->label);
+	filter_values(filters, "label!", &p->label_not);
+	filter_values(filters, "until", &p->until);
+	filter_values(filters, "dangling", &dangling);
 	if (dangling.n) {
 		bool yes = streq(dangling.v[0], "true") || streq(dangling.v[0], "1");
 

@@ -132,6 +132,8 @@ void jw_kbool(struct jw *w, const char *name, bool v);
 void jw_knull(struct jw *w, const char *name);
 void jw_kjson(struct jw *w, const char *name, const json *j);
 void jw_kstrlist(struct jw *w, const char *name, const struct strlist *l, bool null_if_empty);
+/* As RFC 3339; CLOCK_ZERO is Go's zero time. */
+void jw_ktime(struct jw *w, const char *name, int64_t ns);
 void jw_kpairs(struct jw *w, const char *name, const struct pairs *p, bool null_if_empty);
 
 /* Append the JSON string literal of s (quotes included) to out. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The streaming JSON writer of json.h: prints what Go's encoding/json would. */
+#include "base/clock.h"
 #include "base/json.h"
 
 #include <assert.h>
@@ -301,6 +302,14 @@ void jw_kstrlist(struct jw *w, const char *name, const struct strlist *l, bool n
 {
 	jw_key(w, name);
 	jw_strlist(w, l, null_if_empty);
+}
+
+void jw_ktime(struct jw *w, const char *name, int64_t ns)
+{
+	char text[CLOCK_TEXT];
+
+	clock_format(ns, text);
+	jw_kstr(w, name, text);
 }
 
 void jw_kpairs(struct jw *w, const char *name, const struct pairs *p, bool null_if_empty)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See map.h. */
 #include "base/map.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -25,9 +26,7 @@ static uint64_t hash(const char *key)
 	uint64_t h;
 
 	pthread_once(&seed_once, make_seed);
-	h = seed ^ 0xcbf29ce484222325u;
-	for (; *key; key++)
-		h = (h ^ (unsigned char)*key) * 0x100000001b3u;
+	h = fnv64(seed ^ FNV64_START, key, strlen(key));
 	h ^= h >> 32;
 	h *= 0x9e3779b97f4a7c15u;
 	return h ^ h >> 29;

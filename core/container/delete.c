@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/filter.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -140,70 +141,40 @@ int container_delete(const char *name, bool force, bool volumes, bool link, stru
 
 /* ---- Prune -------------------------------------------------------------------------------------------------------------------- */
 
-struct prune {
-	int64_t until;
-	const json *label, *no_label;
-};
-
-static int parse_prune(const json *filters, struct prune *p, struct error *err)
+static int parse_until(const json *filters, int64_t *until, struct error *err)
 {
-	p->until = INT64_MAX;
-	for (json *f = json_first(filters); f; f = json_next(f)) {
-		const char *value = json_type(f) == JSON_OBJECT
-					? (json_first(f) ? json_name(json_first(f)) : "")
-					: json_str(json_first(f), "");
+	static const char *const known[] = {"label", "label!", "until", NULL};
+	auto_strlist values = STRLIST_INIT;
 
-		if (streq(json_name(f), "label"))
-			p->label = f;
-		else if (streq(json_name(f), "label!"))
-			p->no_label = f;
-		else if (!streq(json_name(f), "until"))
-			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(f));
-		else if (json_count(f) > 1)
-			return error_set(err, ERR_INVALID, "more than one until filter specified");
-		else if (!clock_parse_param(value, clock_wall_ns(), &p->until))
-			return error_set(err, ERR_INVALID, "invalid value for until filter: %s",
-					 value);
-	}
+	*until = INT64_MAX;
+	if (filter_check(filters, known, err) < 0)
+		return -1;
+	filter_values(filters, "until", &values);
+	if (values.n > 1)
+		return error_set(err, ERR_INVALID, "more than one until filter specified");
+	if (values.n && !clock_parse_param(values.v[0], clock_wall_ns(), until))
+		return error_set(err, ERR_INVALID, "invalid value for until filter: %s",
+				 values.v[0]);
 	return 0;
 }
 
-static bool has_label(const struct pairs *labels, const char *want)
+static bool prunable(struct container *c, const json *filters, int64_t until)
 {
-	const char *eq = strchr(want, '=');
-	auto_free char *key = eq ? xstrndup(want, (size_t)(eq - want)) : xstrdup(want);
-	const char *value = pairs_get(labels, key);
-
-	return value && (!eq || streq(value, eq + 1));
-}
-
-static bool prunable(struct container *c, const struct prune *p)
-{
-	bool ok;
 	LOCK_SCOPE(&c->lock);
 
-	ok = !c->state.running && !c->state.removing && c->created <= p->until;
-	for (json *l = json_first(p->label); l; l = json_next(l))
-		ok = ok &&
-		     has_label(&c->labels,
-			       json_type(p->label) == JSON_OBJECT ? json_name(l) : json_str(l, ""));
-	for (json *l = json_first(p->no_label); l; l = json_next(l))
-		ok = ok && !has_label(&c->labels, json_type(p->no_label) == JSON_OBJECT
-						      ? json_name(l)
-						      : json_str(l, ""));
-	return ok;
+	return !c->state.running && !c->state.removing && c->created <= until &&
+	       filter_labels(&c->labels, filters);
 }
 
 int container_prune(const json *filters, struct str *reply, struct error *err)
 {
 	struct jw w = jw_to(reply);
-	struct prune p = {0};
 	struct container **all;
-	int64_t freed = 0;
+	int64_t freed = 0, until;
 	bool any = false;
 	size_t n;
 
-	if (parse_prune(filters, &p, err) < 0)
+	if (parse_until(filters, &until, err) < 0)
 		return -1;
 	all = containers_all(&n);
 	jw_obj(&w);
@@ -213,7 +184,7 @@ int container_prune(const json *filters, struct str *reply, struct error *err)
 		int64_t rw = 0, root = 0;
 		struct error e = ERROR_INIT;
 
-		if (prunable(c, &p)) {
+		if (prunable(c, filters, until)) {
 			LOCK_SCOPE(&c->op);
 			image_use_layer_size(c->id, &rw, &root, &e);
 			if (!c->state.running && container_remove_locked(c, false, &e) == 0) {

@@ -26,14 +26,6 @@ char *container_run_dir(const char *id)
 	return xasprintf("%s/containers/%s", containers.exec_root, id);
 }
 
-static void print_time(struct jw *w, const char *key, int64_t ns)
-{
-	char text[CLOCK_TEXT];
-
-	clock_format(ns, text);
-	jw_kstr(w, key, text);
-}
-
 static void print_state(struct jw *w, const struct container *c, const struct state *s)
 {
 	jw_kobj(w, "State");
@@ -45,8 +37,8 @@ static void print_state(struct jw *w, const struct container *c, const struct st
 	jw_ki64(w, "Pid", s->pid);
 	jw_ki64(w, "ExitCode", s->exit_code);
 	jw_kstr(w, "Error", s->error);
-	print_time(w, "StartedAt", s->started);
-	print_time(w, "FinishedAt", s->finished);
+	jw_ktime(w, "StartedAt", s->started);
+	jw_ktime(w, "FinishedAt", s->finished);
 	health_print(c, true, w);
 	jw_end(w);
 }
@@ -112,17 +104,15 @@ static void print_config(const struct container *c, const struct view *v, struct
 {
 	auto_free char *log = v->started_before ? container_log_path(c) : NULL;
 	struct jw w = jw_to(out);
-	char created[CLOCK_TEXT];
 	auto_str slashed = STR_INIT;
 
-	clock_format(c->created, created);
 	str_printf(&slashed, "/%s", c->name);
 	jw_obj(&w);
 	jw_kobj(&w, "StreamConfig");
 	jw_end(&w);
 	print_state(&w, c, &v->state);
 	jw_kstr(&w, "ID", c->id);
-	jw_kstr(&w, "Created", created);
+	jw_ktime(&w, "Created", c->created);
 	jw_kbool(&w, "Managed", false);
 	jw_kstr(&w, "Path", c->path);
 	jw_kstrlist(&w, "Args", &c->args, false);

@@ -73,14 +73,6 @@ const char *health_status(const struct container *c)
 	return c->health ? c->health->status : "none";
 }
 
-static void print_time(struct jw *w, const char *name, int64_t ns)
-{
-	char text[CLOCK_TEXT];
-
-	clock_format(ns, text);
-	jw_kstr(w, name, text);
-}
-
 void health_print(const struct container *c, bool null_if_none, struct jw *w)
 {
 	const struct health *h = c->health;
@@ -96,8 +88,8 @@ void health_print(const struct container *c, bool null_if_none, struct jw *w)
 	jw_karr(w, "Log");
 	for (size_t i = 0; i < h->n; i++) {
 		jw_obj(w);
-		print_time(w, "Start", h->results[i].start);
-		print_time(w, "End", h->results[i].end);
+		jw_ktime(w, "Start", h->results[i].start);
+		jw_ktime(w, "End", h->results[i].end);
 		jw_ki64(w, "ExitCode", h->results[i].exit_code);
 		jw_kstr(w, "Output", h->results[i].output);
 		jw_end(w);

@@ -2,6 +2,7 @@
 /* See list_filter.h. Source: Engine API, GET /containers/json, and moby's daemon/list.go for what it does not say. */
 #include "container/list_filter.h"
 #include "container/health.h"
+#include "base/filter.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -76,12 +77,7 @@ static bool by_exited(const struct container *c, const char *v)
 
 static bool by_label(const struct container *c, const char *v)
 {
-	const char *eq = strchr(v, '=');
-	char *key = eq ? xstrndup(v, (size_t)(eq - v)) : xstrdup(v);
-	const char *value = pairs_get(&c->labels, key);
-
-	free(key);
-	return value && (!eq || streq(value, eq + 1));
+	return filter_label(&c->labels, v);
 }
 
 static bool by_network(const struct container *c, const char *v)

@@ -113,14 +113,6 @@ static void print_mounts(struct jw *w, const struct container *c)
 
 /* ---- Inspect ------------------------------------------------------------------------------------------------------------------ */
 
-static void print_time(struct jw *w, const char *key, int64_t ns)
-{
-	char text[CLOCK_TEXT];
-
-	clock_format(ns, text);
-	jw_kstr(w, key, text);
-}
-
 static void print_state(struct jw *w, const struct container *c)
 {
 	const struct state *s = &c->state;
@@ -135,8 +127,8 @@ static void print_state(struct jw *w, const struct container *c)
 	jw_ki64(w, "Pid", s->pid);
 	jw_ki64(w, "ExitCode", s->exit_code);
 	jw_kstr(w, "Error", s->error);
-	print_time(w, "StartedAt", s->started);
-	print_time(w, "FinishedAt", s->finished);
+	jw_ktime(w, "StartedAt", s->started);
+	jw_ktime(w, "FinishedAt", s->finished);
 	health_print(c, false, w);
 	jw_end(w);
 }
@@ -285,7 +277,7 @@ static void print_inspect(struct container *c, const char *links, int64_t rw, in
 	snprintf(name, sizeof(name), "/%s", c->name);
 	jw_obj(w);
 	jw_kstr(w, "Id", c->id);
-	print_time(w, "Created", c->created);
+	jw_ktime(w, "Created", c->created);
 	jw_kstr(w, "Path", c->path);
 	jw_kstrlist(w, "Args", &c->args, false);
 	print_state(w, c);

@@ -42,14 +42,6 @@ static void sample(struct container *c, struct usage *u)
 		*u = (struct usage){.time = CLOCK_ZERO};
 }
 
-static void print_time(struct jw *w, const char *name, int64_t ns)
-{
-	char text[CLOCK_TEXT];
-
-	clock_format(ns, text);
-	jw_kstr(w, name, text);
-}
-
 static void print(struct container *c, const struct usage *u, const struct usage *before,
 		  bool named, struct str *out)
 {
@@ -64,8 +56,8 @@ static void print(struct container *c, const struct usage *u, const struct usage
 		w.comma = true;
 		jw_kstr(&w, "id", c->id);
 	}
-	print_time(&w, "read", u->time);
-	print_time(&w, "preread", before->time);
+	jw_ktime(&w, "read", u->time);
+	jw_ktime(&w, "preread", before->time);
 	usage_print(&w, u, before);
 	jw_end(&w);
 	str_putc(out, '\n');

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/filter.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -330,13 +331,8 @@ static bool prune_matches(struct image_store *s, const struct image_prune *p, co
 	    !(config = json_parse(text.p, text.len, &ignored)))
 		return false;
 	json_pairs(json_get(json_get(config, "config"), "Labels"), &labels);
-	for (size_t i = 0; i < p->label.n; i++)
-		if (!label_matches(&labels, p->label.v[i]))
-			return false;
-	for (size_t i = 0; i < p->label_not.n; i++)
-		if (label_matches(&labels, p->label_not.v[i]))
-			return false;
-	return true;
+	return filter_all_labels(&labels, &p->label) &&
+	       (!p->label_not.n || !filter_all_labels(&labels, &p->label_not));
 }
 
 static void prune_one(struct image_store *s, const struct image_prune *p, const char *id,

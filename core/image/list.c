@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/filter.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
@@ -16,15 +17,6 @@ struct want {
 	bool dangling_given, dangling;
 	int64_t before, since, until; /* CLOCK_ZERO: no bound */
 };
-
-bool label_matches(const struct pairs *labels, const char *filter)
-{
-	const char *eq = strchr(filter, '='), *value;
-	auto_free char *key = eq ? xstrndup(filter, (size_t)(eq - filter)) : xstrdup(filter);
-
-	value = pairs_get(labels, key);
-	return value && (!eq || streq(value, eq + 1));
-}
 
 static int image_time(struct image_store *s, const char *name, int64_t *t, struct error *err)
 {
@@ -164,9 +156,8 @@ static bool fill_labels(struct image_store *s, const struct want *w, struct imag
 	if (image_read_config(s, m->id, &text, &ignored) == 0)
 		config = json_parse(text.p, text.len, &ignored);
 	json_pairs(json_get(json_get(config, "config"), "Labels"), &m->labels);
-	for (size_t i = 0; i < w->f->label.n; i++)
-		if (!label_matches(&m->labels, w->f->label.v[i]))
-			return false;
+	if (!filter_all_labels(&m->labels, &w->f->label))
+		return false;
 	return config != NULL; /* removed meanwhile, or damaged */
 }
 

@@ -221,7 +221,4 @@ void load_sweep(struct image_store *s);
 /* ---- delete.c ---- */
 void deletions_add(struct image_deletions *d, const char *untagged, const char *deleted);
 
-/* ---- list.c ---- */
-bool label_matches(const struct pairs *labels, const char *filter);
-
 #endif

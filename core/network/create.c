@@ -6,6 +6,7 @@
  */
 #include "network/network_int.h"
 #include "base/cleanup.h"
+#include "base/filter.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -438,25 +439,12 @@ int network_delete(const char *name_or_id, struct error *err)
 
 /* ---- prune ----------------------------------------------------------------------------------------------------------------------------- */
 
-static bool label_fits(const struct net *n, const json *values, bool want)
-{
-	auto_strlist list = STRLIST_INIT;
-
-	network_filter_values(values, &list);
-	for (size_t i = 0; i < list.n; i++)
-		if (network_label_matches(n->labels.v, n->labels.n, list.v[i]) != want)
-			return false;
-	return true;
-}
-
 static bool prunable(const struct net *n, const json *filters, int64_t until)
 {
 	bool used;
 
 	if (n->predefined || n->created > until || is_used_as_config(n) ||
-	    !label_fits(n, json_get(filters, "label"), true))
-		return false;
-	if (json_get(filters, "label!") && !label_fits(n, json_get(filters, "label!"), false))
+	    !filter_labels(&n->labels, filters))
 		return false;
 	pthread_mutex_lock(&network_lock);
 	used = n->endpoints.n || n->joining || n->deleting;
@@ -466,14 +454,13 @@ static bool prunable(const struct net *n, const json *filters, int64_t until)
 
 static int read_until(const json *filters, int64_t *until, struct error *err)
 {
+	static const char *const known[] = {"label", "label!", "until", NULL};
 	auto_strlist list = STRLIST_INIT;
 
 	*until = INT64_MAX;
-	for (json *f = json_first(filters); f; f = json_next(f))
-		if (!streq(json_name(f), "label") && !streq(json_name(f), "label!") &&
-		    !streq(json_name(f), "until"))
-			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(f));
-	network_filter_values(json_get(filters, "until"), &list);
+	if (filter_check(filters, known, err) < 0)
+		return -1;
+	filter_values(filters, "until", &list);
 	if (list.n > 1)
 		return error_set(err, ERR_INVALID, "more than one until filter specified");
 	if (list.n && !clock_parse_param(list.v[0], clock_wall_ns(), until))

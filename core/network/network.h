@@ -151,9 +151,4 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 int network_delete(const char *name_or_id, struct error *err);
 /* Names of what was removed. filters as above: label, label!, until. */
 int network_prune(const json *filters, struct strlist *deleted, struct error *err);
-/* Values of one filter: {"name":{"x":true}} or the older {"name":["x"]}. */
-void network_filter_values(const json *field, struct strlist *out);
-/* "key" or "key=value". */
-bool network_label_matches(const struct pair *labels, size_t n, const char *filter);
-
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Networks as moby's JSON: GET /networks, GET /networks/{id}. */
 #include "network/network_int.h"
+#include "base/filter.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -96,13 +97,10 @@ static void print_containers(const struct net *n,
 static void print_one(const struct net *n, bool containers,
 		      const char *(*container_name)(const char *id, char buf[256]), struct jw *w)
 {
-	char created[CLOCK_TEXT];
-
-	clock_format(n->created, created);
 	jw_obj(w);
 	jw_kstr(w, "Name", n->name);
 	jw_kstr(w, "Id", n->id);
-	jw_kstr(w, "Created", created);
+	jw_ktime(w, "Created", n->created);
 	jw_kstr(w, "Scope", "local");
 	jw_kstr(w, "Driver", n->driver_name);
 	jw_kbool(w, "EnableIPv4", true);
@@ -126,32 +124,19 @@ static void print_one(const struct net *n, bool containers,
 
 /* ---- filters ------------------------------------------------------------------------------------------------------------------------------ */
 
-/* Values of one filter: {"name":{"x":true}} or the older {"name":["x"]}. */
-void network_filter_values(const json *field, struct strlist *out)
-{
-	for (json *v = json_first(field); v; v = json_next(v))
-		if (json_type(field) == JSON_ARRAY)
-			strlist_add(out, json_str(v, ""));
-		else if (json_bool(v, false))
-			strlist_add(out, json_name(v));
-}
-
 static int check_filters(const json *filters, struct error *err)
 {
 	static const char *const known[] = {"dangling", "driver", "id",   "label",
 					    "name",     "scope",  "type", NULL};
 
+	if (filter_check(filters, known, err) < 0)
+		return -1;
 	for (json *f = json_first(filters); f; f = json_next(f)) {
 		auto_strlist values = STRLIST_INIT;
 		const char *name = json_name(f);
-		size_t i = 0;
 
-		while (known[i] && !streq(known[i], name))
-			i++;
-		if (!known[i])
-			return error_set(err, ERR_INVALID, "invalid filter '%s'", name);
-		network_filter_values(f, &values);
-		for (i = 0; i < values.n; i++) {
+		filter_values(filters, name, &values);
+		for (size_t i = 0; i < values.n; i++) {
 			const char *v = values.v[i];
 
 			if (streq(name, "type") && !streq(v, "builtin") && !streq(v, "custom"))
@@ -165,17 +150,6 @@ static int check_filters(const json *filters, struct error *err)
 		}
 	}
 	return 0;
-}
-
-bool network_label_matches(const struct pair *labels, size_t n, const char *filter)
-{
-	const char *eq = strchrnul(filter, '=');
-	size_t len = (size_t)(eq - filter);
-
-	for (size_t i = 0; i < n; i++)
-		if (strlen(labels[i].key) == len && !strncmp(labels[i].key, filter, len))
-			return !*eq || streq(labels[i].value, eq + 1);
-	return false;
 }
 
 /* Nobody uses it; the daemon's own never are. */
@@ -209,19 +183,15 @@ static bool fits(const struct net *n, const json *filters)
 		auto_strlist values = STRLIST_INIT;
 		bool any = false;
 
-		network_filter_values(f, &values);
-		if (streq(json_name(f), "label")) { /* all of them */
-			for (size_t i = 0; i < values.n; i++)
-				if (!network_label_matches(n->labels.v, n->labels.n, values.v[i]))
-					return false;
+		if (streq(json_name(f), "label"))
 			continue;
-		}
+		filter_values(filters, json_name(f), &values);
 		for (size_t i = 0; i < values.n && !any; i++)
 			any = value_fits(n, json_name(f), values.v[i]);
 		if (values.n && !any)
 			return false;
 	}
-	return true;
+	return filter_labels(&n->labels, filters);
 }
 
 int network_print_list(const struct network_list_filter *f,

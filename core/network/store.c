@@ -127,15 +127,13 @@ static void print_record(const struct net *n, struct str *out)
 {
 	auto_str config = STR_INIT, info = STR_INIT;
 	struct jw w = jw_to(out);
-	char created[CLOCK_TEXT];
 
-	clock_format(n->created, created);
 	jw_obj(&w);
 	jw_kstr(&w, "addrSpace", n->subnet.len ? "LocalDefault" : "");
 	jw_kbool(&w, "attachable", n->attachable);
 	jw_kstr(&w, "configFrom", n->config_from);
 	jw_kbool(&w, "configOnly", n->config_only);
-	jw_kstr(&w, "created", created);
+	jw_ktime(&w, "created", n->created);
 	jw_kbool(&w, "enableIPv4", true);
 	jw_kbool(&w, "enableIPv6", false);
 	print_generic(n, &w);

@@ -9,6 +9,7 @@
 #include "plugin/plugin_int.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/thread.h"
 
@@ -26,14 +27,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct strlist left = STRLIST_INIT;
 static int record = -1; /* the directory */
 
-/* FNV-1a of 64 bits: two mount points of one host don't meet. */
+/* Two mount points of one host don't meet. */
 static void name_of(const char *target, char out[17])
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (const char *c = target; *c; c++)
-		h = (h ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-	snprintf(out, 17, "%016llx", (unsigned long long)h);
+	snprintf(out, 17, "%016llx",
+		 (unsigned long long)fnv64(FNV64_START, target, strlen(target)));
 }
 
 static int read_target(const char *name, char out[PATH_MAX])

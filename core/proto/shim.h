@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "base/hash.h"
+
 /* Between the daemon and a shim. A shim lives as long as its container: MIN is that of the oldest that may be alive. */
 #define SHIM_PROTOCOL_MIN 1
 #define SHIM_PROTOCOL_MAX 1
@@ -138,15 +140,11 @@ struct shim_record {
 };
 _Static_assert(sizeof(struct shim_record) == 128, "records are of fixed size");
 
-/* FNV-1a: finds a record that a crash has cut; nobody forges a root-only file. */
+/* Finds a record that a crash has cut; nobody forges a root-only file. */
 static inline uint32_t shim_checksum(const struct shim_record *r)
 {
-	const unsigned char *p = (const unsigned char *)r;
-	uint32_t h = UINT32_C(2166136261);
-
-	for (unsigned int i = sizeof(r->checksum); i < sizeof(*r); i++)
-		h = (h ^ p[i]) * UINT32_C(16777619);
-	return h;
+	return fnv32(FNV32_START, (const char *)r + sizeof(r->checksum),
+		     sizeof(*r) - sizeof(r->checksum));
 }
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/filter.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "events/events.h"
@@ -70,12 +71,10 @@ static void print(struct jw *w, const struct volume *v, bool usage)
 {
 	auto_free char *data = volume_data(v->name), *dir = path_join(volumes.root, v->name);
 	struct stat st = {0};
-	char created[CLOCK_TEXT];
 
 	lstat(dir, &st);
-	clock_format(st.st_ctim.tv_sec * INT64_C(1000000000), created);
 	jw_obj(w);
-	jw_kstr(w, "CreatedAt", created);
+	jw_ktime(w, "CreatedAt", st.st_ctim.tv_sec * INT64_C(1000000000));
 	jw_kstr(w, "Driver", "local");
 	jw_kpairs(w, "Labels", &v->labels, !v->has_labels);
 	jw_kstr(w, "Mountpoint", data);
@@ -116,30 +115,6 @@ static void names(struct strlist *out)
 
 /* ---- Filters ----------------------------------------------------------------------------------------------------------------------- */
 
-/* {"name":["a"]} and {"name":{"a":true}} */
-static bool filter_value(const json *f, size_t i, const char **out)
-{
-	for (json *v = json_first(f); v; v = json_next(v))
-		if (!i--) {
-			*out = json_type(f) == JSON_OBJECT ? json_name(v) : json_str(v, "");
-			return true;
-		}
-	return false;
-}
-
-static int check_known(const json *filters, const char *const *known, struct error *err)
-{
-	for (json *f = json_first(filters); f; f = json_next(f)) {
-		bool ok = false;
-
-		for (size_t i = 0; known[i]; i++)
-			ok = ok || streq(known[i], json_name(f));
-		if (!ok)
-			return error_set(err, ERR_INVALID, "invalid filter '%s'", json_name(f));
-	}
-	return 0;
-}
-
 static bool is_true(const char *s)
 {
 	return streq(s, "1") || !strcasecmp(s, "true");
@@ -151,22 +126,23 @@ static bool is_false(const char *s)
 }
 
 /* All values must say the same; -1: not given. */
-static int dangling(const json *f, int *out, struct error *err)
+static int dangling(const json *filters, int *out, struct error *err)
 {
+	auto_strlist values = STRLIST_INIT;
 	bool yes = false, no = false, bad = false;
-	auto_str all = STR_INIT;
-	const char *v;
 
 	*out = -1;
-	for (size_t i = 0; filter_value(f, i, &v); i++) {
-		yes = yes || is_true(v);
-		no = no || is_false(v);
-		bad = bad || (!is_true(v) && !is_false(v));
-		str_printf(&all, "%s%s", i ? " " : "", v);
+	filter_values(filters, "dangling", &values);
+	for (size_t i = 0; i < values.n; i++) {
+		yes = yes || is_true(values.v[i]);
+		no = no || is_false(values.v[i]);
+		bad = bad || (!is_true(values.v[i]) && !is_false(values.v[i]));
 	}
-	if (bad || (yes && no))
-		return error_set(err, ERR_INVALID, "invalid filter 'dangling=[%s]'",
-				 str_cstr(&all));
+	if (bad || (yes && no)) {
+		auto_free char *all = strlist_join(&values, " ");
+
+		return error_set(err, ERR_INVALID, "invalid filter 'dangling=[%s]'", all);
+	}
 	if (yes || no)
 		*out = yes;
 	return 0;
@@ -187,35 +163,16 @@ static bool name_matches(const char *name, const char *wanted)
 	return hit;
 }
 
-static bool label_matches(const struct volume *v, const char *wanted)
+static bool any(const json *filters, const char *name, const char *is,
+		bool (*matches)(const char *is, const char *wanted))
 {
-	const char *eq = strchr(wanted, '=');
-	auto_free char *key = eq ? xstrndup(wanted, (size_t)(eq - wanted)) : xstrdup(wanted);
-	const char *value = pairs_get(&v->labels, key);
+	auto_strlist wanted = STRLIST_INIT;
 
-	return value && (!eq || streq(value, eq + 1));
-}
-
-static bool all_labels(const struct volume *v, const json *f)
-{
-	const char *wanted;
-
-	for (size_t i = 0; filter_value(f, i, &wanted); i++)
-		if (!label_matches(v, wanted))
-			return false;
-	return true;
-}
-
-static bool any(const json *f, const char *is, bool (*matches)(const char *is, const char *wanted))
-{
-	const char *wanted;
-
-	if (!json_count(f))
-		return true;
-	for (size_t i = 0; filter_value(f, i, &wanted); i++)
-		if (matches(is, wanted))
+	filter_values(filters, name, &wanted);
+	for (size_t i = 0; i < wanted.n; i++)
+		if (matches(is, wanted.v[i]))
 			return true;
-	return false;
+	return wanted.n == 0;
 }
 
 int volume_list(const json *filters, struct str *reply, struct error *err)
@@ -226,8 +183,7 @@ int volume_list(const json *filters, struct str *reply, struct error *err)
 	int unused;
 	LOCK_SCOPE(&volumes.lock);
 
-	if (check_known(filters, known, err) < 0 ||
-	    dangling(json_get(filters, "dangling"), &unused, err) < 0)
+	if (filter_check(filters, known, err) < 0 || dangling(filters, &unused, err) < 0)
 		return -1;
 	names(&all);
 	jw_obj(&w);
@@ -235,9 +191,8 @@ int volume_list(const json *filters, struct str *reply, struct error *err)
 	for (size_t i = 0; i < all.n; i++) {
 		const struct volume *v = map_get(&volumes.table, all.v[i]);
 
-		if (any(json_get(filters, "name"), v->name, name_matches) &&
-		    any(json_get(filters, "driver"), "local", streq) &&
-		    all_labels(v, json_get(filters, "label")) &&
+		if (any(filters, "name", v->name, name_matches) &&
+		    any(filters, "driver", "local", streq) && filter_labels(&v->labels, filters) &&
 		    (unused < 0 || unused == (v->users.n == 0)))
 			print(&w, v, false);
 	}
@@ -264,11 +219,14 @@ int volume_usage(struct str *reply, struct error *err)
 
 /* ---- Prune ------------------------------------------------------------------------------------------------------------------------- */
 
-static int parse_all(const json *f, bool *out, struct error *err)
+static int parse_all(const json *filters, bool *out, struct error *err)
 {
-	const char *v;
+	auto_strlist values = STRLIST_INIT;
 
-	for (size_t i = 0; filter_value(f, i, &v); i++) {
+	filter_values(filters, "all", &values);
+	for (size_t i = 0; i < values.n; i++) {
+		const char *v = values.v[i];
+
 		if (!is_true(v) && !is_false(v))
 			return error_set(err, ERR_INVALID,
 					 "invalid filter 'all': strconv.ParseBool: parsing \"%s\": "
@@ -281,16 +239,8 @@ static int parse_all(const json *f, bool *out, struct error *err)
 
 static bool prunable(const struct volume *v, const json *filters, bool every)
 {
-	const json *without = json_get(filters, "label!");
-	const char *label;
-
-	if (v->users.n || v->busy || (!every && !pairs_get(&v->labels, ANONYMOUS_LABEL)) ||
-	    !all_labels(v, json_get(filters, "label")))
-		return false;
-	for (size_t i = 0; filter_value(without, i, &label); i++)
-		if (label_matches(v, label))
-			return false;
-	return true;
+	return !v->users.n && !v->busy && (every || pairs_get(&v->labels, ANONYMOUS_LABEL)) &&
+	       filter_labels(&v->labels, filters);
 }
 
 static void tell_pruned(uint64_t freed)
@@ -311,8 +261,7 @@ int volume_prune(const json *filters, int api_version, struct str *reply, struct
 	bool every = api_version < 42;
 	LOCK_SCOPE(&volumes.lock);
 
-	if (check_known(filters, known, err) < 0 ||
-	    parse_all(json_get(filters, "all"), &every, err) < 0)
+	if (filter_check(filters, known, err) < 0 || parse_all(filters, &every, err) < 0)
 		return -1;
 	names(&list);
 	jw_obj(&w);

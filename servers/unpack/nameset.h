@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 struct nameset {
@@ -20,11 +22,7 @@ struct nameset {
 
 static inline uint64_t nameset_hash(const char *name)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return h | 1; /* never 0 */
+	return fnv64(FNV64_START, name, strlen(name)) | 1; /* never 0 */
 }
 
 static inline size_t nameset_slot(const uint64_t *slots, size_t cap, uint64_t h)

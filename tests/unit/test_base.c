@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/filter.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "base/str.h"
@@ -71,8 +72,9 @@ static json *parse_ok(const char *text)
 
 static void test_json_accepts_and_keeps(void **state)
 {
-	auto_json *j = parse_ok("{\"a\":9007199254740993,\"b\":18446744073709551615,\"A\":1,\"a\":-9223372036854775808,"
-				"\"s\":\"\\u00e9\\ud83d\\ude00\",\"l\":[1,2.5,true,null]}");
+	auto_json *j = parse_ok(
+	    "{\"a\":9007199254740993,\"b\":18446744073709551615,\"A\":1,\"a\":-9223372036854775808,"
+	    "\"s\":\"\\u00e9\\ud83d\\ude00\",\"l\":[1,2.5,true,null]}");
 	auto_str out = STR_INIT;
 
 	(void)state;
@@ -80,7 +82,8 @@ static void test_json_accepts_and_keeps(void **state)
 	assert_true(json_u64(json_get(j, "b"), 0) == UINT64_MAX);
 	assert_true(json_get_i64(j, "b", 5) == 5); /* out of range: the fallback */
 	assert_int_equal(json_get_i64(j, "L", 3), 3);
-	assert_string_equal(json_get_str(j, "S", ""), "\xc3\xa9\xf0\x9f\x98\x80"); /* names fold as Go's do */
+	assert_string_equal(json_get_str(j, "S", ""),
+			    "\xc3\xa9\xf0\x9f\x98\x80"); /* names fold as Go's do */
 	json_print(j, &out);
 	assert_non_null(strstr(out.p, "18446744073709551615"));
 	assert_non_null(strstr(out.p, "[1,2.5,true,null]"));
@@ -88,8 +91,10 @@ static void test_json_accepts_and_keeps(void **state)
 
 static void test_json_rejects(void **state)
 {
-	static const char *const bad[] = {"",	   "{",	     "{}x",   "[01]",	"[1.]",	 "[1e]",     "[\"\n\"]", "[\"\\x\"]",
-					  "[nul]", "{\"a\"}", "[1,]", "\"\\u0000\"", "[-]", "[\"\\u12\"]", "{'a':1}"};
+	static const char *const bad[] = {"",      "{",           "{}x",      "[01]",
+					  "[1.]",  "[1e]",        "[\"\n\"]", "[\"\\x\"]",
+					  "[nul]", "{\"a\"}",     "[1,]",     "\"\\u0000\"",
+					  "[-]",   "[\"\\u12\"]", "{'a':1}"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -151,7 +156,11 @@ static void test_clock(void **state)
 
 static void test_paths(void **state)
 {
-	static const char *const t[][2] = {{"/a/../b//c/.", "/b/c"}, {"../../x", "../../x"}, {"/..", "/"}, {"", "."}, {"a/..", "."}};
+	static const char *const t[][2] = {{"/a/../b//c/.", "/b/c"},
+					   {"../../x", "../../x"},
+					   {"/..", "/"},
+					   {"", "."},
+					   {"a/..", "."}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
@@ -260,8 +269,9 @@ static void test_messages(void **state)
 
 static void test_message_parser_refuses(void **state)
 {
-	static const unsigned char good[] = {0x64, 0x6b, 0x6d, 0x31, 4, 0, 1, 0, 0, 0, 0, 0, 12, 0, 0, 0,
-					     20,   0,	 0,    0,    1, 0, 0, 0, 'x', 0, 0, 0};
+	static const unsigned char good[] = {0x64, 0x6b, 0x6d, 0x31, 4,   0, 1,  0, 0, 0,
+					     0,    0,    12,   0,    0,   0, 20, 0, 0, 0,
+					     1,    0,    0,    0,    'x', 0, 0,  0};
 	struct error e;
 
 	(void)state;
@@ -281,14 +291,69 @@ static void test_message_parser_refuses(void **state)
 	}
 }
 
+/* Filters as clients of any age send them. */
+static json *parse(const char *text)
+{
+	struct error err = ERROR_INIT;
+	json *j = json_parse(text, strlen(text), &err);
+
+	assert_non_null(j);
+	return j;
+}
+
+static bool fits(const struct pairs *labels, const char *filters)
+{
+	auto_json *j = parse(filters);
+
+	return filter_labels(labels, j);
+}
+
+static void test_filters(void **state)
+{
+	static const char *const known[] = {"label", "name", NULL};
+	auto_json *j = parse("{\"name\":{\"a\":true,\"b\":false},\"label\":[\"x\"]}"),
+		  *bad = parse("{\"nam\":[\"a\"]}");
+	auto_strlist values = STRLIST_INIT;
+	auto_pairs labels = PAIRS_INIT;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(filter_check(j, known, &err), 0);
+	assert_int_equal(filter_check(NULL, known, &err), 0);
+	assert_int_equal(filter_check(bad, known, &err), -1);
+	assert_string_equal(err.text, "invalid filter 'nam'");
+	filter_values(j, "name", &values);
+	filter_values(j, "label", &values);
+	filter_values(j, "none", &values);
+	assert_int_equal(values.n, 3);
+	assert_string_equal(values.v[2], "x");
+	pairs_set(&labels, "x", "1");
+	pairs_set(&labels, "xy", "");
+	assert_true(fits(&labels, "{}"));
+	assert_true(fits(&labels, "{\"label\":[\"x\",\"x=1\",\"xy\",\"xy=\"]}"));
+	assert_false(fits(&labels, "{\"label\":[\"x\",\"x=2\"]}"));
+	assert_false(fits(&labels, "{\"label\":[\"\"]}"));
+	assert_false(fits(&labels, "{\"label!\":{\"x\":true}}"));
+	/* as moby: what has all of them is left out */
+	assert_true(fits(&labels, "{\"label!\":[\"x\",\"z\"]}"));
+	assert_false(fits(&labels, "{\"label!\":[\"x=1\",\"xy\"]}"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_error_text),	     cmocka_unit_test(test_map),
-	    cmocka_unit_test(test_json_accepts_and_keeps), cmocka_unit_test(test_json_rejects),
-	    cmocka_unit_test(test_json_writer),	     cmocka_unit_test(test_clock),
-	    cmocka_unit_test(test_paths),	     cmocka_unit_test(test_root_confinement), cmocka_unit_test(test_remove_deep_tree),
-	    cmocka_unit_test(test_messages),	     cmocka_unit_test(test_message_parser_refuses),
+	    cmocka_unit_test(test_error_text),
+	    cmocka_unit_test(test_map),
+	    cmocka_unit_test(test_json_accepts_and_keeps),
+	    cmocka_unit_test(test_json_rejects),
+	    cmocka_unit_test(test_json_writer),
+	    cmocka_unit_test(test_clock),
+	    cmocka_unit_test(test_filters),
+	    cmocka_unit_test(test_paths),
+	    cmocka_unit_test(test_root_confinement),
+	    cmocka_unit_test(test_remove_deep_tree),
+	    cmocka_unit_test(test_messages),
+	    cmocka_unit_test(test_message_parser_refuses),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
