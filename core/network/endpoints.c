@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Containers joining and leaving networks.
- *
- * An endpoint is on disk twice, for two questions. What a container has (addresses, ports, link) is answered by its config.v2.json
- * alone, written when the driver is done. Whether a driver may have left something behind is answered by the record
- * <exec-root>/network/endpoints/<id>, written before the driver is called and removed after the endpoint has left: it names no more than what
- * `leave` needs, the network, the container and the addresses. config.v2.json wins: network_adopt writes the record anew from it, and
- * network_sweep takes away what is on record and was claimed by no container.
- */
-#include "network/network_int.h"
+/* Containers joining and leaving networks. What outlives a daemon: see adopt.c. */
+#include "network/endpoints.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -27,36 +19,9 @@ void network_endpoint_free(struct network_endpoint *e)
 	*e = (struct network_endpoint){0};
 }
 
-/* ---- records --------------------------------------------------------------------------------------------------------------------------- */
-
-static char *record_path(const char *id)
-{
-	return xasprintf("%s/endpoints/%s", room.state_dir, id);
-}
-
-/* Network, container, address with prefix length; one per line. */
-static int record_write(const struct net *n, const struct net_endpoint *e, struct error *err)
-{
-	auto_free char *path = record_path(e->id);
-	auto_str text = STR_INIT;
-	char ip[16] = "";
-
-	if (e->ip)
-		ipam_format(e->ip, ip);
-	str_printf(&text, "%s\n%s\n%s/%d\n", n->id, e->container_id, ip, n->subnet.len);
-	return file_write_atomic(AT_FDCWD, path, text.p, text.len, 0600, false, err);
-}
-
-static void record_remove(const char *id)
-{
-	auto_free char *path = record_path(id);
-
-	unlink(path);
-}
-
 /* ---- table ------------------------------------------------------------------------------------------------------------------------------ */
 
-static void remember(struct net *n, const struct net_endpoint *e)
+void endpoint_remember(struct net *n, const struct net_endpoint *e)
 {
 	struct net_endpoint *copy = xnew(struct net_endpoint);
 
@@ -66,7 +31,7 @@ static void remember(struct net *n, const struct net_endpoint *e)
 }
 
 /* Out of the table, its address back. */
-static void forget(struct net *n, const char *id)
+void endpoint_forget(struct net *n, const char *id)
 {
 	struct net_endpoint *e;
 	LOCK_SCOPE(&network_lock);
@@ -130,26 +95,15 @@ static void give_address_back(struct net *n, const struct net_endpoint *e)
 
 /* ---- the driver's view -------------------------------------------------------------------------------------------------------------------- */
 
-struct view {
-	struct dockerd_network network;
-	struct net_text text;
-	struct dockerd_options *options; /* owned */
-	struct dockerd_endpoint endpoint;
-	char ipv4[24];
-	struct dockerd_address address;
-	struct dockerd_port *ports; /* owned */
-};
-
-static void view_free(struct view *v)
+void view_free(struct view *v)
 {
 	free(v->ports);
 	net_text_free(&v->text);
 	plugin_options_free(v->options);
 }
-#define auto_view __attribute__((cleanup(view_free))) struct view
 
-static void view_init(struct view *v, const struct net *n, const struct net_endpoint *e,
-		      const char *ifname, bool way_out)
+void view_init(struct view *v, const struct net *n, const struct net_endpoint *e,
+	       const char *ifname, bool way_out)
 {
 	char ip[16];
 
@@ -173,14 +127,14 @@ static void view_init(struct view *v, const struct net *n, const struct net_endp
 }
 
 /* What the driver said of it when it joined. */
-static void view_known(struct view *v, const struct network_endpoint *from)
+void view_known(struct view *v, const struct network_endpoint *from)
 {
 	snprintf(v->endpoint.out_mac, sizeof(v->endpoint.out_mac), "%s", from->mac);
 	snprintf(v->endpoint.out_host_ifname, sizeof(v->endpoint.out_host_ifname), "%s",
 		 from->host_ifname);
 }
 
-static void view_port(struct view *v, const struct network_port *p, const char *host_ip)
+void view_port(struct view *v, const struct network_port *p, const char *host_ip)
 {
 	struct dockerd_endpoint *e = &v->endpoint;
 
@@ -227,7 +181,7 @@ static void view_wanted_ports(struct view *v, const struct net *net,
 	}
 }
 
-static int call(const struct net *n, const char *op, struct view *v, struct error *err)
+int endpoint_call(const struct net *n, const char *op, struct view *v, struct error *err)
 {
 	const struct dockerd_network_ops *ops = net_ops(n);
 	int32_t (*f)(void *, const struct dockerd_network *, struct dockerd_endpoint *,
@@ -324,7 +278,7 @@ static int join(struct net *n, struct view *v, struct error *err)
 
 	firewall_defer();
 	v->endpoint.out = &out;
-	r = call(n, "join", v, err);
+	r = endpoint_call(n, "join", v, err);
 	v->endpoint.out = NULL;
 	rules = firewall_collect(&fw);
 	if (r == 0 && chosen)
@@ -333,7 +287,7 @@ static int join(struct net *n, struct view *v, struct error *err)
 				  "supported yet");
 	if (r < 0 || rules == 0)
 		return r;
-	if (call(n, "leave", v, err) < 0)
+	if (endpoint_call(n, "leave", v, err) < 0)
 		log_warn("network endpoint not taken back", "endpoint", v->endpoint.id, "error",
 			 err->text);
 	*err = fw;
@@ -354,7 +308,7 @@ static int parse_driver_opts(const struct net *n, const struct pairs *given, str
 	return 0;
 }
 
-static struct net *usable(const char *name_or_id, struct error *err)
+struct net *endpoint_network(const char *name_or_id, struct error *err)
 {
 	struct net *n = network_get(name_or_id, err);
 
@@ -372,7 +326,7 @@ static struct net *usable(const char *name_or_id, struct error *err)
 
 int network_connect(const struct network_join *j, struct network_endpoint *out, struct error *err)
 {
-	auto_net *n = usable(j->network, err);
+	auto_net *n = endpoint_network(j->network, err);
 	struct net_endpoint e;
 	auto_view v = {0};
 
@@ -380,7 +334,7 @@ int network_connect(const struct network_join *j, struct network_endpoint *out, 
 		return -1;
 	if (take_address(n, j->ipv4, &e, err) < 0)
 		return -1;
-	if (record_write(n, &e, err) < 0)
+	if (endpoint_record(n, &e, err) < 0)
 		goto give_back;
 	FAULT("network.connect.recorded");
 	view_init(&v, n, &e, j->ifname ? j->ifname : "eth0", j->way_out);
@@ -395,22 +349,21 @@ int network_connect(const struct network_join *j, struct network_endpoint *out, 
 		goto drop_record;
 	FAULT("network.connect.joined");
 	snprintf(e.mac, sizeof(e.mac), "%s", v.endpoint.out_mac);
-	remember(n, &e);
+	endpoint_remember(n, &e);
 	joined(n);
 	dns_add(n, &e, j->names);
 	fill_out(n, &e, &v, out);
 	return 0;
 drop_record:
-	record_remove(e.id);
+	endpoint_record_remove(e.id);
 give_back:
 	give_address_back(n, &e);
 	joined(n);
 	return -1;
 }
 
-static int known_endpoint(const char *container_id, const char *name,
-			  const struct network_endpoint *from, struct net_endpoint *e,
-			  struct error *err)
+int endpoint_known(const char *container_id, const char *name, const struct network_endpoint *from,
+		   struct net_endpoint *e, struct error *err)
 {
 	struct error ignored = ERROR_INIT;
 
@@ -444,11 +397,11 @@ int network_update(const char *container_id, const char *container_name,
 		   struct network_endpoint *from, bool out, const struct network_port *ports,
 		   size_t n_ports, int netns_fd, int netlink_fd, struct error *err)
 {
-	auto_net *n = usable(from->network_id, err);
+	auto_net *n = endpoint_network(from->network_id, err);
 	struct net_endpoint e;
 	auto_view was = {0}, v = {0};
 
-	if (!n || known_endpoint(container_id, container_name, from, &e, err) < 0)
+	if (!n || endpoint_known(container_id, container_name, from, &e, err) < 0)
 		return -1;
 	if (!net_ops(n)->update)
 		return 0;
@@ -470,55 +423,22 @@ int network_update(const char *container_id, const char *container_name,
 
 int network_disconnect(const char *container_id, struct network_endpoint *from, struct error *err)
 {
-	auto_net *n = usable(from->network_id, err);
+	auto_net *n = endpoint_network(from->network_id, err);
 	struct net_endpoint e;
 	auto_view v = {0};
 
-	if (!n || known_endpoint(container_id, NULL, from, &e, err) < 0)
+	if (!n || endpoint_known(container_id, NULL, from, &e, err) < 0)
 		return -1;
 	dns_del(n, e.id);
 	view_init(&v, n, &e, from->ifname, true);
 	view_known(&v, from);
 	for (size_t i = 0; i < from->n_ports; i++)
 		view_port(&v, &from->ports[i], from->ports[i].host_ip);
-	if (call(n, "leave", &v, err) < 0)
+	if (endpoint_call(n, "leave", &v, err) < 0)
 		return -1;
 	FAULT("network.disconnect.left");
-	forget(n, e.id);
-	record_remove(e.id);
-	return 0;
-}
-
-int network_adopt(const char *container_id, const char *container_name,
-		  struct network_endpoint *from, bool way_out, const struct strlist *names,
-		  int netns_fd, struct error *err)
-{
-	auto_net *n = usable(from->network_id, err);
-	struct net_endpoint e;
-	auto_view v = {0};
-
-	if (!n || known_endpoint(container_id, container_name, from, &e, err) < 0)
-		return -1;
-	if (e.ip) {
-		LOCK_SCOPE(&network_lock);
-
-		if (ipam_reserve(&n->ipam, e.ip) < 0)
-			return error_set(err, ERR_CONFLICT,
-					 "address %s of endpoint %s is not free in network %s: was "
-					 "the subnet changed?",
-					 from->ipv4, e.id, n->name);
-	}
-	view_init(&v, n, &e, from->ifname, way_out);
-	view_known(&v, from);
-	v.endpoint.netns_fd = netns_fd;
-	for (size_t i = 0; i < from->n_ports; i++)
-		view_port(&v, &from->ports[i], from->ports[i].host_ip);
-	remember(n, &e);
-	if (record_write(n, &e, err) < 0 || call(n, "adopt", &v, err) < 0) {
-		forget(n, e.id);
-		return -1;
-	}
-	dns_add(n, &e, names);
+	endpoint_forget(n, e.id);
+	endpoint_record_remove(e.id);
 	return 0;
 }
 
@@ -540,69 +460,4 @@ void network_rename(const struct network_endpoint *from, const char *container_n
 	pthread_mutex_unlock(&network_lock);
 	if (copy.id[0])
 		dns_add(n, &copy, names);
-}
-
-/* ---- after a crash ------------------------------------------------------------------------------------------------------------------------- */
-
-/* An endpoint on record: does anybody hold it? If not, its driver takes it away, as far as it can be told. */
-static void sweep_one(const char *id)
-{
-	auto_free char *path = record_path(id);
-	auto_strlist lines = STRLIST_INIT;
-	struct error err = ERROR_INIT;
-	auto_str text = STR_INIT;
-	struct net_endpoint e = {0};
-	auto_view v = {0};
-	auto_net *n = NULL;
-	char *slash;
-	bool held;
-
-	if (file_read_at(AT_FDCWD, path, 4096, &text, &err) < 0)
-		goto out;
-	strlist_split(&lines, str_cstr(&text), '\n');
-	n = lines.n >= 3 ? network_get(lines.v[0], &err) : NULL;
-	if (!n ||
-	    !n->driver) { /* cut short, or of a network that is no more: nothing of it can be there */
-		unlink(path);
-		return;
-	}
-	pthread_mutex_lock(&network_lock);
-	held = map_get(&n->endpoints, id) != NULL;
-	pthread_mutex_unlock(&network_lock);
-	if (held)
-		return;
-	memcpy(e.id, id, sizeof(e.id));
-	snprintf(e.container_id, sizeof(e.container_id), "%s", lines.v[1]);
-	slash = strchr(lines.v[2], '/');
-	if (slash)
-		*slash = '\0';
-	if (lines.v[2][0] && ipam_parse_addr(lines.v[2], &e.ip, &err) < 0)
-		e.ip = 0;
-	view_init(&v, n, &e, "eth0", true);
-	dns_del(n, id);
-	log_info("removing what is left of a network endpoint", "endpoint", id, "container",
-		 e.container_id);
-	if (call(n, "leave", &v, &err) == 0) {
-		record_remove(id);
-		return;
-	}
-out:
-	log_warn("network endpoint not cleaned up", "endpoint", id, "error", err.text);
-}
-
-void network_sweep(void)
-{
-	auto_free char *path = xasprintf("%s/endpoints", room.state_dir);
-	auto_strlist ids = STRLIST_INIT;
-	auto_dir DIR *d = opendir(path);
-	struct dirent *entry;
-
-	while (d && (entry = readdir(d)))
-		if (strlen(entry->d_name) == 64 && strspn(entry->d_name, "0123456789abcdef") == 64)
-			strlist_add(&ids, entry->d_name);
-	for (size_t i = 0; i < ids.n; i++)
-		sweep_one(ids.v[i]);
-	firewall_sweep();
-	proxy_sweep();
-	dns_sweep();
 }

@@ -26,6 +26,7 @@ struct net_driver {
 	struct net_driver *next;
 	char name[64];
 	struct plugin_instance instance;
+	bool opening; /* by one thread; under the lock of drivers.c */
 };
 
 struct net {
@@ -85,9 +86,8 @@ int network_publish(struct net *n, struct error *err);
 void network_unpublish(struct net *n);
 /* A network with a new id, with one reference. */
 struct net *net_new(const char *name, const char *driver, struct error *err);
-/* The driver opened, the options parsed. "plugin \"X\" not found". */
-int net_open_driver(struct net *n, struct error *err);
-bool net_is_builtin(const char *name);
+/* At the end: out of the table, one after the other; NULL: it was the last. */
+struct net *network_take_last(void);
 bool network_has_addresses(const struct net *n);
 static inline const struct dockerd_network_ops *net_ops(const struct net *n)
 {
@@ -97,9 +97,6 @@ static inline uint64_t net_caps(const struct net *n)
 {
 	return n->driver ? n->driver->instance.plugin->capabilities : 0;
 }
-/* The driver's network_create and network_delete. */
-int net_bring_up(struct net *n, struct error *err);
-int net_take_down(struct net *n, struct error *err);
 void network_event(const struct net *n, const char *action);
 
 /* The SDK's view of a network; `text` backs its strings. */
@@ -113,6 +110,19 @@ static inline void net_text_free(struct net_text *t)
 {
 	free(t->auxiliary);
 }
+
+/* ---- drivers.c */
+/* The driver opened, the options parsed. "plugin \"X\" not found". May block. */
+int net_open_driver(struct net *n, struct error *err);
+/* The driver's network_create and network_delete. */
+int net_bring_up(struct net *n, struct error *err);
+int net_take_down(struct net *n, struct error *err);
+void drivers_refresh(void);
+/* Nobody uses one any more. */
+void drivers_close(void);
+
+/* ---- init.c: name of a network of ours? */
+bool net_is_builtin(const char *name);
 
 /* ---- default.c: the daemon's own networks */
 int network_default_init(const struct network_config *c, struct net *n, struct error *err);

@@ -1,43 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of networks and of their drivers: start, end, and finding a network by name or id. The table holds one reference to each network;
- * whoever uses one holds another, so that a network which is deleted meanwhile stays in memory. Drivers stay open to the end.
+ * Networks as objects and the table of them: finding one by name or id. The table holds one reference to each network; whoever uses one holds another,
+ * so that a network which is deleted meanwhile stays in memory. `network_lock` guards the table.
  */
 #include "network/network_int.h"
-#include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/id.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "network/firewall.h"
 
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 pthread_mutex_t network_lock = PTHREAD_MUTEX_INITIALIZER;
-struct network_room room;
 
 static struct net **table; /* by name */
 static size_t n_table;
-static struct net_driver *drivers;
-static pthread_mutex_t drivers_lock = PTHREAD_MUTEX_INITIALIZER; /* opening one */
-
-/* The networks that every daemon has, and which driver each is of: names of the API. */
-static const struct builtin {
-	const char *name, *driver;
-} builtins[] = {{"none", "null"}, {"host", "host"}, {NETWORK_DEFAULT, "bridge"}};
-
-bool net_is_builtin(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
-		if (streq(builtins[i].name, name))
-			return true;
-	return streq(name, "default");
-}
 
 bool network_has_addresses(const struct net *n)
 {
@@ -134,109 +111,6 @@ struct dockerd_network network_view(const struct net *n, struct net_text *t)
 	}
 	v.subnet_count = 1;
 	return v;
-}
-
-/* What a driver says of a network that it has made. */
-static void take_row(const struct dockerd_emit *to, const char *key, const char *value)
-{
-	struct net *n = to->ctx;
-
-	if (!streq(key, "record"))
-		return;
-	free(n->driver_record);
-	n->driver_record = xstrdup(value);
-}
-
-static int call_network(struct net *n, bool create, struct error *err)
-{
-	int32_t (*f)(void *, const struct dockerd_network *, struct dockerd_error *) =
-	    create ? net_ops(n)->network_create : net_ops(n)->network_delete;
-	struct dockerd_emit to = {.size = sizeof(to), .row = take_row, .ctx = n};
-	struct dockerd_error derr = plugin_error_init();
-	__attribute__((cleanup(net_text_free))) struct net_text text;
-	struct dockerd_network v = network_view(n, &text);
-	struct plugin_call call;
-	const char *op = create ? "network_create" : "network_delete";
-
-	if (!f)
-		return 0;
-	v.out = create ? &to : NULL;
-	if (plugin_enter(&n->driver->instance, op, n->id, &call, err) < 0)
-		return -1;
-	return plugin_leave(&call, f(n->driver->instance.self, &v, &derr), &derr, err);
-}
-
-int net_bring_up(struct net *n, struct error *err)
-{
-	return n->driver ? call_network(n, true, err) : 0;
-}
-
-int net_take_down(struct net *n, struct error *err)
-{
-	return n->driver ? call_network(n, false, err) : 0;
-}
-
-/* ---- drivers ------------------------------------------------------------------------------------------------------------------------ */
-
-static int open_driver(const char *name, struct net_driver **out, struct error *err)
-{
-	const struct plugin *p = plugin_load(DOCKERD_KIND_NETWORK, name, err);
-	auto_free char *root = xasprintf("%s/network/%s", room.data_root, name);
-	auto_free char *state = xasprintf("%s/%s", room.state_dir, name);
-	struct dockerd_options *o = NULL;
-	auto_pairs given = PAIRS_INIT;
-	struct net_driver *d;
-	int r;
-
-	if (!p)
-		return -1;
-	if (dir_make_all(AT_FDCWD, root, 0700, err) < 0 ||
-	    dir_make_all(AT_FDCWD, state, 0700, err) < 0)
-		return -1;
-	for (uint32_t i = 0; i < p->option_count; i++) {
-		if (streq(p->options[i].key, "userland-proxy"))
-			pairs_set(&given, "userland-proxy", room.proxy ? "true" : "false");
-		else if (streq(p->options[i].key, "ip-forward"))
-			pairs_set(&given, "ip-forward", room.ip_forward ? "true" : "false");
-	}
-	if (plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &given, &o, err) < 0)
-		return -1;
-	d = xnew(struct net_driver);
-	snprintf(d->name, sizeof(d->name), "%s", name);
-	r = plugin_probe(p, root, state, o, err);
-	if (r == 0)
-		r = plugin_open(p, root, state, o, &d->instance, err);
-	plugin_options_free(o);
-	if (r < 0) {
-		free(d);
-		return -1;
-	}
-	*out = d;
-	return 0;
-}
-
-int net_open_driver(struct net *n, struct error *err)
-{
-	struct net_driver *d;
-	LOCK_SCOPE(&drivers_lock);
-
-	for (d = drivers; d && !streq(d->name, n->driver_name); d = d->next)
-		;
-	if (!d) {
-		if (strchr(n->driver_name, '/'))
-			return error_set(err, ERR_NOT_FOUND, "plugin \"%s\" not found",
-					 n->driver_name);
-		if (open_driver(n->driver_name, &d, err) < 0)
-			return err->kind == ERR_NOT_FOUND
-				   ? error_set(err, ERR_NOT_FOUND, "plugin \"%s\" not found",
-					       n->driver_name)
-				   : -1;
-		d->next = drivers;
-		drivers = d;
-	}
-	n->driver = d;
-	return plugin_options_parse(d->instance.plugin, DOCKERD_SCOPE_NETWORK, &n->options,
-				    &n->typed, err);
 }
 
 /* ---- the table ----------------------------------------------------------------------------------------------------------------------- */
@@ -336,255 +210,13 @@ int network_find(const char *name_or_id, struct network_endpoint *out, struct er
 	return 0;
 }
 
-/* ---- start and end ----------------------------------------------------------------------------------------------------------------------- */
-
-/* Published ports are offered on [::] as well where the host has IPv6. */
-static bool v6_listenable(void)
+struct net *network_take_last(void)
 {
-	struct sockaddr_in6 sa = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	auto_close fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	LOCK_SCOPE(&network_lock);
 
-	return fd >= 0 && bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
-}
-
-static int offer_services(const struct network_config *c, struct error *err)
-{
-	struct plugin_services s = plugin_get_services();
-
-	if (proxy_init(room.state_dir, err) < 0)
-		return -1;
-	s.proxy_start = proxy_start;
-	s.proxy_stop = proxy_stop;
-	s.firewall = NULL;
-	if (c->iptables) {
-		if (firewall_init(room.state_dir, c->userland_proxy, err) < 0)
-			return error_wrap(err, "failed to register \"bridge\" driver");
-		s.firewall = firewall_apply;
-	}
-	plugin_set_services(&s);
-	return 0;
-}
-
-static void copy_list(struct strlist *to, const char *const *from)
-{
-	for (size_t i = 0; from && from[i]; i++)
-		strlist_add(to, from[i]);
-}
-
-/* [{"base": "10.0.0.0/8", "size": 24}]; those of IPv6 wait for it. */
-static int keep_pools(const json *pools, struct error *err)
-{
-	for (const json *p = json_first(pools); p; p = json_next(p)) {
-		const char *base = json_get_str(p, "base", "");
-		struct ipam_pool pool = {.size = (int)json_get_i64(p, "size", 0)};
-
-		if (strchr(base, ':'))
-			continue;
-		if (ipam_parse(base, &pool.base, err) < 0)
-			return error_wrap(err, "default-address-pools");
-		if (pool.size < pool.base.len || pool.size > 32)
-			return error_set(err, ERR_INVALID,
-					 "default-address-pools: size %d does not fit base %s",
-					 pool.size, base);
-		room.pools = xreallocarray(room.pools, room.n_pools + 1, sizeof(*room.pools));
-		room.pools[room.n_pools++] = pool;
-	}
-	return 0;
-}
-
-static int keep_config(const struct network_config *c, struct error *err)
-{
-	room.no_bridge = c->bridge && streq(c->bridge, "none");
-	room.event = c->event;
-	room.proxy = c->userland_proxy;
-	room.ip_forward = c->ip_forward;
-	room.v6 = v6_listenable();
-	room.state_dir = xasprintf("%s/network", c->exec_root);
-	room.data_root = xstrdup(c->data_root);
-	room.default_ip = xstrdup(str_empty(c->default_ip) ? "0.0.0.0" : c->default_ip);
-	copy_list(&room.dns, c->dns);
-	copy_list(&room.search, c->dns_search);
-	copy_list(&room.options, c->dns_options);
-	return keep_pools(c->address_pools, err);
-}
-
-/* From the store: a network of a user's, or the remembered id of one of ours. */
-static void found(void *ctx, struct net *n)
-{
-	struct net **ours = ctx;
-	struct error err = ERROR_INIT;
-
-	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
-		if (streq(builtins[i].name, n->name)) {
-			if (ours[i])
-				net_unref(ours[i]);
-			ours[i] = n;
-			return;
-		}
-	if (network_publish(n, &err) < 0) {
-		log_error("network left out", "network", n->id, "error", err.text);
-		net_unref(n);
-	}
-}
-
-/* Users' networks are listed before ours are made, so that addresses don't meet; they are brought up after. */
-static void bring_up_stored(void)
-{
-	size_t n;
-	struct net **all = network_all(&n);
-
-	for (size_t i = 0; i < n; i++) {
-		struct error err = ERROR_INIT;
-
-		if (!all[i]->predefined && !all[i]->config_only &&
-		    (net_open_driver(all[i], &err) < 0 || net_ipam_init(all[i], &err) < 0 ||
-		     net_bring_up(all[i], &err) < 0))
-			log_error("network can't be used", "network", all[i]->name, "error",
-				  err.text);
-		net_unref(all[i]);
-	}
-	free(all);
-}
-
-/* Half-made or half-removed when a daemon was killed: the driver takes away what there is. */
-static void take_back(struct net *n)
-{
-	struct error err = ERROR_INIT;
-	struct net *known = network_get(n->id, &err);
-
-	err = (struct error)ERROR_INIT;
-	if (!known && !n->config_only &&
-	    (net_open_driver(n, &err) < 0 || net_take_down(n, &err) < 0))
-		log_warn("unfinished network not taken away", "network", n->name, "error",
-			 err.text);
-	if (known)
-		net_unref(known);
-	net_unref(n);
-}
-
-static int make_builtin(const struct network_config *c, const struct builtin *b, struct net *stored,
-			struct error *err)
-{
-	struct net *n = net_new(b->name, b->driver, err);
-
-	n->predefined = true;
-	if (stored) { /* the id lasts; all else follows from the configuration */
-		memcpy(n->id, stored->id, sizeof(n->id));
-		n->created = stored->created;
-	}
-	if (streq(b->name, NETWORK_DEFAULT)) {
-		if (room.no_bridge) {
-			net_unref(n);
-			return 0;
-		}
-		n->is_default = true;
-		if (network_default_init(c, n, err) < 0)
-			goto fail;
-	}
-	if (net_open_driver(n, err) < 0 || net_bring_up(n, err) < 0)
-		goto fail;
-	if (store_put(n, err) < 0 || network_publish(n, err) < 0)
-		goto fail;
-	return 0;
-fail:
-	net_unref(n);
-	return error_wrap(err, "error creating default \"%s\" network", b->name);
-}
-
-int network_init(const struct network_config *c, struct error *err)
-{
-	struct net *stored[ARRAY_LEN(builtins)] = {0};
-	auto_free char *records = NULL;
-	int r = -1;
-
-	if (keep_config(c, err) < 0)
-		goto out;
-	records = xasprintf("%s/endpoints", room.state_dir);
-	if (dir_make_all(AT_FDCWD, records, 0700, err) < 0 || store_open(c->data_root, err) < 0)
-		goto out;
-	if (offer_services(c, err) < 0)
-		goto out;
-	if (store_load(found, stored, err) < 0)
-		goto out;
-	store_hold();
-	firewall_defer(); /* the rules go in beside what else there is to do at start: network_ready waits for them */
-	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
-		if (make_builtin(c, &builtins[i], stored[i], err) < 0)
-			goto out;
-	if (store_release(err) < 0)
-		goto out;
-	bring_up_stored();
-	store_unfinished(take_back);
-	room.ready = true;
-	r = 0;
-out:
-	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
-		if (stored[i])
-			net_unref(stored[i]);
-	if (r < 0) {
-		struct error ignored = ERROR_INIT;
-
-		error_wrap(err, "Error initializing network controller");
-		firewall_collect(&ignored);
-		network_shutdown();
-	}
-	return r;
-}
-
-int network_ready(struct error *err)
-{
-	return firewall_collect(err) < 0
-		   ? error_wrap(err, "Error initializing network controller: firewall")
-		   : 0;
-}
-
-void network_shutdown(void)
-{
-	firewall_flush();
-	while (n_table) {
-		struct net *n = table[n_table - 1];
-
-		network_unpublish(n);
-		net_unref(n);
-	}
+	if (n_table)
+		return table[--n_table];
 	free(table);
 	table = NULL;
-	while (drivers) {
-		struct net_driver *d = drivers;
-
-		drivers = d->next;
-		plugin_close(&d->instance);
-		free(d);
-	}
-	firewall_shutdown();
-	proxy_shutdown();
-	dns_shutdown();
-	store_close();
-	free(room.state_dir);
-	free(room.data_root);
-	free(room.default_ip);
-	free(room.pools);
-	strlist_free(&room.dns);
-	strlist_free(&room.search);
-	strlist_free(&room.options);
-	room = (struct network_room){0};
-}
-
-void network_refresh(void)
-{
-	firewall_refresh();
-	pthread_mutex_lock(&drivers_lock);
-	for (struct net_driver *d = drivers; d; d = d->next) {
-		const struct dockerd_network_ops *ops = &d->instance.plugin->ops.network;
-		struct dockerd_error derr = plugin_error_init();
-		struct error err = ERROR_INIT;
-		struct plugin_call call;
-
-		if (!ops->refresh)
-			continue;
-		if (plugin_enter(&d->instance, "refresh", "", &call, &err) < 0 ||
-		    plugin_leave(&call, ops->refresh(d->instance.self, &derr), &derr, &err) < 0)
-			log_error("networks not refreshed", "driver", d->name, "error", err.text);
-	}
-	pthread_mutex_unlock(&drivers_lock);
+	return NULL;
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/filter.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "events/events.h"
@@ -67,7 +68,8 @@ static uint64_t size_of(const char *name)
 
 /* ---- Printing ---------------------------------------------------------------------------------------------------------------------- */
 
-static void print(struct jw *w, const struct volume *v, bool usage)
+/* users: those it had when it was looked up; < 0: no sizes. */
+static void print(struct jw *w, const struct volume *v, int64_t users)
 {
 	auto_free char *data = volume_data(v->name), *dir = path_join(volumes.root, v->name);
 	struct stat st = {0};
@@ -81,36 +83,70 @@ static void print(struct jw *w, const struct volume *v, bool usage)
 	jw_kstr(w, "Name", v->name);
 	jw_kpairs(w, "Options", &v->options, !v->has_options);
 	jw_kstr(w, "Scope", "local");
-	if (usage) {
+	if (users >= 0) {
 		jw_kobj(w, "UsageData");
-		jw_ki64(w, "RefCount", (int64_t)v->users.n);
+		jw_ki64(w, "RefCount", users);
 		jw_ku64(w, "Size", size_of(v->name));
 		jw_end(w);
 	}
 	jw_end(w);
 }
 
+void volume_print(const struct volume *v, struct str *out)
+{
+	struct jw w = jw_to(out);
+
+	print(&w, v, -1);
+}
+
 int volume_inspect(const char *name, struct str *reply, struct error *err)
 {
-	struct jw w = jw_to(reply);
-	const struct volume *v;
-	LOCK_SCOPE(&volumes.lock);
+	struct volume *v;
 
-	v = map_get(&volumes.table, name);
+	pthread_mutex_lock(&volumes.lock);
+	v = volume_find(name);
+	if (v)
+		v->refs++;
+	pthread_mutex_unlock(&volumes.lock);
 	if (!v)
 		return error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
-	print(&w, v, false);
+	volume_print(v, reply);
+	volume_unref(v);
 	return 0;
 }
 
-static void names(struct strlist *out)
+static int by_name(const void *a, const void *b)
 {
+	return strcmp((*(struct volume *const *)a)->name, (*(struct volume *const *)b)->name);
+}
+
+struct volume **volumes_all(size_t *n)
+{
+	struct volume **all;
 	struct map_entry *e;
 	size_t i = 0;
+	LOCK_SCOPE(&volumes.lock);
 
-	while ((e = map_next(&volumes.table, &i)))
-		strlist_add(out, e->key);
-	strlist_sort(out);
+	*n = 0;
+	all = xcalloc(volumes.table.n + 1, sizeof(*all));
+	while ((e = map_next(&volumes.table, &i))) {
+		struct volume *v = e->value;
+
+		if (v->changing)
+			continue;
+		v->refs++;
+		all[(*n)++] = v;
+	}
+	if (*n)
+		qsort(all, *n, sizeof(*all), by_name);
+	return all;
+}
+
+static int64_t users_of(const struct volume *v)
+{
+	LOCK_SCOPE(&volumes.lock);
+
+	return (int64_t)v->users.n;
 }
 
 /* ---- Filters ----------------------------------------------------------------------------------------------------------------------- */
@@ -178,24 +214,25 @@ static bool any(const json *filters, const char *name, const char *is,
 int volume_list(const json *filters, struct str *reply, struct error *err)
 {
 	static const char *const known[] = {"dangling", "name", "driver", "label", NULL};
-	auto_strlist all = STRLIST_INIT;
+	struct volume **all;
 	struct jw w = jw_to(reply);
 	int unused;
-	LOCK_SCOPE(&volumes.lock);
+	size_t n;
 
 	if (filter_check(filters, known, err) < 0 || dangling(filters, &unused, err) < 0)
 		return -1;
-	names(&all);
+	all = volumes_all(&n);
 	jw_obj(&w);
 	jw_karr(&w, "Volumes");
-	for (size_t i = 0; i < all.n; i++) {
-		const struct volume *v = map_get(&volumes.table, all.v[i]);
-
-		if (any(filters, "name", v->name, name_matches) &&
-		    any(filters, "driver", "local", streq) && filter_labels(&v->labels, filters) &&
-		    (unused < 0 || unused == (v->users.n == 0)))
-			print(&w, v, false);
+	for (size_t i = 0; i < n; i++) {
+		if (any(filters, "name", all[i]->name, name_matches) &&
+		    any(filters, "driver", "local", streq) &&
+		    filter_labels(&all[i]->labels, filters) &&
+		    (unused < 0 || unused == (users_of(all[i]) == 0)))
+			print(&w, all[i], -1);
+		volume_unref(all[i]);
 	}
+	free(all);
 	jw_end(&w);
 	jw_knull(&w, "Warnings");
 	jw_end(&w);
@@ -204,15 +241,18 @@ int volume_list(const json *filters, struct str *reply, struct error *err)
 
 int volume_usage(struct str *reply, struct error *err)
 {
-	auto_strlist all = STRLIST_INIT;
+	struct volume **all;
 	struct jw w = jw_to(reply);
-	LOCK_SCOPE(&volumes.lock);
+	size_t n;
 
 	(void)err;
-	names(&all);
+	all = volumes_all(&n);
 	jw_arr(&w);
-	for (size_t i = 0; i < all.n; i++)
-		print(&w, map_get(&volumes.table, all.v[i]), true);
+	for (size_t i = 0; i < n; i++) {
+		print(&w, all[i], users_of(all[i]));
+		volume_unref(all[i]);
+	}
+	free(all);
 	jw_end(&w);
 	return 0;
 }
@@ -237,10 +277,16 @@ static int parse_all(const json *filters, bool *out, struct error *err)
 	return 0;
 }
 
-static bool prunable(const struct volume *v, const json *filters, bool every)
+/* Is it one to prune? Then it is marked as changing, the caller's to remove. */
+static bool take_prunable(struct volume *v, const json *filters, bool every)
 {
-	return !v->users.n && !v->busy && (every || pairs_get(&v->labels, ANONYMOUS_LABEL)) &&
-	       filter_labels(&v->labels, filters);
+	LOCK_SCOPE(&volumes.lock);
+
+	if (v->users.n || v->busy || v->changing || map_get(&volumes.table, v->name) != v ||
+	    (!every && !pairs_get(&v->labels, ANONYMOUS_LABEL)) ||
+	    !filter_labels(&v->labels, filters))
+		return false;
+	return v->changing = true;
 }
 
 static void tell_pruned(uint64_t freed)
@@ -252,32 +298,39 @@ static void tell_pruned(uint64_t freed)
 	events_publish("volume", "prune", "", &attrs);
 }
 
+static bool prune_one(struct volume *v, uint64_t *freed)
+{
+	uint64_t size = size_of(v->name);
+	struct error err = ERROR_INIT;
+
+	if (volume_remove(v, &err) < 0) {
+		log_warn("volume not pruned", "volume", v->name, "error", err.text);
+		return false;
+	}
+	*freed += size;
+	return true;
+}
+
 int volume_prune(const json *filters, int api_version, struct str *reply, struct error *err)
 {
 	static const char *const known[] = {"label", "label!", "all", NULL};
-	auto_strlist list = STRLIST_INIT;
 	struct jw w = jw_to(reply);
+	struct volume **all;
 	uint64_t freed = 0;
 	bool every = api_version < 42;
-	LOCK_SCOPE(&volumes.lock);
+	size_t n;
 
 	if (filter_check(filters, known, err) < 0 || parse_all(filters, &every, err) < 0)
 		return -1;
-	names(&list);
+	all = volumes_all(&n);
 	jw_obj(&w);
 	jw_karr(&w, "VolumesDeleted");
-	for (size_t i = 0; i < list.n; i++) {
-		struct volume *v = map_get(&volumes.table, list.v[i]);
-		uint64_t size;
-
-		if (!prunable(v, filters, every))
-			continue;
-		size = size_of(list.v[i]);
-		if (volume_remove(v, err) < 0)
-			return -1;
-		freed += size;
-		jw_str(&w, list.v[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (take_prunable(all[i], filters, every) && prune_one(all[i], &freed))
+			jw_str(&w, all[i]->name);
+		volume_unref(all[i]);
 	}
+	free(all);
 	jw_end(&w);
 	jw_ku64(&w, "SpaceReclaimed", freed);
 	jw_end(&w);

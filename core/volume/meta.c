@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * volumes/metadata.db, bucket "volumes": name -> {"Name","Driver","Labels","Options"}, and NAME/opts.json, what the local driver mounts. Both as moby
- * has them. Records of other drivers are left alone.
+ * has them. Records of other drivers are left alone. Read at start, by one thread.
  */
 #include "base/bolt.h"
 #include "base/cleanup.h"
@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "volume/volume_int.h"
 
 #include <fcntl.h>
@@ -16,6 +17,7 @@
 
 #define BUCKET "volumes"
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of db */
 static struct bolt *db;
 
 void meta_open(struct bolt *opened)
@@ -27,6 +29,7 @@ int meta_put(const struct volume *v, struct error *err)
 {
 	auto_str text = STR_INIT;
 	struct jw w = jw_to(&text);
+	LOCK_SCOPE(&lock);
 
 	jw_obj(&w);
 	jw_kstr(&w, "Name", v->name);
@@ -43,6 +46,8 @@ int meta_put(const struct volume *v, struct error *err)
 
 int meta_del(const char *name, struct error *err)
 {
+	LOCK_SCOPE(&lock);
+
 	bolt_del(db, BUCKET, name);
 	return bolt_commit(db, err) < 0 ? error_wrap(err, "metadata.db") : 0;
 }

@@ -31,11 +31,19 @@ struct volume *volume_new(const char *name)
 	struct volume *v = xnew(struct volume);
 
 	v->name = xstrdup(name);
+	v->refs = 1;
 	return v;
 }
 
-void volume_free(struct volume *v)
+void volume_unref(struct volume *v)
 {
+	bool last;
+
+	pthread_mutex_lock(&volumes.lock);
+	last = --v->refs == 0;
+	pthread_mutex_unlock(&volumes.lock);
+	if (!last)
+		return;
 	free(v->name);
 	pairs_free(&v->labels);
 	pairs_free(&v->options);
@@ -47,6 +55,34 @@ void volume_free(struct volume *v)
 char *volume_data(const char *name)
 {
 	return xasprintf("%s/%s/_data", volumes.root, name);
+}
+
+struct volume *volume_find(const char *name)
+{
+	struct volume *v;
+
+	while ((v = map_get(&volumes.table, name)) && v->changing)
+		pthread_cond_wait(&volumes.changed, &volumes.lock);
+	return v;
+}
+
+/* It is made, or its removal has failed. */
+static void settled(struct volume *v)
+{
+	LOCK_SCOPE(&volumes.lock);
+
+	v->changing = false;
+	pthread_cond_broadcast(&volumes.changed);
+}
+
+/* Out of the table: who has waited for it finds nothing. The table's reference is the caller's. */
+static void unlist(struct volume *v)
+{
+	LOCK_SCOPE(&volumes.lock);
+
+	map_del(&volumes.table, v->name);
+	v->changing = false;
+	pthread_cond_broadcast(&volumes.changed);
 }
 
 static bool name_ok(const char *name)
@@ -135,18 +171,18 @@ static bool is_mount(const char *path)
 
 void volumes_settle(void)
 {
-	struct map_entry *e;
-	size_t i = 0;
-	LOCK_SCOPE(&volumes.lock);
+	size_t n;
+	struct volume **all = volumes_all(&n);
 
-	while ((e = map_next(&volumes.table, &i))) {
-		struct volume *v = e->value;
-		auto_free char *data = volume_data(v->name);
+	for (size_t i = 0; i < n; i++) {
+		auto_free char *data = volume_data(all[i]->name);
 
-		if (!v->mounts && options_mount_needed(v) && is_mount(data) &&
+		if (!all[i]->mounts && options_mount_needed(all[i]) && is_mount(data) &&
 		    umount2(data, MNT_DETACH) < 0)
-			log_warn("volume stays mounted", "volume", v->name);
+			log_warn("volume stays mounted", "volume", all[i]->name);
+		volume_unref(all[i]);
 	}
+	free(all);
 }
 
 /* ---- Making ------------------------------------------------------------------------------------------------------------------------ */
@@ -172,12 +208,13 @@ static int make_directories(const struct volume *v, int root, const char *name, 
 /* The record first: without a directory it is dropped by the next start. */
 static int put_on_disk(const struct volume *v, struct error *err)
 {
-	auto_free char *fresh = xasprintf(NEW_PREFIX "%s", v->name);
+	char fresh[sizeof(NEW_PREFIX) + ID_LEN] = NEW_PREFIX;
 	auto_close root = dir_open_at(AT_FDCWD, volumes.root, err);
 	struct error ignored = ERROR_INIT;
 
 	if (root < 0)
 		return -1;
+	id_random(fresh + strlen(NEW_PREFIX));
 	if (make_directories(v, root, fresh, err) < 0)
 		goto fail;
 	FAULT("volume.create.directory");
@@ -206,18 +243,10 @@ static int check_driver(const char *driver, struct error *err)
 			 driver);
 }
 
-/* With the lock held. */
-static struct volume *find_or_make(const struct volume_wish *wish, struct error *err)
+static struct volume *new_as_wished(const struct volume_wish *wish)
 {
-	struct volume *v = map_get(&volumes.table, wish->name);
+	struct volume *v = volume_new(wish->name);
 
-	if (check_driver(wish->driver, err) < 0)
-		return NULL;
-	if (v)
-		return v;
-	if (check_name(wish->name, err) < 0 || options_check(wish->options, err) < 0)
-		return NULL;
-	v = volume_new(wish->name);
 	v->has_labels = json_type(wish->labels) == JSON_OBJECT || wish->anonymous;
 	v->has_options = json_type(wish->options) == JSON_OBJECT;
 	json_pairs(wish->labels, &v->labels);
@@ -227,12 +256,45 @@ static struct volume *find_or_make(const struct volume_wish *wish, struct error 
 	pairs_sort(&v->labels);
 	pairs_sort(&v->options);
 	pairs_copy(&v->kept, &v->options);
-	if (put_on_disk(v, err) < 0) {
-		volume_free(v);
+	return v;
+}
+
+/* A reference. A user, if one is named, is noted before anybody else can remove the volume. */
+static struct volume *find_or_make(const struct volume_wish *wish, const char *user,
+				   struct error *err)
+{
+	struct volume *v;
+
+	if (check_driver(wish->driver, err) < 0)
+		return NULL;
+	pthread_mutex_lock(&volumes.lock);
+	v = volume_find(wish->name);
+	if (v) {
+		v->refs++;
+		if (user && !strlist_has(&v->users, user))
+			strlist_add(&v->users, user);
+		pthread_mutex_unlock(&volumes.lock);
+		return v;
+	}
+	if (check_name(wish->name, err) < 0 || options_check(wish->options, err) < 0) {
+		pthread_mutex_unlock(&volumes.lock);
 		return NULL;
 	}
+	v = new_as_wished(wish);
+	v->refs++;
+	v->changing = true;
+	if (user)
+		strlist_add(&v->users, user);
 	map_set(&volumes.table, v->name, v);
+	pthread_mutex_unlock(&volumes.lock);
+	if (put_on_disk(v, err) < 0) {
+		unlist(v);
+		volume_unref(v);
+		volume_unref(v);
+		return NULL;
+	}
 	publish("create", v->name);
+	settled(v);
 	return v;
 }
 
@@ -250,10 +312,12 @@ int volume_create(const json *body, struct str *reply, struct error *err)
 		wish.name = id;
 		wish.anonymous = true;
 	}
-	pthread_mutex_lock(&volumes.lock);
-	v = find_or_make(&wish, err);
-	pthread_mutex_unlock(&volumes.lock);
-	return v ? volume_inspect(wish.name, reply, err) : error_wrap(err, "create %s", wish.name);
+	v = find_or_make(&wish, NULL, err);
+	if (!v)
+		return error_wrap(err, "create %s", wish.name);
+	volume_print(v, reply);
+	volume_unref(v);
+	return 0;
 }
 
 /* ---- Using ------------------------------------------------------------------------------------------------------------------------- */
@@ -261,14 +325,11 @@ int volume_create(const json *body, struct str *reply, struct error *err)
 int volume_use(const struct volume_wish *wish, const char *container_id, char **path,
 	       struct error *err)
 {
-	struct volume *v;
-	LOCK_SCOPE(&volumes.lock);
+	struct volume *v = find_or_make(wish, container_id, err);
 
-	v = find_or_make(wish, err);
 	if (!v)
 		return error_wrap(err, "create %s", wish->name);
-	if (!strlist_has(&v->users, container_id))
-		strlist_add(&v->users, container_id);
+	volume_unref(v);
 	*path = volume_data(wish->name);
 	return 0;
 }
@@ -278,7 +339,7 @@ int volume_use_again(const char *name, const char *container_id, struct error *e
 	struct volume *v;
 	LOCK_SCOPE(&volumes.lock);
 
-	v = map_get(&volumes.table, name);
+	v = volume_find(name);
 	if (!v)
 		return error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
 	if (!strlist_has(&v->users, container_id))
@@ -286,30 +347,39 @@ int volume_use_again(const char *name, const char *container_id, struct error *e
 	return 0;
 }
 
-/* With the lock held. */
-int volume_remove(struct volume *v, struct error *err)
+static int remove_from_disk(const struct volume *v, int root, const char *gone, struct error *err)
 {
-	auto_free char *gone = xasprintf(GONE_PREFIX "%s", v->name), *data = volume_data(v->name);
-	auto_close root = dir_open_at(AT_FDCWD, volumes.root, err);
+	auto_free char *data = volume_data(v->name);
 	struct error ignored = ERROR_INIT;
 
-	if (root < 0)
-		return -1;
 	if (options_mount_needed(v) && is_mount(data) && umount2(data, MNT_DETACH) < 0)
 		return error_sys(err, errno, "unmount %s", data);
-	if (dir_remove_all(root, gone, err) < 0)
-		return -1;
 	if (renameat(root, v->name, root, gone) < 0)
 		return error_sys(err, errno, "remove %s", v->name);
 	FAULT("volume.remove.renamed");
 	if (meta_del(v->name, &ignored) < 0)
 		log_error("record of a removed volume", "volume", v->name, "error", ignored.text);
-	map_del(&volumes.table, v->name);
+	return 0;
+}
+
+int volume_remove(struct volume *v, struct error *err)
+{
+	char gone[sizeof(GONE_PREFIX) + ID_LEN] = GONE_PREFIX;
+	auto_close root = dir_open_at(AT_FDCWD, volumes.root, err);
+	struct error ignored = ERROR_INIT;
+
+	id_random(gone + strlen(GONE_PREFIX));
+	if (root < 0 || remove_from_disk(v, root, gone, err) < 0) {
+		settled(v);
+		return -1;
+	}
+	publish("destroy", v->name);
+	unlist(v); /* the name is free while its files go */
+	FAULT("volume.remove.files");
 	if (dir_remove_all(root, gone, &ignored) < 0)
 		log_error("files of a removed volume are left for the next start", "volume",
 			  v->name, "error", ignored.text);
-	publish("destroy", v->name);
-	volume_free(v);
+	volume_unref(v);
 	return 0;
 }
 
@@ -317,32 +387,50 @@ void volume_release(const char *name, const char *container_id, bool remove)
 {
 	struct error err = ERROR_INIT;
 	struct volume *v;
-	LOCK_SCOPE(&volumes.lock);
 
-	v = map_get(&volumes.table, name);
+	pthread_mutex_lock(&volumes.lock);
+	v = volume_find(name);
 	for (size_t i = 0; v && i < v->users.n; i++)
 		if (streq(v->users.v[i], container_id)) {
 			strlist_remove(&v->users, i);
 			break;
 		}
-	if (v && remove && !v->users.n && !v->busy && volume_remove(v, &err) < 0)
+	remove = remove && v && !v->users.n && !v->busy;
+	if (remove)
+		v->changing = true;
+	pthread_mutex_unlock(&volumes.lock);
+	if (remove && volume_remove(v, &err) < 0)
 		log_error("volume stays", "volume", name, "error", err.text);
 }
 
-int volume_delete(const char *name, bool force, struct error *err)
+/* Marked, so that it is the caller's to remove. NULL without an error: it is not there, and needn't be. */
+static struct volume *take_to_remove(const char *name, bool force, struct error *err)
 {
 	struct volume *v;
 	LOCK_SCOPE(&volumes.lock);
 
-	v = map_get(&volumes.table, name);
-	if (!v)
-		return force ? 0 : error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
+	v = volume_find(name);
+	if (!v) {
+		if (!force)
+			error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
+		return NULL;
+	}
 	if (v->users.n || v->busy) {
 		auto_free char *ids = strlist_join(&v->users, " ");
 
-		return error_set(err, ERR_CONFLICT, "remove %s: volume is in use - [%s]", name,
-				 ids);
+		error_set(err, ERR_CONFLICT, "remove %s: volume is in use - [%s]", name, ids);
+		return NULL;
 	}
+	v->changing = true;
+	return v;
+}
+
+int volume_delete(const char *name, bool force, struct error *err)
+{
+	struct volume *v = take_to_remove(name, force, err);
+
+	if (!v)
+		return err->kind ? -1 : 0;
 	return volume_remove(v, err);
 }
 
@@ -354,7 +442,7 @@ static struct volume *take(const char *name, struct error *err)
 	struct volume *v;
 	LOCK_SCOPE(&volumes.lock);
 
-	while ((v = map_get(&volumes.table, name)) && v->busy)
+	while ((v = volume_find(name)) && v->busy)
 		pthread_cond_wait(&volumes.changed, &volumes.lock);
 	if (v)
 		v->busy = true;

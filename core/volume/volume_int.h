@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the volume room share. `volumes.lock` guards all of it; a volume that is `busy` is changed by one thread, without the lock. */
+/*
+ * What the files of the volume room share. `volumes.lock` guards the table and the counters, and is held over no I/O: a volume that is being made or
+ * removed is `changing`, and everybody who asks for it waits until it is there or gone; one that is `busy` is mounted or filled by one thread. What
+ * a volume is (name, labels, options) is constant once it is in the table, and can be read by who has a reference.
+ */
 #ifndef VOLUME_VOLUME_INT_H
 #define VOLUME_VOLUME_INT_H
 
@@ -17,7 +21,9 @@ struct volume {
 	struct pairs kept;            /* of opts.json: type, o, device; what is mounted */
 	struct strlist users;         /* ids of containers */
 	unsigned int mounts;
-	bool busy; /* being mounted, unmounted or filled */
+	unsigned int refs; /* the table has one */
+	bool busy;         /* being mounted, unmounted or filled */
+	bool changing;     /* being made or removed */
 };
 
 struct volume_room {
@@ -28,13 +34,21 @@ struct volume_room {
 };
 extern struct volume_room volumes;
 
-/* ---- volume.c: with the lock */
+/* ---- volume.c */
 struct volume *volume_new(const char *name);
-void volume_free(struct volume *v);
+void volume_unref(struct volume *v);
+/* With the lock, which is given up while it is being made or removed. Borrowed. */
+struct volume *volume_find(const char *name);
 char *volume_data(const char *name); /* its directory, malloc'ed */
+/* Without the lock, of a volume that the caller has marked as changing. On success it is gone, the caller's pointer too. */
 int volume_remove(struct volume *v, struct error *err);
 
-/* ---- meta.c: volumes/metadata.db and NAME/opts.json; with the lock */
+/* ---- list.c */
+/* References to all that are not changing, in the order of their names; free() the array after volume_unref. */
+struct volume **volumes_all(size_t *n);
+void volume_print(const struct volume *v, struct str *out);
+
+/* ---- meta.c: volumes/metadata.db and NAME/opts.json. Under a lock of its own, which is held over the writes. */
 void meta_open(struct bolt *opened);
 int meta_put(const struct volume *v, struct error *err);
 int meta_del(const char *name, struct error *err);

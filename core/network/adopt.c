@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Endpoints that outlive a daemon: their records, taking them over, and taking away what nobody holds.
+ *
+ * An endpoint is on disk twice, for two questions. What a container has (addresses, ports, link) is answered by its config.v2.json
+ * alone, written when the driver is done. Whether a driver may have left something behind is answered by the record
+ * <exec-root>/network/endpoints/<id>, written before the driver is called and removed after the endpoint has left: it names no more than what
+ * `leave` needs, the network, the container and the addresses. config.v2.json wins: network_adopt writes the record anew from it, and
+ * network_sweep takes away what is on record and was claimed by no container.
+ */
+#include "network/endpoints.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "network/firewall.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- records --------------------------------------------------------------------------------------------------------------------------- */
+
+static char *record_path(const char *id)
+{
+	return xasprintf("%s/endpoints/%s", room.state_dir, id);
+}
+
+/* Network, container, address with prefix length; one per line. */
+int endpoint_record(const struct net *n, const struct net_endpoint *e, struct error *err)
+{
+	auto_free char *path = record_path(e->id);
+	auto_str text = STR_INIT;
+	char ip[16] = "";
+
+	if (e->ip)
+		ipam_format(e->ip, ip);
+	str_printf(&text, "%s\n%s\n%s/%d\n", n->id, e->container_id, ip, n->subnet.len);
+	return file_write_atomic(AT_FDCWD, path, text.p, text.len, 0600, false, err);
+}
+
+void endpoint_record_remove(const char *id)
+{
+	auto_free char *path = record_path(id);
+
+	unlink(path);
+}
+
+int network_adopt(const char *container_id, const char *container_name,
+		  struct network_endpoint *from, bool way_out, const struct strlist *names,
+		  int netns_fd, struct error *err)
+{
+	auto_net *n = endpoint_network(from->network_id, err);
+	struct net_endpoint e;
+	auto_view v = {0};
+
+	if (!n || endpoint_known(container_id, container_name, from, &e, err) < 0)
+		return -1;
+	if (e.ip) {
+		LOCK_SCOPE(&network_lock);
+
+		if (ipam_reserve(&n->ipam, e.ip) < 0)
+			return error_set(err, ERR_CONFLICT,
+					 "address %s of endpoint %s is not free in network %s: was "
+					 "the subnet changed?",
+					 from->ipv4, e.id, n->name);
+	}
+	view_init(&v, n, &e, from->ifname, way_out);
+	view_known(&v, from);
+	v.endpoint.netns_fd = netns_fd;
+	for (size_t i = 0; i < from->n_ports; i++)
+		view_port(&v, &from->ports[i], from->ports[i].host_ip);
+	endpoint_remember(n, &e);
+	if (endpoint_record(n, &e, err) < 0 || endpoint_call(n, "adopt", &v, err) < 0) {
+		endpoint_forget(n, e.id);
+		return -1;
+	}
+	dns_add(n, &e, names);
+	return 0;
+}
+
+/* ---- after a crash ------------------------------------------------------------------------------------------------------------------------- */
+
+/* An endpoint on record: does anybody hold it? If not, its driver takes it away, as far as it can be told. */
+static void sweep_one(const char *id)
+{
+	auto_free char *path = record_path(id);
+	auto_strlist lines = STRLIST_INIT;
+	struct error err = ERROR_INIT;
+	auto_str text = STR_INIT;
+	struct net_endpoint e = {0};
+	auto_view v = {0};
+	auto_net *n = NULL;
+	char *slash;
+	bool held;
+
+	if (file_read_at(AT_FDCWD, path, 4096, &text, &err) < 0)
+		goto out;
+	strlist_split(&lines, str_cstr(&text), '\n');
+	n = lines.n >= 3 ? network_get(lines.v[0], &err) : NULL;
+	if (!n ||
+	    !n->driver) { /* cut short, or of a network that is no more: nothing of it can be there */
+		unlink(path);
+		return;
+	}
+	pthread_mutex_lock(&network_lock);
+	held = map_get(&n->endpoints, id) != NULL;
+	pthread_mutex_unlock(&network_lock);
+	if (held)
+		return;
+	memcpy(e.id, id, sizeof(e.id));
+	snprintf(e.container_id, sizeof(e.container_id), "%s", lines.v[1]);
+	slash = strchr(lines.v[2], '/');
+	if (slash)
+		*slash = '\0';
+	if (lines.v[2][0] && ipam_parse_addr(lines.v[2], &e.ip, &err) < 0)
+		e.ip = 0;
+	view_init(&v, n, &e, "eth0", true);
+	dns_del(n, id);
+	log_info("removing what is left of a network endpoint", "endpoint", id, "container",
+		 e.container_id);
+	if (endpoint_call(n, "leave", &v, &err) == 0) {
+		endpoint_record_remove(id);
+		return;
+	}
+out:
+	log_warn("network endpoint not cleaned up", "endpoint", id, "error", err.text);
+}
+
+void network_sweep(void)
+{
+	auto_free char *path = xasprintf("%s/endpoints", room.state_dir);
+	auto_strlist ids = STRLIST_INIT;
+	auto_dir DIR *d = opendir(path);
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d)))
+		if (strlen(entry->d_name) == 64 && strspn(entry->d_name, "0123456789abcdef") == 64)
+			strlist_add(&ids, entry->d_name);
+	for (size_t i = 0; i < ids.n; i++)
+		sweep_one(ids.v[i]);
+	firewall_sweep();
+	proxy_sweep();
+	dns_sweep();
+}
