@@ -67,6 +67,9 @@ static void close_sandbox(struct sandbox *s, struct network_port *ports)
 	free(ports);
 }
 
+static int leave_live(struct container *c, struct container_network *n, bool tell,
+		      struct error *err);
+
 /* Into the running container. */
 static int connect_live(struct container *c, const char *name, struct error *err)
 {
@@ -109,10 +112,30 @@ out:
 	return r;
 }
 
+/* A connect that has failed on the way: the container is as it was, its way out included. */
+static void take_back(struct container *c, const char *name)
+{
+	struct container_network *n = networks_find(c, name);
+	struct error err = ERROR_INIT;
+
+	if (n->connected && leave_live(c, n, false, &err) < 0) {
+		log_error("network not taken back", "container", c->id, "network", name, "error",
+			  err.text);
+		if (n->connected)
+			network_abandon(&n->ep);
+	}
+	pthread_mutex_lock(&c->lock);
+	networks_remove(c, name);
+	pthread_mutex_unlock(&c->lock);
+	if (c->state.running && container_write_hosts(c, &err) < 0)
+		log_error("hosts file of a container", "container", c->id, "error", err.text);
+}
+
 int container_connect(const char *network, const char *container, const json *settings,
 		      struct error *err)
 {
 	struct network_traits t;
+	bool added;
 	auto_container *c = NULL;
 	struct container_network *n;
 
@@ -135,26 +158,17 @@ int container_connect(const char *network, const char *container, const json *se
 		return error_set(err, ERR_DENIED,
 				 "endpoint with name %s already exists in network %s", c->name,
 				 t.name);
+	added = !n;
 	pthread_mutex_lock(&c->lock);
 	n = networks_add(c, t.name, settings);
 	snprintf(n->mac, sizeof(n->mac), "%s", json_get_str(settings, "MacAddress", ""));
 	pthread_mutex_unlock(&c->lock);
-	if (c->state.running && connect_live(c, t.name, err) < 0) {
-		n = networks_find(c, t.name);
-		if (n && n->connected) {
-			struct error ignored = ERROR_INIT;
-
-			if (network_disconnect(c->id, &n->ep, &ignored) < 0)
-				log_error("network not taken back", "container", c->id, "error",
-					  ignored.text);
-		}
-		pthread_mutex_lock(&c->lock);
-		networks_remove(c, t.name);
-		pthread_mutex_unlock(&c->lock);
+	if ((c->state.running && connect_live(c, t.name, err) < 0) ||
+	    FAULT_ERR("container.connect.save", err) < 0 || container_save(c, false, err) < 0) {
+		if (added)
+			take_back(c, t.name);
 		return -1;
 	}
-	if (container_save(c, false, err) < 0)
-		return -1;
 	FAULT("container.connect.saved");
 	n = networks_find(c, t.name);
 	if (n->connected)
@@ -162,7 +176,9 @@ int container_connect(const char *network, const char *container, const json *se
 	return 0;
 }
 
-static int disconnect_live(struct container *c, struct container_network *n, struct error *err)
+/* Out of the running container; the way out moves to the best network that is left. tell: an event, as for what was connected. */
+static int leave_live(struct container *c, struct container_network *n, bool tell,
+		      struct error *err)
 {
 	struct network_port *ports = NULL;
 	auto_free struct plan *plans = NULL;
@@ -176,7 +192,8 @@ static int disconnect_live(struct container *c, struct container_network *n, str
 		r = network_disconnect(c->id, &n->ep, err);
 	if (r < 0)
 		goto out;
-	networks_event(c, "disconnect", &n->ep);
+	if (tell)
+		networks_event(c, "disconnect", &n->ep);
 	networks_forget(c, n);
 	if (was_out && networks_plan(c, &plans, err) == 0) {
 		for (size_t i = 0; i < c->n_networks; i++)
@@ -220,7 +237,7 @@ int container_disconnect(const char *network, const char *container, bool force,
 	if (!n)
 		return error_set(err, ERR_SYSTEM, "container %s is not connected to %snetwork %s",
 				 c->id, c->state.running ? "" : "the ", t.name);
-	if (c->state.running && n->connected && disconnect_live(c, n, err) < 0)
+	if (c->state.running && n->connected && leave_live(c, n, true, err) < 0)
 		return -1;
 	pthread_mutex_lock(&c->lock);
 	networks_remove(c, t.name);

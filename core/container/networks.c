@@ -315,22 +315,28 @@ int networks_start(struct container *c, const struct shim_created *made,
 	return networks_main(c) ? container_write_hosts(c, err) : 0;
 }
 
+static void left_behind(const struct container *c, const struct container_network *n,
+			const struct error *err)
+{
+	log_error("network of a container is not gone", "container", c->id, "network", n->name,
+		  "error", err->text);
+	network_abandon(&n->ep);
+}
+
 void networks_stop(struct container *c)
 {
-	struct error err = ERROR_INIT;
-
 	if (!c->connected)
 		return;
 	network_resolver_stop(c->id);
 	for (size_t i = 0; i < c->n_networks; i++) {
 		struct container_network *n = &c->networks[i];
+		struct error err = ERROR_INIT;
 
 		if (!n->connected)
 			continue;
 		networks_event(c, "disconnect", &n->ep);
 		if (network_disconnect(c->id, &n->ep, &err) < 0)
-			log_error("network of a container is not gone", "container", c->id,
-				  "network", n->name, "error", err.text);
+			left_behind(c, n, &err);
 		networks_forget(c, n);
 	}
 	pthread_mutex_lock(&c->lock);

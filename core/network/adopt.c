@@ -10,6 +10,7 @@
  */
 #include "network/endpoints.h"
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -73,12 +74,11 @@ int network_adopt(const char *container_id, const char *container_name,
 	for (size_t i = 0; i < from->n_ports; i++)
 		view_port(&v, &from->ports[i], from->ports[i].host_ip);
 	endpoint_remember(n, &e);
-	if (endpoint_record(n, &e, err) < 0 || endpoint_call(n, "adopt", &v, err) < 0) {
-		endpoint_forget(n, e.id);
-		return -1;
-	}
+	/* from here on the room knows it, come what may: the container runs, and has the address */
 	dns_add(n, &e, names);
-	return 0;
+	if (endpoint_record(n, &e, err) < 0 || FAULT_ERR("network.adopt.driver", err) < 0)
+		return -1;
+	return endpoint_call(n, "adopt", &v, err);
 }
 
 /* ---- after a crash ------------------------------------------------------------------------------------------------------------------------- */
@@ -93,6 +93,7 @@ static void sweep_one(const char *id)
 	struct net_endpoint e = {0};
 	auto_view v = {0};
 	auto_net *n = NULL;
+	const struct net_endpoint *known;
 	char *slash;
 	bool held;
 
@@ -106,7 +107,8 @@ static void sweep_one(const char *id)
 		return;
 	}
 	pthread_mutex_lock(&network_lock);
-	held = map_get(&n->endpoints, id) != NULL;
+	known = map_get(&n->endpoints, id);
+	held = known && !known->orphan;
 	pthread_mutex_unlock(&network_lock);
 	if (held)
 		return;
@@ -122,11 +124,42 @@ static void sweep_one(const char *id)
 	log_info("removing what is left of a network endpoint", "endpoint", id, "container",
 		 e.container_id);
 	if (endpoint_call(n, "leave", &v, &err) == 0) {
+		endpoint_forget(n, id);
 		endpoint_record_remove(id);
 		return;
 	}
 out:
 	log_warn("network endpoint not cleaned up", "endpoint", id, "error", err.text);
+}
+
+void network_abandon(const struct network_endpoint *from)
+{
+	struct error ignored = ERROR_INIT;
+	auto_net *n = network_get(from->network_id, &ignored);
+	struct net_endpoint *e;
+
+	if (!n)
+		return;
+	LOCK_SCOPE(&network_lock);
+	e = map_get(&n->endpoints, from->endpoint_id);
+	if (e && !e->orphan) {
+		e->orphan = true;
+		n->orphans++;
+	}
+}
+
+void endpoints_retry(struct net *n)
+{
+	auto_strlist ids = STRLIST_INIT;
+	struct map_entry *m;
+
+	pthread_mutex_lock(&network_lock);
+	for (size_t i = 0; n->orphans && (m = map_next(&n->endpoints, &i));)
+		if (((const struct net_endpoint *)m->value)->orphan)
+			strlist_add(&ids, m->key);
+	pthread_mutex_unlock(&network_lock);
+	for (size_t i = 0; i < ids.n; i++)
+		sweep_one(ids.v[i]);
 }
 
 void network_sweep(void)

@@ -344,13 +344,16 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 	hold(n);
 	if (claim(n, err) < 0)
 		goto drop;
-	if (store_begin(n, err) < 0 || net_bring_up(n, err) < 0)
+	if (store_begin(n, err) < 0)
 		goto unpublish;
+	if (net_bring_up(n, err) < 0)
+		goto end;
 	FAULT("network.create.made");
 	if (store_put(n, err) < 0) {
-		if (net_take_down(n, &ignored) < 0)
-			log_warn("network not taken back", "network", n->name, "error",
-				 ignored.text);
+		if (net_take_down(n, &ignored) == 0)
+			goto end;
+		/* its record of an unfinished network stays: the next daemon tries again */
+		log_warn("network not taken back", "network", n->name, "error", ignored.text);
 		goto unpublish;
 	}
 	store_end(n);
@@ -358,8 +361,9 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 	network_event(n, "create");
 	let_go(n);
 	return 0;
-unpublish:
+end:
 	store_end(n);
+unpublish:
 	network_unpublish(n);
 drop:
 	let_go(n);
@@ -408,6 +412,28 @@ static bool is_used_as_config(const struct net *n)
 	return used;
 }
 
+/* Off the disk and out of the driver; on failure it is there as before. */
+static int take_away(struct net *n, struct error *err)
+{
+	struct error ignored = ERROR_INIT;
+
+	if (store_begin(n, err) < 0)
+		return -1;
+	if (store_delete(n, err) == 0) {
+		if (net_take_down(n, err) == 0 && FAULT_ERR("network.delete.driver", err) == 0) {
+			store_end(n);
+			return 0;
+		}
+		if (store_put(n, &ignored) < 0) { /* then the next daemon takes it away */
+			log_error("network is there until the daemon ends", "network", n->name,
+				  "error", ignored.text);
+			return -1;
+		}
+	}
+	store_end(n);
+	return -1;
+}
+
 static int delete_net(struct net *n, struct error *err)
 {
 	if (n->predefined)
@@ -415,15 +441,15 @@ static int delete_net(struct net *n, struct error *err)
 				 "%s is a pre-defined network and cannot be removed", n->name);
 	if (is_used_as_config(n))
 		return error_set(err, ERR_DENIED, "configuration network %s is in use", n->name);
+	endpoints_retry(n);
 	if (begin_delete(n, err) < 0)
 		return -1;
-	if (store_begin(n, err) < 0 || store_delete(n, err) < 0 || net_take_down(n, err) < 0) {
+	if (take_away(n, err) < 0) {
 		pthread_mutex_lock(&network_lock);
 		n->deleting = false;
 		pthread_mutex_unlock(&network_lock);
 		return -1;
 	}
-	store_end(n);
 	network_unpublish(n);
 	network_event(n, "destroy");
 	net_unref(n); /* the table's */

@@ -37,6 +37,8 @@ void endpoint_forget(struct net *n, const char *id)
 	LOCK_SCOPE(&network_lock);
 
 	e = map_del(&n->endpoints, id);
+	if (e && e->orphan)
+		n->orphans--;
 	if (e && e->ip)
 		ipam_release(&n->ipam, e->ip);
 	free(e);
@@ -332,6 +334,7 @@ int network_connect(const struct network_join *j, struct network_endpoint *out, 
 
 	if (!n || new_endpoint(j->container_id, j->container_name, &e, err) < 0)
 		return -1;
+	endpoints_retry(n);
 	if (take_address(n, j->ipv4, &e, err) < 0)
 		return -1;
 	if (endpoint_record(n, &e, err) < 0)
@@ -434,7 +437,8 @@ int network_disconnect(const char *container_id, struct network_endpoint *from, 
 	view_known(&v, from);
 	for (size_t i = 0; i < from->n_ports; i++)
 		view_port(&v, &from->ports[i], from->ports[i].host_ip);
-	if (endpoint_call(n, "leave", &v, err) < 0)
+	if (FAULT_ERR("network.disconnect.driver", err) < 0 ||
+	    endpoint_call(n, "leave", &v, err) < 0)
 		return -1;
 	FAULT("network.disconnect.left");
 	endpoint_forget(n, e.id);

@@ -139,19 +139,25 @@ static void bring_up_stored(void)
 }
 
 /* Half-made or half-removed when a daemon was killed: the driver takes away what there is. */
-static void take_back(struct net *n)
+static int take_back(struct net *n)
 {
 	struct error err = ERROR_INIT;
 	struct net *known = network_get(n->id, &err);
+	int r = 0;
 
 	err = (struct error)ERROR_INIT;
-	if (!known && !n->config_only &&
-	    (net_open_driver(n, &err) < 0 || net_take_down(n, &err) < 0))
+	if (!known && !n->config_only) {
+		r = net_open_driver(n, &err);
+		if (r == 0)
+			r = net_take_down(n, &err);
+	}
+	if (r < 0)
 		log_warn("unfinished network not taken away", "network", n->name, "error",
 			 err.text);
 	if (known)
 		net_unref(known);
 	net_unref(n);
+	return r;
 }
 
 static int make_builtin(const struct network_config *c, const struct builtin *b, struct net *stored,
@@ -163,6 +169,7 @@ static int make_builtin(const struct network_config *c, const struct builtin *b,
 	if (stored) { /* the id lasts; all else follows from the configuration */
 		memcpy(n->id, stored->id, sizeof(n->id));
 		n->created = stored->created;
+		n->record = stored->record ? xstrdup(stored->record) : NULL;
 	}
 	if (streq(b->name, NETWORK_DEFAULT)) {
 		if (room.no_bridge) {

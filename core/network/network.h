@@ -100,6 +100,11 @@ int network_update(const char *container_id, const char *container_name, struct 
 		   int netlink_fd, struct error *err);
 /* Bears repetition; the namespace may be gone. */
 int network_disconnect(const char *container_id, struct network_endpoint *e, struct error *err);
+/*
+ * network_disconnect has failed, and the container is gone all the same: the room holds the endpoint and its address, and tries again when somebody
+ * joins or removes the network, and when the next daemon starts.
+ */
+void network_abandon(const struct network_endpoint *e);
 /* After a daemon restart with the container still running: reserve the address, take over rules and proxies. */
 int network_adopt(const char *container_id, const char *container_name, struct network_endpoint *e,
 		  bool way_out, const struct strlist *names, int netns_fd, struct error *err);

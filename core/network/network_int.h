@@ -19,6 +19,7 @@ struct net_endpoint {
 	char id[65], container_id[65], name[256]; /* name: the container's */
 	char mac[24];
 	uint32_t ip; /* 0: none */
+	bool orphan; /* its container has ended, and the driver has failed to take it away */
 };
 
 /* An opened driver; opened at the first network of its kind, and kept. */
@@ -49,8 +50,10 @@ struct net {
 	struct dockerd_options *typed;
 	char *
 	    driver_record; /* JSON that the driver wants on disk, as moby's driver of its name keeps it; NULL: none */
+	char *record; /* as found on disk, for the members that we don't know; NULL: none */
 	/* under the lock: */
 	unsigned int refs, joining;
+	unsigned int orphans; /* endpoints that nobody holds and the driver would not let go */
 	bool deleting;
 	struct map endpoints; /* id -> struct net_endpoint, owned */
 };
@@ -144,7 +147,11 @@ int store_delete(const struct net *n, struct error *err);
  */
 int store_begin(const struct net *n, struct error *err);
 void store_end(const struct net *n);
-void store_unfinished(void (*found)(struct net *n));
+/* found: 0: it is gone; else it is asked about again by the next daemon. */
+void store_unfinished(int (*found)(struct net *n));
+
+/* ---- adopt.c: once more, endpoints of the network that could not be taken away. Without the lock. */
+void endpoints_retry(struct net *n);
 
 /* ---- address choice (create.c) */
 /* Reserve what is not for containers: gateway, route, auxiliary addresses. */

@@ -163,6 +163,44 @@ static void print_record(const struct net *n, struct str *out)
 	jw_end(&w);
 }
 
+/* Members of `from` that `to` lacks; not those of `ours`, which we leave out on purpose. */
+static void keep_unknown(json *to, json *from, const char *const *ours)
+{
+	auto_strlist names = STRLIST_INIT;
+
+	for (json *m = json_first(from); m; m = json_next(m)) {
+		size_t i = 0;
+
+		while (ours[i] && !streq(ours[i], json_name(m)))
+			i++;
+		if (!ours[i] && !json_get(to, json_name(m)))
+			strlist_add(&names, json_name(m));
+	}
+	for (size_t i = 0; i < names.n; i++)
+		json_set(to, names.v[i], json_take(from, names.v[i]));
+}
+
+/* The record, with what another daemon has kept in it and we don't understand. */
+static void print_whole(const struct net *n, struct str *out)
+{
+	static const char *const ours[] = {"ipamV4Config", "ipamV4Info", NULL};
+	static const char *const ours_generic[] = {
+	    "com.docker.network.enable_ipv4", "com.docker.network.enable_ipv6",
+	    "com.docker.network.generic", "com.docker.network.internal", NULL};
+	struct error ignored = ERROR_INIT;
+	auto_json *old = n->record ? json_parse(n->record, strlen(n->record), &ignored) : NULL;
+	auto_json *new = NULL;
+
+	print_record(n, out);
+	if (!old)
+		return;
+	new = json_parse(str_cstr(out), out->len, &ignored);
+	keep_unknown(new, old, ours);
+	keep_unknown(json_get(new, "generic"), json_get(old, "generic"), ours_generic);
+	str_reset(out);
+	json_print(new, out);
+}
+
 /* Is the record on disk the same but for its counter? */
 static bool unchanged(const struct net *n, const struct str *text)
 {
@@ -178,7 +216,7 @@ int store_put(const struct net *n, struct error *err)
 	auto_str text = STR_INIT;
 	LOCK_SCOPE(&lock);
 
-	print_record(n, &text);
+	print_whole(n, &text);
 	if (unchanged(n, &text))
 		return 0;
 	put("network", n->id, str_cstr(&text), text.len);
@@ -231,7 +269,7 @@ int store_begin(const struct net *n, struct error *err)
 	auto_free char *path = unfinished_path(n->id);
 	auto_str text = STR_INIT;
 
-	print_record(n, &text);
+	print_whole(n, &text);
 	return dir_make_all(AT_FDCWD, dir, 0700, err) < 0
 		   ? -1
 		   : file_write_atomic(AT_FDCWD, path, text.p, text.len, 0600, false, err);
@@ -336,16 +374,18 @@ int store_load(void (*found)(void *ctx, struct net *n), void *ctx, struct error 
 			j = json_parse(value + 8, len - 8, &bad);
 		if (j)
 			n = read_record(j, &bad);
-		if (n)
+		if (n) {
+			n->record = xstrndup(value + 8, len - 8);
 			found(ctx, n);
-		else
+		} else {
 			log_warn("network on disk is left alone", "network",
 				 json_get_str(j, "name", keys.v[i]), "reason", bad.text);
+		}
 	}
 	return 0;
 }
 
-void store_unfinished(void (*found)(struct net *n))
+void store_unfinished(int (*found)(struct net *n))
 {
 	auto_free char *dir = xasprintf("%s/unfinished", room.state_dir);
 	auto_dir DIR *d = opendir(dir);
@@ -362,9 +402,11 @@ void store_unfinished(void (*found)(struct net *n))
 			continue;
 		j = json_parse(str_cstr(&text), text.len, &err);
 		n = j ? read_record(j, &err) : NULL;
-		if (n)
-			found(n);
-		unlink(path);
+		if (!n)
+			log_warn("record of an unfinished network is dropped", "network", e->d_name,
+				 "reason", err.text);
+		if (!n || found(n) == 0)
+			unlink(path);
 	}
 }
 
