@@ -106,6 +106,8 @@ static int connect_live(struct container *c, const char *name, struct error *err
 	if (r == 0 && !had_dns && mine->t.resolver)
 		r = container_write_resolv_conf(c, err);
 	if (r == 0)
+		r = FAULT_ERR("container.connect.hosts", err);
+	if (r == 0)
 		r = container_write_hosts(c, err);
 out:
 	close_sandbox(&s, ports);

@@ -6,10 +6,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../plugins/network/bridge/bridge.h"
+#include "base/bolt.h"
 #include "base/cleanup.h"
+#include "base/file.h"
+#include "base/mem.h"
 #include "network/firewall.h"
 #include "network/network_int.h"
 
@@ -456,9 +461,79 @@ static void test_resolv_conf(void **state)
 				      "[nameservers search]\n# Option ndots from: internal\n"));
 }
 
+/* ---- records on disk ---------------------------------------------------------------------------------------------------------------------- */
+
+#define STORE_KEY "docker/network/v1.0/network/"
+static const char stored[] =
+    "{\"addrSpace\":\"LocalDefault\",\"configOnly\":false,\"created\":\"2024-01-02T03:04:05Z\","
+    "\"enableIPv4\":true,\"future\":{\"n\":12345678901234567890},\"generic\":{"
+    "\"com.docker.network.generic\":{\"old\":\"option\"},\"com.docker.network.later\":[1]},"
+    "\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"name\":\"net\","
+    "\"networkType\":\"bridge\",\"scope\":\"local\"}";
+
+static void keep(void *ctx, struct net *n)
+{
+	*(struct net **)ctx = n;
+}
+
+/* What another daemon keeps in a record, and we don't know, is there after we have written it. */
+static void test_store_unknown(void **state)
+{
+	char dir[] = "/tmp/dockerd-test-store.XXXXXX";
+	auto_free char *files = NULL, *path = NULL, *key = NULL;
+	struct error err = ERROR_INIT;
+	auto_str value = STR_INIT;
+	struct bolt *db;
+	struct net *n = NULL;
+	auto_json *j = NULL;
+	const char *text;
+	size_t len;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(store_open(dir, &err), 0);
+	store_close();
+	files = xasprintf("%s/network", dir);
+	path = xasprintf("%s/files/local-kv.db", files);
+	key = xasprintf(STORE_KEY "%064d/", 0);
+	memset(key + strlen(STORE_KEY), 'a', 64);
+	str_add(&value, "\1\0\0\0\0\0\0\0", 8);
+	str_puts(&value, stored);
+	assert_int_equal(bolt_open(path, &db, &err), 0);
+	bolt_put(db, "libnetwork", key, value.p, value.len);
+	assert_int_equal(bolt_commit(db, &err), 0);
+	bolt_close(db);
+	assert_int_equal(store_open(dir, &err), 0);
+	assert_int_equal(store_load(keep, &n, &err), 0);
+	assert_non_null(n);
+	pairs_free(&n->options);
+	pairs_set(&n->options, "new", "option");
+	assert_int_equal(store_put(n, &err), 0);
+	store_close();
+	assert_int_equal(bolt_open(path, &db, &err), 0);
+	text = bolt_get(db, "libnetwork", key, &len);
+	assert_non_null(text);
+	j = json_parse(text + 8, len - 8, &err);
+	assert_true(json_u64(json_get(json_get(j, "future"), "n"), 0) ==
+		    UINT64_C(12345678901234567890));
+	assert_int_equal(json_count(json_get(json_get(j, "generic"), "com.docker.network.later")),
+			 1);
+	/* ours are as we have them */
+	assert_string_equal(
+	    json_get_str(json_get(json_get(j, "generic"), "com.docker.network.generic"), "new", ""),
+	    "option");
+	assert_null(
+	    json_get(json_get(json_get(j, "generic"), "com.docker.network.generic"), "old"));
+	assert_string_equal(json_get_str(j, "networkType", ""), "bridge");
+	bolt_close(db);
+	net_unref(n);
+	assert_int_equal(dir_remove_all(AT_FDCWD, dir, &err), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_store_unknown),
 	    cmocka_unit_test(test_ipam_parse),
 	    cmocka_unit_test(test_ipam_lowest_free),
 	    cmocka_unit_test(test_ipam_range_and_size),

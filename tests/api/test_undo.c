@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Steps that fail or hang, by fault points: what was done before them is undone, or held until it can be, and nobody else waits. Needs
+ * --enable-faults.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "lib/box.h"
+
+/* A member of a reply's JSON, by path; "" if it is not there. In a static buffer. */
+static const char *member(const char *uri, const char *path)
+{
+	static char value[512];
+	struct error err = ERROR_INIT;
+	auto_strlist names = STRLIST_INIT;
+	auto_reply r = {0};
+	auto_json *j = NULL;
+	const json *at;
+
+	value[0] = '\0';
+	if (request("GET", uri, NULL, &r) < 0)
+		return value;
+	j = json_parse(str_cstr(&r.body), r.body.len, &err);
+	strlist_split(&names, path, '/');
+	at = j;
+	for (size_t i = 0; i < names.n; i++)
+		at = json_get(at, names.v[i]);
+	if (json_type(at) == JSON_STRING)
+		snprintf(value, sizeof(value), "%s", json_str(at, ""));
+	else if (json_type(at) == JSON_NUMBER)
+		snprintf(value, sizeof(value), "%lld", (long long)json_i64(at, 0));
+	return value;
+}
+
+static const char *endpoint(const char *container, const char *network, const char *what)
+{
+	return member(fmt("/v1.44/containers/%s/json", container),
+		      fmt("NetworkSettings/Networks/%s/%s", network, what));
+}
+
+/* Through which link the default route of a running container leads; "" if there is none. */
+static const char *default_link(const char *container)
+{
+	static char link[16];
+	auto_str text = STR_INIT;
+	auto_strlist lines = STRLIST_INIT;
+	struct error err = ERROR_INIT;
+	const char *pid = member(fmt("/v1.44/containers/%s/json", container), "State/Pid");
+
+	link[0] = '\0';
+	file_read_at(AT_FDCWD, fmt("/proc/%s/net/route", pid), 65536, &text, &err);
+	strlist_split(&lines, str_cstr(&text), '\n');
+	for (size_t i = 1; i < lines.n; i++) {
+		char to[16];
+
+		if (sscanf(lines.v[i], "%15s %15s", link, to) == 2 && !strcmp(to, "00000000"))
+			return link;
+	}
+	link[0] = '\0';
+	return link;
+}
+
+static int make_network(const char *name)
+{
+	return status_of("POST", "/v1.44/networks/create", fmt("{\"Name\":\"%s\"}", name));
+}
+
+static int start_in(const char *name, const char *network)
+{
+	make_container(name, "\"pause\"",
+		       fmt(",\"HostConfig\":{\"NetworkMode\":\"%s\",\"CgroupParent\":\"%s\"}",
+			   network, box_cgroup));
+	return status_of("POST", fmt("/v1.44/containers/%s/start", name), NULL);
+}
+
+static int disconnect_or_not(const char *network, const char *container, const char *what)
+{
+	return status_of("POST", fmt("/v1.44/networks/%s/%s", network, what),
+			 fmt("{\"Container\":\"%s\"}", container));
+}
+
+/* ---- volumes --------------------------------------------------------------------------------------------------------------------------- */
+
+/* One whose files take for ever to go away: its name is free, and the others can be used. */
+static void volumes_go_on(void)
+{
+	pid_t pid = daemon_start(false, "volume.remove.files=hang@1");
+	auto_close events = dial(), slow = dial();
+	auto_str seen = STR_INIT;
+
+	ok(pid > 0, "daemon that will hang when it removes files of a volume");
+	ok(status_of("POST", "/v1.44/volumes/create", "{\"Name\":\"slow\"}") == 201 &&
+	       status_of("POST", "/v1.44/volumes/create", "{\"Name\":\"other\"}") == 201,
+	   "two volumes");
+	send_text(events, "GET /v1.44/events HTTP/1.1\r\nHost: d\r\n\r\n");
+	ok(read_until(events, &seen, "\r\n\r\n"), "events");
+	send_text(slow, "DELETE /v1.44/volumes/slow HTTP/1.1\r\nHost: d\r\n\r\n");
+	ok(read_until(events, &seen, "destroy"), "the volume is gone for everybody");
+	ok(status_of("GET", "/v1.44/volumes/slow", NULL) == 404, "it is not found");
+	ok(status_of("GET", "/v1.44/volumes", NULL) == 200 &&
+	       status_of("GET", "/v1.44/system/df", NULL) == 200,
+	   "lists are served");
+	ok(status_of("POST", "/v1.44/volumes/create", "{\"Name\":\"slow\"}") == 201 &&
+	       status_of("DELETE", "/v1.44/volumes/other", NULL) == 204 &&
+	       status_of("DELETE", "/v1.44/volumes/slow", NULL) == 204,
+	   "its name can be used again, others be removed");
+	daemon_end(pid, SIGKILL);
+	pid = daemon_start(false, NULL);
+	ok(access(fmt("%s/data/volumes/metadata.db", box_dir), F_OK) == 0, "the next daemon");
+	ok(status_of("GET", "/v1.44/volumes/slow", NULL) == 404, "does not know it either");
+	daemon_end(pid, SIGTERM);
+}
+
+/* ---- networks -------------------------------------------------------------------------------------------------------------------------- */
+
+/* `aa` would be the better way out by its name: at the failure it has it, and gives it back. */
+static void failed_connect(const char *fault)
+{
+	pid_t pid = daemon_start(false, fault);
+	const char *link;
+
+	ok(pid > 0, "daemon with %s", fault);
+	ok(make_network("aa") == 201 && make_network("bb") == 201, "two networks");
+	ok(start_in("box", "bb") == 204 && !strcmp(default_link("box"), "eth0"),
+	   "a container in one has a way out: '%s'", default_link("box"));
+	ok(disconnect_or_not("aa", "box", "connect") == 500, "it is connected to the other: fails");
+	link = default_link("box");
+	ok(!strcmp(link, "eth0"), "it has its way out as before: '%s'", link);
+	ok(!*endpoint("box", "aa", "NetworkID"), "and knows nothing of the other");
+	ok(status_of("DELETE", "/v1.44/networks/aa", NULL) == 204, "which can be removed");
+	ok(make_network("aa") == 201 && disconnect_or_not("aa", "box", "connect") == 200 &&
+	       !strcmp(default_link("box"), "eth1"),
+	   "connected without a fault, the way out moves: '%s'", default_link("box"));
+	ok(status_of("DELETE", "/v1.44/containers/box?force=1", NULL) == 204 &&
+	       status_of("DELETE", "/v1.44/networks/aa", NULL) == 204 &&
+	       status_of("DELETE", "/v1.44/networks/bb", NULL) == 204,
+	   "all is removed");
+	daemon_end(pid, SIGTERM);
+}
+
+/* The driver does not let go of a network: it is there as before, on disk too. */
+static void failed_delete(void)
+{
+	pid_t pid = daemon_start(false, "network.delete.driver=error@1");
+
+	ok(make_network("net") == 201 && status_of("DELETE", "/v1.44/networks/net", NULL) == 500,
+	   "a network can't be removed");
+	ok(status_of("GET", "/v1.44/networks/net", NULL) == 200, "so it is there");
+	daemon_end(pid, SIGKILL);
+	pid = daemon_start(false, NULL);
+	ok(status_of("GET", "/v1.44/networks/net", NULL) == 200, "for the next daemon as well");
+	ok(status_of("DELETE", "/v1.44/networks/net", NULL) == 204, "which removes it");
+	daemon_end(pid, SIGTERM);
+}
+
+/* The driver does not let go of an endpoint of a container that has ended. */
+static void failed_leave(void)
+{
+	pid_t pid = daemon_start(false, "network.disconnect.driver=error@1");
+	char address[32];
+
+	ok(make_network("net") == 201 && start_in("box", "net") == 204, "a container");
+	snprintf(address, sizeof(address), "%s", endpoint("box", "net", "IPAddress"));
+	ok(status_of("DELETE", "/v1.44/containers/box?force=1", NULL) == 204, "it is removed");
+	ok(status_of("DELETE", "/v1.44/networks/net", NULL) == 204,
+	   "its network is taken away, with the endpoint that had stayed");
+	ok(make_network("net") == 201 && start_in("box", "net") == 204 &&
+	       !strcmp(endpoint("box", "net", "IPAddress"), address),
+	   "and made again, the address too");
+	ok(status_of("DELETE", "/v1.44/containers/box?force=1", NULL) == 204 &&
+	       status_of("DELETE", "/v1.44/networks/net", NULL) == 204,
+	   "all is removed");
+	daemon_end(pid, SIGTERM);
+}
+
+/* A running container whose endpoint could not be taken over has its address. */
+static void failed_adopt(void)
+{
+	pid_t pid = daemon_start(true, NULL);
+	char address[32], other[32];
+
+	ok(make_network("net") == 201 && start_in("live", "net") == 204, "a container");
+	snprintf(address, sizeof(address), "%s", endpoint("live", "net", "IPAddress"));
+	daemon_end(pid, SIGKILL);
+	pid = daemon_start(true, "network.adopt.driver=error@1");
+	ok(start_in("other", "net") == 204, "another, after a daemon that could not take it over");
+	snprintf(other, sizeof(other), "%s", endpoint("other", "net", "IPAddress"));
+	ok(*other && strcmp(address, other) != 0, "has not its address: %s, %s", address, other);
+	ok(status_of("DELETE", "/v1.44/containers/live?force=1", NULL) == 204 &&
+	       status_of("DELETE", "/v1.44/containers/other?force=1", NULL) == 204 &&
+	       status_of("DELETE", "/v1.44/networks/net", NULL) == 204,
+	   "all is removed");
+	daemon_end(pid, SIGTERM);
+}
+
+static int test(void)
+{
+	pid_t pid = daemon_start(false, NULL);
+
+	ok(pid > 0 && daemon_image() == 0, "image");
+	daemon_end(pid, SIGTERM);
+	volumes_go_on();
+	failed_connect("container.connect.hosts=error@1");
+	failed_connect("container.connect.save=error@1");
+	failed_delete();
+	failed_leave();
+	failed_adopt();
+	if (box_failed)
+		daemon_log_show();
+	return box_failed ? 1 : 0;
+}
+
+int main(void)
+{
+#ifdef ENABLE_FAULTS
+	return box_run(test);
+#else
+	(void)test;
+	printf("1..0 # SKIP built without --enable-faults\n");
+	return 77;
+#endif
+}
