@@ -7,7 +7,7 @@ libbase_a_SOURCES = \
 	core/base/json_parse.c core/base/json_write.c core/base/log.c core/base/log.h core/base/map.c core/base/map.h \
 	core/base/mem.c core/base/mem.h core/base/procstat.c core/base/procstat.h core/base/program.c core/base/program.h core/base/sha256.c core/base/sha256.h core/base/spawn.c core/base/spawn.h core/base/str.c core/base/str.h \
 	core/base/thread.c core/base/thread.h \
-	core/proto/msg.c core/proto/msg.h core/proto/shim.h
+	core/proto/msg.c core/proto/msg.h core/proto/shim.h core/unpack/client.c core/unpack/client.h
 
 include core/config/local.mk
 include core/http/local.mk

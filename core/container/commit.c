@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "container/container_int.h"
-#include "image/changes.h"
 #include "image/image.h"
 
 #include <stdlib.h>

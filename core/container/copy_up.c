@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/image_use.h"
-#include "image/unpack_client.h"
+#include "unpack/client.h"
 #include "volume/volume.h"
 
 #include <dirent.h>

@@ -10,7 +10,7 @@
 #include "container/container_int.h"
 #include "container/image_use.h"
 #include "image/image.h"
-#include "image/unpack_client.h"
+#include "unpack/client.h"
 #include "proto/unpack.h"
 
 #include <stdio.h>

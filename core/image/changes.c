@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See changes.h. */
-#include "image/changes.h"
+#include "image/image.h"
 
 #include "base/cleanup.h"
 #include "base/clock.h"

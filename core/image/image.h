@@ -217,4 +217,12 @@ int layer_rw_changes(struct image_store *s, const char *container_id,
 /* GET /containers/{id}/export: the whole tree as tar to fd. */
 int layer_rw_export(struct image_store *s, const char *container_id, int fd, struct error *err);
 
+/* ---- Dockerfile instructions given with import and commit ("CMD [...]", "ENV A=b"); pure ------------------------------------------ */
+
+/* `base` (NULL: empty) with the changes, printed as moby's container config into out. ERR_INVALID for what is not allowed. */
+int changes_apply(const json *base, const struct strlist *changes, struct str *out,
+		  struct error *err);
+/* The config of no container. */
+void changes_empty_container(struct str *out);
+
 #endif

@@ -8,8 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "image/changes.h"
-#include "image/unpack_client.h"
+#include "unpack/client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -179,17 +178,12 @@ int image_import(struct image_store *s, int fd, const struct image_import *o, ch
 static struct layer *commit_layer(struct image_store *s, const char *cid, bool *empty,
 				  struct error *err)
 {
-	auto_free char *chain = NULL;
 	struct layer *parent = NULL, *l = NULL;
 	auto_close fd = -1;
 	struct stat st;
 
-	if (rw_pack_changes(s, cid, &fd, &chain, err) < 0)
+	if (rw_pack_changes(s, cid, &fd, &parent, err) < 0)
 		return NULL;
-	if (*chain && !(parent = layer_ref(s, chain))) {
-		error_set(err, ERR_NOT_FOUND, "layer %s of the container's image is gone", chain);
-		return NULL;
-	}
 	*empty = parent && fstat(fd, &st) == 0 && st.st_size == EMPTY_TAR;
 	if (*empty)
 		return parent;

@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "image/unpack_client.h"
+#include "unpack/client.h"
 #include "proto/unpack.h"
 
 #include <dirent.h>

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "image/unpack_client.h"
+#include "unpack/client.h"
 #include "proto/unpack.h"
 
 #include <dirent.h>

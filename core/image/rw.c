@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "image/unpack_client.h"
+#include "unpack/client.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -254,11 +254,14 @@ int layer_rw_remove(struct image_store *s, const char *cid, struct error *err)
 /* Copies of what a driver call needs, taken under the lock. */
 struct rw_ids {
 	char *mount_id, *init_id, *label;
-	struct layer *parent; /* held by the container layer */
+	struct image_store *s;
+	struct layer *parent; /* a reference: the container may be removed meanwhile */
 };
 
 static void ids_free(struct rw_ids *i)
 {
+	if (i->parent)
+		layer_unref(i->s, i->parent, NULL);
 	free(i->mount_id);
 	free(i->init_id);
 	free(i->label);
@@ -274,7 +277,9 @@ static int get_ids(struct image_store *s, const char *cid, struct rw_ids *out, s
 	if (!rw || !rw->ready)
 		return error_set(err, ERR_NOT_FOUND, "container %s has no read-write layer", cid);
 	*out = (struct rw_ids){xstrdup(rw->mount_id), xstrdup(rw->init_id),
-			       xstrdup_null(rw->mount_label), rw->parent};
+			       xstrdup_null(rw->mount_label), s, rw->parent};
+	if (rw->parent)
+		rw->parent->refs++;
 	return 0;
 }
 
@@ -438,7 +443,7 @@ int layer_rw_export(struct image_store *s, const char *cid, int fd, struct error
 
 /* ---- commit ------------------------------------------------------------------------------------------------------------------------- */
 
-int rw_pack_changes(struct image_store *s, const char *cid, int *fd, char **parent_chain,
+int rw_pack_changes(struct image_store *s, const char *cid, int *fd, struct layer **parent,
 		    struct error *err)
 {
 	struct dockerd_layer_dir changes = storage_dir();
@@ -479,7 +484,8 @@ int rw_pack_changes(struct image_store *s, const char *cid, int *fd, char **pare
 		return -1;
 	if (lseek(file, 0, SEEK_SET) < 0)
 		return error_sys(err, errno, "rewind");
-	*parent_chain = xstrdup(ids.parent ? ids.parent->chain : "");
+	*parent = ids.parent;
+	ids.parent = NULL;
 	*fd = steal_fd(&file);
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "image/unpack_client.h"
+#include "unpack/client.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -170,8 +170,8 @@ void rw_free(void *rw);
 /* Both driver layers of a container and the directory (below layerdb) that names them; each may be gone. */
 int rw_erase(struct image_store *s, const char *dir, const char *mount_id, const char *init_id,
 	     struct error *err);
-/* The container's changes as a layer archive in an unlinked file of data-root/tmp, rewound; chain of the layer below, or "". */
-int rw_pack_changes(struct image_store *s, const char *cid, int *fd, char **parent_chain,
+/* The container's changes as a layer archive in an unlinked file of data-root/tmp, rewound; a reference to the layer below, or NULL. */
+int rw_pack_changes(struct image_store *s, const char *cid, int *fd, struct layer **parent,
 		    struct error *err);
 struct init_plan;
 void init_plan_free(struct init_plan *p);

@@ -73,6 +73,9 @@ char *client_url(const struct client *c, const char *path);
 const char *answer_header(const struct answer *a, const char *name);
 /* Was there no reply at all: may another endpoint do better? */
 bool answer_unreached(const struct answer *a);
+/* tags.c: all tags of the repository. *a: the last answer, the caller's to free, also on failure. ERR_INVALID: more than can be meant. */
+int client_tags(struct client *c, int cancel_fd, struct strlist *tags, struct answer *a,
+		struct error *err);
 /* Drop the token in hand: the next call gets a new one. */
 void client_forget_tokens(struct client *c);
 

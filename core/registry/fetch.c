@@ -487,9 +487,9 @@ void fetch_feed_end(struct fetch_feed *feed)
 	pthread_join(feed->thread, NULL);
 }
 
-int fetch_verify(void *ctx, struct error *err)
+/* From success on nobody else claims it. */
+static int wait_for_end(struct fetch_feed *feed, struct error *err)
 {
-	struct fetch_feed *feed = ctx;
 	struct fetch *f = feed->f;
 	LOCK_SCOPE(&room.lock);
 
@@ -500,9 +500,19 @@ int fetch_verify(void *ctx, struct error *err)
 		return error_set(err, f->err.kind, "%s", f->err.text);
 	if (f->state != COMPLETE)
 		return error_set(err, ERR_CANCELLED, "context canceled");
-	/* It was read to its end: what is not on disk yet need not go there with the layer's sync. */
+	f->spent = true;
+	return 0;
+}
+
+int fetch_verify(void *ctx, struct error *err)
+{
+	struct fetch_feed *feed = ctx;
+	struct fetch *f = feed->f;
+
+	if (wait_for_end(feed, err) < 0)
+		return -1;
+	/* It was read to its end, and nobody reads it any more: what is not on disk yet need not go there with the layer's sync. */
 	if (ftruncate(f->spool, 0) < 0)
 		log_warn("spool not emptied", "error", strerror(errno));
-	f->spent = true;
 	return 0;
 }

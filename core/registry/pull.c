@@ -438,54 +438,13 @@ static int pull_reference(struct pull *v, const struct reference *ref, struct er
 
 /* ---- all tags --------------------------------------------------------------------------------------------------------------------- */
 
-/* URL of the next page: Link: <...>; rel="next". Only of our own registry. malloc'ed or NULL. */
-static char *next_page(const struct client *c, const char *link)
-{
-	const char *end;
-	char *url;
-
-	if (!link || *link != '<' || !(end = strchr(link, '>')) || !strstr(end, "next"))
-		return NULL;
-	url = link[1] == '/' ? xasprintf("%s%.*s", c->ep.url, (int)(end - link - 1), link + 1)
-			     : xstrndup(link + 1, (size_t)(end - link - 1));
-	if (!same_origin(url, c->ep.url)) {
-		free(url);
-		return NULL;
-	}
-	return url;
-}
-
-static int list_tags(struct pull *v, const struct reference *ref, struct strlist *tags,
-		     struct error *err)
-{
-	auto_free char *url = client_url(v->client, "tags/list");
-
-	for (int page = 0; url && page < 1000; page++) {
-		struct call q = {
-		    .method = "GET", .url = url, .cancel_fd = progress_cancel_fd(v->p)};
-		auto_answer a = {.code = ""};
-		auto_json *j = NULL;
-		char *next;
-
-		if (client_call(v->client, &q, &a, err) < 0)
-			return explain(ref, &a, err);
-		j = json_parse(str_cstr(&a.body), a.body.len, err);
-		if (!j || json_strlist(json_get(j, "tags"), tags) < 0)
-			return error_set(err, ERR_INVALID,
-					 "the registry's list of tags is malformed");
-		next = next_page(v->client, answer_header(&a, "link"));
-		free(url);
-		url = next;
-	}
-	return 0;
-}
-
 static int pull_all_tags(struct pull *v, const struct reference *ref, struct error *err)
 {
 	auto_strlist tags = STRLIST_INIT;
+	auto_answer a = {.code = ""};
 
-	if (list_tags(v, ref, &tags, err) < 0)
-		return -1;
+	if (client_tags(v->client, progress_cancel_fd(v->p), &tags, &a, err) < 0)
+		return explain(ref, &a, err);
 	for (size_t i = 0; i < tags.n; i++) {
 		auto_free char *text = xasprintf("%s:%s", ref->name, tags.v[i]);
 		auto_reference one = {0};

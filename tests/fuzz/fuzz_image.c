@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Image references (a reference that parses must parse again, the same, in both its forms) and instructions of import and commit. */
 #include "base/str.h"
-#include "image/changes.h"
+#include "image/image.h"
 #include "image/reference.h"
 
 #include <stdint.h>

@@ -197,6 +197,21 @@ class Hostile(Handler):
                 return
         self.reply(200, b'', MANIFEST)
 
+    def endless_tags(self, what, name):  # each page leads to another
+        self.send_response(200)
+        self.send_header('Content-Type', 'application/json')
+        body = json.dumps({'tags': ['t%s' % i for i in range(1000)]}).encode()
+        self.send_header('Link', '</v2/endless-tags/tags/list?last=x>; rel="next"')
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def empty_pages(self, what, name):
+        self.reply(200, b'{"tags":[]}', Link='</v2/empty-pages/tags/list?last=x>; rel="next"')
+
+    def long_tag(self, what, name):
+        self.reply(200, json.dumps({'tags': ['t' * 1000000]}).encode())
+
     def endless_headers(self, what, name):
         self.close_connection = True
         try:

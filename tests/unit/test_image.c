@@ -2,7 +2,6 @@
 /* The image room's pure parts: references, digests, chain ids, changes to configurations. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "image/changes.h"
 #include "image/reference.h"
 #include "image/store_int.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A dockerd-unpack of our own for the time of one operation: starting, asking, ending it. One thread uses one of them. */
-#ifndef IMAGE_UNPACK_CLIENT_H
-#define IMAGE_UNPACK_CLIENT_H
+/* The daemon's side of proto/unpack.h: a dockerd-unpack of our own for the time of one operation: starting, asking, ending it. One thread uses one of them. */
+#ifndef UNPACK_CLIENT_H
+#define UNPACK_CLIENT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See unpack_client.h. */
-#include "image/unpack_client.h"
+/* See client.h. */
+#include "unpack/client.h"
 
 #include "base/cleanup.h"
 #include "base/log.h"
