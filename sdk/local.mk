@@ -6,7 +6,7 @@ pkgconfig_DATA = sdk/dockerd-sdk.pc
 
 bin_PROGRAMS += dockerd-driver-test
 dockerd_driver_test_SOURCES = sdk/tester/cell.c sdk/tester/cell.h sdk/tester/common.c sdk/tester/elf.c sdk/tester/host.c \
-	sdk/tester/kit.c sdk/tester/kit.h sdk/tester/main.c sdk/tester/snapshot.c sdk/tester/storage_suite.c \
+	sdk/tester/kit.c sdk/tester/kit.h sdk/tester/main.c sdk/tester/sent.c sdk/tester/snapshot.c sdk/tester/storage_suite.c \
 	sdk/tester/storage_suite.h sdk/tester/suite_authz.c sdk/tester/suite_exec.c sdk/tester/suite_log.c \
 	sdk/tester/suite_network.c sdk/tester/suite_storage.c
 dockerd_driver_test_LDADD = libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl
@@ -16,6 +16,7 @@ dist_check_SCRIPTS += tests/drivers/test_kit.sh
 TESTS += tests/drivers/test_kit.sh
 EXTRA_DIST += tests/bad-drivers/bad.c
 dist_check_SCRIPTS += tests/bad-drivers/test_bad_drivers.sh
+EXTRA_DIST += tests/bad-drivers/bad_storage.c
 TESTS += tests/bad-drivers/test_bad_drivers.sh
 # A stranger's driver, built from installed files only.
 EXTRA_DIST += sdk/example/tee-file.c sdk/example/Makefile

@@ -74,6 +74,21 @@ static int parse(struct kit *k, uint32_t scope, const char *key, const char *val
 	return r;
 }
 
+/* --storage-opt, --exec-opt and --authz-opt are one list for all drivers of their kind. */
+static void check_prefix(struct kit *k, const struct dockerd_option *o)
+{
+	const char *rest = str_after(o->key, k->plugin->name);
+
+	if (k->plugin->kind == DOCKERD_KIND_LOG || k->plugin->kind == DOCKERD_KIND_NETWORK ||
+	    !(o->scope & DOCKERD_SCOPE_DAEMON))
+		return;
+	KIT_CHECK(
+	    k, rest && *rest == '.' && rest[1],
+	    "option '%s' of the daemon's scope does not begin with '%s.', as dockerd-driver(3) "
+	    "wants it: users give the options of all drivers in one list",
+	    o->key, k->plugin->name);
+}
+
 static void check_row(struct kit *k, const struct dockerd_option *o)
 {
 	static const char *const wrong[] = {
@@ -86,6 +101,7 @@ static void check_row(struct kit *k, const struct dockerd_option *o)
 			     ? DOCKERD_SCOPE_DAEMON | DOCKERD_SCOPE_NETWORK | DOCKERD_SCOPE_ENDPOINT
 			     : DOCKERD_SCOPE_DAEMON | DOCKERD_SCOPE_CONTAINER;
 
+	check_prefix(k, o);
 	KIT_CHECK(k, one_line(o->help), "help of option %s is not one line", o->key);
 	KIT_CHECK(k, o->min <= o->max, "option %s: range ends before it begins", o->key);
 	KIT_CHECK(k, !(o->scope & ~known), "option %s has scope %#x, which its kind does not know",
@@ -157,7 +173,7 @@ static void check_open_close(struct kit *k)
 	snapshot_take(&before);
 	for (int i = 0; i < ROUNDS; i++) {
 		kit_open(k);
-		snapshot_cloexec(k, &before);
+		snapshot_running(k, &before, "after open");
 		kit_close(k);
 	}
 	snapshot_compare(k, &before, "after 100 times open and close");

@@ -14,6 +14,7 @@
 
 static _Noreturn void end(struct kit *k, int code, const char *fmt, va_list ap)
 {
+	fflush(NULL); /* what the driver has printed, too */
 	vsnprintf(k->shared->message, sizeof(k->shared->message), fmt, ap);
 	_exit(code);
 }
@@ -36,6 +37,8 @@ void kit_skip(struct kit *k, const char *fmt, ...)
 
 int kit_clean(struct kit *k, const char *op, int32_t r, const struct dockerd_error *err)
 {
+	if (k->watched)
+		snapshot_running(k, k->before, op);
 	if (r >= 0)
 		return r;
 	KIT_CHECK(k, r == -1, "%s returned %d, expected 0 or -1", op, r);
@@ -110,6 +113,8 @@ int kit_try_open(struct kit *k, struct dockerd_error *derr)
 		k->opened = r == 0;
 	}
 	plugin_options_free(o);
+	if (k->watched)
+		snapshot_running(k, k->before, "open");
 	if (r < 0) {
 		KIT_CHECK(k, !strstr(err.text, "without saying why"), "%s", err.text);
 		dockerd_fail(derr, DOCKERD_ERR_SYSTEM, "%s", err.text);

@@ -4,8 +4,9 @@
  * directory of its own: a crash or a hang is a failed check, and nothing that a check leaves can reach the next. The parent never loads
  * the driver.
  *
- * What is watched in every check, without its doing: descriptors, threads, mounts and host memory that outlive close; descriptors that are
- * not close-on-exec; whatever is printed to stdout or stderr.
+ * What is watched in every check, without its doing: after each operation, descriptors that are not close-on-exec and what a driver shares with
+ * the daemon (umask, directory, environment, locale, signals); after close, descriptors, threads, mounts and host memory; whatever is printed to
+ * stdout or stderr, flushed or not.
  *
  * `struct kit` is owned by the running check; `shared` is memory that parent and checks see alike.
  */
@@ -43,7 +44,9 @@ struct kit {
 	const char *root, *state;    /* of this check */
 	const struct plugin *plugin;
 	struct plugin_instance instance;
-	bool opened;
+	bool opened, watched;          /* watched: by kit_clean, against `before` */
+	bool discards;                 /* --discards: the driver means to drop what it is given */
+	const struct snapshot *before; /* of this check */
 	struct kit_shared *shared;
 };
 
@@ -107,14 +110,17 @@ struct dockerd_options *kit_options(struct kit *k, uint32_t scope, const struct 
 
 struct snapshot {
 	struct strlist fds, mounts;
+	struct pairs process; /* umask and the like: what it is, in words -> its value */
 	unsigned int threads;
 };
 void snapshot_take(struct snapshot *s);
 void snapshot_free(struct snapshot *s);
 /* Fail unless things are as they were; waits for threads that are on their way out. `what` names the moment. */
 void snapshot_compare(struct kit *k, const struct snapshot *before, const char *what);
-/* Fail if a descriptor that was not there before would survive exec. */
-void snapshot_cloexec(struct kit *k, const struct snapshot *before);
+/* Fail if a descriptor that was not there before would survive exec, or if what the driver shares with the daemon is another. */
+void snapshot_running(struct kit *k, const struct snapshot *before, const char *what);
+/* Bytes that this process has given to write(2), send(2) and their kin. */
+uint64_t bytes_sent(void);
 /* Names below a directory, sorted, with types and sizes of files. */
 void tree_list(const char *dir, struct strlist *out);
 

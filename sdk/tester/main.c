@@ -36,6 +36,7 @@ static struct {
 	char *place; /* directory in which each check gets its own */
 	unsigned int stress, deadline;
 	unsigned int number, failed, skipped, serial;
+	volatile sig_atomic_t stop; /* the signal that ends all this */
 } t = {.stress = 1, .deadline = 120};
 
 static const struct kit_suite *const suites[] = {
@@ -43,6 +44,61 @@ static const struct kit_suite *const suites[] = {
     [DOCKERD_KIND_LOG] = &suite_log,         [DOCKERD_KIND_AUTHZ] = &suite_authz,
     [DOCKERD_KIND_NETWORK] = &suite_network,
 };
+
+/* ---- The end ---------------------------------------------------------------------------------------------------------------------------- */
+
+static void on_signal(int sig)
+{
+	t.stop = sig;
+}
+
+/* Nobody reads what is said (SIGPIPE), or somebody wants an end: children go at once, and nothing of ours stays. */
+static void catch_signals(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	struct sigaction sa = {.sa_handler = on_signal};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+		sigaction(signals[i], &sa, NULL);
+		sigaddset(&set, signals[i]);
+	}
+	sigprocmask(SIG_BLOCK, &set, NULL); /* but while a check is waited for */
+}
+
+static void default_signals(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+	sigset_t none;
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		signal(signals[i], SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void clean_up(void)
+{
+	struct error err = ERROR_INIT;
+
+	if (t.place && dir_remove_all(AT_FDCWD, t.place, &err) < 0)
+		printf("# left behind: %s\n", err.text);
+	t.place = NULL;
+}
+
+static void stop_if_told(void)
+{
+	if (!t.stop)
+		return;
+	clean_up();
+	default_signals();
+	signal(t.stop, SIG_DFL);
+	raise(t.stop);
+	_exit(128 + t.stop);
+}
 
 static _Noreturn void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static _Noreturn void die(const char *fmt, ...)
@@ -54,6 +110,7 @@ static _Noreturn void die(const char *fmt, ...)
 	vprintf(fmt, ap);
 	va_end(ap);
 	printf("\n");
+	clean_up();
 	exit(99);
 }
 
@@ -80,6 +137,7 @@ static void report(const char *group, const char *name, enum outcome o, const ch
 	}
 	t.skipped += o == SKIPPED;
 	fflush(stdout);
+	stop_if_told();
 }
 
 /* ---- One check in its process -------------------------------------------------------------------------------------------------------- */
@@ -102,7 +160,7 @@ static _Noreturn void child(const struct kit_suite *s, void (*run)(struct kit *)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpgid(0, 0);
-	signal(SIGPIPE, SIG_IGN);
+	default_signals();
 	isolate(s);
 	dup2(null, 0);
 	dup2(output, 1);
@@ -112,14 +170,17 @@ static _Noreturn void child(const struct kit_suite *s, void (*run)(struct kit *)
 	log_setup(LOG_LEVEL_ERROR, false, true);
 	host_setup(k);
 	snapshot_take(&before);
+	k->before = &before;
+	k->watched = true;
 	run(k);
-	snapshot_cloexec(k, &before);
+	snapshot_running(k, &before, "before close");
 	kit_close(k);
 	snapshot_compare(k, &before, "after close");
 	KIT_CHECK(k, atomic_load(&k->shared->live_allocs) == 0,
 		  "after close: %d blocks of host memory were not freed",
 		  atomic_load(&k->shared->live_allocs));
 	k->shared->finished = true;
+	fflush(NULL); /* what stands in the driver's buffers, the daemon would print at its end */
 	_exit(0);
 }
 
@@ -128,11 +189,15 @@ static int wait_child(pid_t pid, bool *late)
 {
 	auto_close fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct timespec deadline = {.tv_sec = t.deadline};
 	int status = 0, r;
+	sigset_t all;
+
+	sigemptyset(&all);
 
 	do
-		r = poll(&p, 1, (int)t.deadline * 1000);
-	while (r < 0 && errno == EINTR);
+		r = ppoll(&p, 1, &deadline, &all);
+	while (r < 0 && errno == EINTR && !t.stop);
 	*late = r == 0;
 	kill(-pid, SIGKILL); /* what it left behind, too */
 	kill(pid, SIGKILL);
@@ -198,6 +263,7 @@ static enum outcome run_isolated(const struct kit_suite *s, void (*run)(struct k
 		child(s, run, output);
 	setpgid(pid, pid);
 	status = wait_child(pid, &late);
+	stop_if_told();
 	o = judge(status, late, output, why, size);
 	if (dir_remove_all(at, name, &err) < 0 || dir_remove_all(at, state_name, &err) < 0)
 		printf("# left behind: %s\n", err.text);
@@ -307,7 +373,7 @@ static _Noreturn void usage(FILE *to)
 	fputs(
 	    "usage: dockerd-driver-test [--root DIR] [--opt KEY=VALUE]... [--only GROUP] [--stress "
 	    "N]\n"
-	    "                           [--deadline SECONDS] [KIND] FILE.so\n"
+	    "                           [--deadline SECONDS] [--discards] [KIND] FILE.so\n"
 	    "KIND: storage, exec, log, authz, network. GROUP: common, KIND, faults. See "
 	    "dockerd-driver-test(1).\n",
 	    to);
@@ -337,11 +403,15 @@ static void option(const char *text)
 
 static uint32_t arguments(int argc, char **argv)
 {
-	static const struct option longs[] = {
-	    {"root", required_argument, NULL, 'r'},     {"opt", required_argument, NULL, 'o'},
-	    {"only", required_argument, NULL, 'g'},     {"stress", required_argument, NULL, 's'},
-	    {"deadline", required_argument, NULL, 'd'}, {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'},        {0}};
+	static const struct option longs[] = {{"root", required_argument, NULL, 'r'},
+					      {"opt", required_argument, NULL, 'o'},
+					      {"only", required_argument, NULL, 'g'},
+					      {"stress", required_argument, NULL, 's'},
+					      {"deadline", required_argument, NULL, 'd'},
+					      {"discards", no_argument, NULL, 'x'},
+					      {"help", no_argument, NULL, 'h'},
+					      {"version", no_argument, NULL, 'V'},
+					      {0}};
 	uint32_t kind = 0;
 	int c;
 
@@ -361,6 +431,9 @@ static uint32_t arguments(int argc, char **argv)
 			break;
 		case 'd':
 			t.deadline = number(optarg);
+			break;
+		case 'x':
+			t.kit.discards = true;
 			break;
 		case 'h':
 			usage(stdout);
@@ -417,8 +490,8 @@ int main(int argc, char **argv)
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (t.kit.shared == MAP_FAILED)
 		die("mmap: %s", strerror(errno));
+	catch_signals();
 	code = run_all(kind);
-	if (rmdir(place) < 0)
-		printf("# left behind: %s\n", place);
+	clean_up();
 	return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a process holds: descriptors, threads, mounts. Read from /proc, proc(5). */
+/* What a process holds: descriptors, threads, mounts, and what all of it share. Read from /proc, proc(5). */
 #include "kit.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -7,7 +7,9 @@
 #include "base/mem.h"
 
 #include <fcntl.h>
+#include <locale.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -67,17 +69,95 @@ static unsigned int count_threads(void)
 	return n;
 }
 
+/* ---- what a driver shares with the daemon ---------------------------------------------------------------------------------------------- */
+
+static void add_environment(struct pairs *out)
+{
+	for (char **e = environ; e && *e; e++) {
+		const char *eq = strchrnul(*e, '=');
+		auto_free char *what = xasprintf("environment variable %.*s", (int)(eq - *e), *e);
+
+		pairs_set(out, what, *eq ? eq + 1 : "");
+	}
+}
+
+static void add_signals(struct pairs *out)
+{
+	for (int sig = 1; sig < NSIG; sig++) {
+		auto_free char *what =
+				   xasprintf("disposition of signal %d (%s)", sig, strsignal(sig)),
+			       *is = NULL;
+		struct sigaction sa;
+
+		if (sigaction(sig, NULL, &sa) < 0)
+			continue;
+		if (sa.sa_handler == SIG_DFL || sa.sa_handler == SIG_IGN)
+			is = xstrdup(sa.sa_handler == SIG_DFL ? "the default" : "ignored");
+		else
+			is = xasprintf("a handler at %p", (void *)(uintptr_t)sa.sa_handler);
+		pairs_set(out, what, is);
+	}
+}
+
+static void list_process(struct pairs *out)
+{
+	static const char *const fields[] = {"Umask", "SigBlk"};
+	static const char *const names[] = {"umask", "mask of blocked signals"};
+	auto_file FILE *f = fopen("/proc/thread-self/status", "re");
+	auto_free char *line = NULL, *cwd = realpath("/proc/self/cwd", NULL);
+	const char *locale = setlocale(LC_ALL, NULL);
+	size_t size = 0;
+
+	while (f && getline(&line, &size, f) > 0)
+		for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+			const char *value = str_after(line, fields[i]);
+
+			if (!value || *value != ':')
+				continue;
+			line[strcspn(line, "\n")] = '\0';
+			pairs_set(out, names[i], value + strspn(value, ":\t "));
+		}
+	pairs_set(out, "working directory", cwd ? cwd : "gone");
+	pairs_set(out, "locale", locale ? locale : "none");
+	add_environment(out);
+	add_signals(out);
+}
+
+static void compare_process(struct kit *k, const struct pairs *before, const char *what)
+{
+	auto_pairs now = PAIRS_INIT;
+
+	list_process(&now);
+	for (size_t i = 0; i < before->n; i++) {
+		const char *is = pairs_get(&now, before->v[i].key);
+
+		if (!is || !streq(is, before->v[i].value))
+			kit_fail(k,
+				 "%s: the process's %s is %s, expected %s as before: the daemon "
+				 "and other drivers share it",
+				 what, before->v[i].key, is ? is : "gone", before->v[i].value);
+	}
+	for (size_t i = 0; i < now.n; i++)
+		if (!pairs_get(before, now.v[i].key))
+			kit_fail(k,
+				 "%s: the process has the %s, expected none: the daemon and other "
+				 "drivers share it",
+				 what, now.v[i].key);
+}
+
 void snapshot_take(struct snapshot *s)
 {
 	*s = (struct snapshot){.threads = count_threads()};
 	list_fds(&s->fds);
 	list_mounts(&s->mounts);
+	list_process(&s->process);
 }
 
 void snapshot_free(struct snapshot *s)
 {
 	strlist_free(&s->fds);
 	strlist_free(&s->mounts);
+	pairs_free(&s->process);
 }
 
 /* What b has and a has not, joined; NULL: nothing. */
@@ -128,19 +208,22 @@ void snapshot_compare(struct kit *k, const struct snapshot *before, const char *
 		kit_fail(k, "%s: mount left: %s", what, extra);
 	if ((extra = gone(&now.mounts, &before->mounts)))
 		kit_fail(k, "%s: mount that is not the driver's is gone: %s", what, extra);
+	compare_process(k, &before->process, what);
 	snapshot_free(&now);
 }
 
-void snapshot_cloexec(struct kit *k, const struct snapshot *before)
+void snapshot_running(struct kit *k, const struct snapshot *before, const char *what)
 {
 	auto_strlist now = STRLIST_INIT;
+
+	compare_process(k, &before->process, what);
 
 	list_fds(&now);
 	for (size_t i = 0; i < now.n; i++) {
 		int flags = fcntl(atoi(now.v[i]), F_GETFD);
 
 		if (flags >= 0 && !(flags & FD_CLOEXEC) && !strlist_has(&before->fds, now.v[i]))
-			kit_fail(k, "descriptor is not close-on-exec: %s", now.v[i]);
+			kit_fail(k, "%s: descriptor is not close-on-exec: %s", what, now.v[i]);
 	}
 }
 

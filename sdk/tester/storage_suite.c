@@ -16,17 +16,23 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define CHECK(cond, ...)                                                           \
-	do {                                                                       \
-		if (!(cond))                                                       \
-			suite_fail(__FILE__, __LINE__, #cond, errno, __VA_ARGS__); \
+/* The text says what was expected and what was found: its reader has a driver, not this file. CAN: with the system call's error. */
+#define EXPECT(cond, errnum, ...)                                            \
+	do {                                                                 \
+		if (!(cond))                                                 \
+			suite_fail(__FILE__, __LINE__, errnum, __VA_ARGS__); \
 	} while (0)
+#define CHECK(cond, ...) EXPECT(cond, 0, __VA_ARGS__)
+#define CAN(cond, ...) EXPECT(cond, errno, __VA_ARGS__)
 
 /* An op that must succeed. */
-#define MUST(s, op, ...)                                                                       \
-	do {                                                                                   \
-		struct dockerd_error e_ = {.size = sizeof(e_)};                                \
-		CHECK((s)->ops->op((s)->self, __VA_ARGS__, &e_) >= 0, "%s: %s", #op, e_.text); \
+#define MUST(s, op, ...)                                               \
+	do {                                                           \
+		struct dockerd_error e_ = {.size = sizeof(e_)};        \
+		CHECK((s)->ops->op((s)->self, __VA_ARGS__, &e_) >= 0,  \
+		      "%s fails, expected success: %s", #op, e_.text); \
+		if ((s)->after)                                        \
+			(s)->after((s), #op);                          \
 	} while (0)
 
 static const char *const WHITEOUT = "gone";
@@ -44,12 +50,12 @@ static void check_place(const struct suite *s, int fd)
 	char link[64], at[4096];
 	ssize_t len;
 
-	CHECK(fd >= 0, "no directory");
+	CHECK(fd >= 0, "expected a descriptor of the layer's directory, got %d", fd);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	len = readlink(link, at, sizeof(at) - 1);
 	at[len > 0 ? len : 0] = '\0';
 	CHECK(!strncmp(at, s->root, n) && at[n] == '/',
-	      "descriptor is of %s, which is not below %s", at, s->root);
+	      "the descriptor is of %s, expected a directory below %s", at, s->root);
 }
 
 static int prepare(struct suite *s, const char *id, const char *parent, uint32_t *whiteouts)
@@ -59,7 +65,7 @@ static int prepare(struct suite *s, const char *id, const char *parent, uint32_t
 
 	MUST(s, prepare, &l, &d);
 	check_place(s, d.fd);
-	CHECK(fcntl(d.fd, F_GETFD) & FD_CLOEXEC, "descriptor is inherited");
+	CHECK(fcntl(d.fd, F_GETFD) & FD_CLOEXEC, "prepare: the descriptor is not close-on-exec");
 	if (whiteouts)
 		*whiteouts = d.whiteouts;
 	return d.fd;
@@ -82,8 +88,28 @@ static int mount_layer(struct suite *s, const char *id, const char *parent)
 	check_place(s, d.fd);
 	CHECK(fstat(d.fd, &a) == 0 && stat(d.path, &b) == 0 && a.st_dev == b.st_dev &&
 		  a.st_ino == b.st_ino,
-	      "%s is not what fd is", d.path);
+	      "mount: path says %s, expected the directory that the descriptor is of", d.path);
 	return d.fd;
+}
+
+/* Mounts below the driver's root, as this process sees them. */
+static int mounts_of(const struct suite *s)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	size_t size = 0, len = strlen(s->root);
+	int n = 0;
+
+	while (f && getline(&line, &size, f) > 0) {
+		char target[4096];
+
+		n += sscanf(line, "%*s %*s %*s %*s %4095s", target) == 1 &&
+		     !strncmp(target, s->root, len) && target[len] == '/';
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return n;
 }
 
 static void unmount_layer(struct suite *s, const char *id, int fd)
@@ -111,16 +137,17 @@ static int exists(struct suite *s, const char *id)
 
 static void put(int dir, const char *name, const char *text)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 
-	CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text), "%s", name);
+	CAN(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text),
+	    "file %s can't be written into the directory", name);
 	close(fd);
 }
 
 static bool has_text(int dir, const char *name, const char *text)
 {
 	char buf[64];
-	int fd = openat(dir, name, O_RDONLY);
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf));
 
 	if (fd >= 0)
@@ -137,9 +164,9 @@ static bool there(int dir, const char *name)
 static void whiteout(int dir, const char *name, uint32_t style)
 {
 	if (style == DOCKERD_WHITEOUT_NONE)
-		CHECK(unlinkat(dir, name, 0) == 0, "%s", name);
+		CAN(unlinkat(dir, name, 0) == 0, "file %s of the parent can't be deleted", name);
 	else if (style == DOCKERD_WHITEOUT_OVERLAY)
-		CHECK(mknodat(dir, name, S_IFCHR, 0) == 0, "%s", name);
+		CAN(mknodat(dir, name, S_IFCHR, 0) == 0, "whiteout %s can't be made", name);
 	else {
 		char wh[64];
 
@@ -157,28 +184,29 @@ static void fill_base(int d)
 
 	put(d, "plain", "base");
 	put(d, WHITEOUT, "soon");
-	CHECK(mkdirat(d, "sub", 0750) == 0 && fchownat(d, "sub", 12, 34, 0) == 0, "sub");
+	CAN(mkdirat(d, "sub", 0750) == 0 && fchownat(d, "sub", 12, 34, 0) == 0,
+	    "directory sub can't be made and given away");
 	put(d, "sub/one", "1");
 	put(d, "sub/two", "2");
-	CHECK(linkat(d, "plain", d, "sub/hard", 0) == 0, "hard link");
-	CHECK(symlinkat("/nowhere/at all", d, "sym") == 0 &&
-		  fchownat(d, "sym", 5, 6, AT_SYMLINK_NOFOLLOW) == 0,
-	      "symlink");
-	CHECK(mknodat(d, "null", S_IFCHR | 0666, makedev(1, 3)) == 0 &&
-		  fchmodat(d, "null", 0666, 0) == 0,
-	      "device");
-	CHECK(mknodat(d, "pipe", S_IFIFO | 0600, 0) == 0, "pipe");
-	fd = openat(d, "sparse", O_RDWR | O_CREAT, 0600);
-	CHECK(fd >= 0 && ftruncate(fd, 64 << 20) == 0 && pwrite(fd, "end", 3, (64 << 20) - 3) == 3,
-	      "sparse");
+	CAN(linkat(d, "plain", d, "sub/hard", 0) == 0, "a hard link can't be made");
+	CAN(symlinkat("/nowhere/at all", d, "sym") == 0 &&
+		fchownat(d, "sym", 5, 6, AT_SYMLINK_NOFOLLOW) == 0,
+	    "a symbolic link can't be made and given away");
+	CAN(mknodat(d, "null", S_IFCHR | 0666, makedev(1, 3)) == 0 &&
+		fchmodat(d, "null", 0666, 0) == 0,
+	    "a device can't be made");
+	CAN(mknodat(d, "pipe", S_IFIFO | 0600, 0) == 0, "a FIFO can't be made");
+	fd = openat(d, "sparse", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CAN(fd >= 0 && ftruncate(fd, 64 << 20) == 0 && pwrite(fd, "end", 3, (64 << 20) - 3) == 3,
+	    "a sparse file can't be written");
 	close(fd);
 	put(d, "attr", "x");
-	fd = openat(d, "attr", O_RDWR);
-	CHECK(fchown(fd, 1000, 1001) == 0 && fchmod(fd, 04711) == 0, "owner and mode");
-	CHECK(fsetxattr(fd, "user.colour", "blue", 4, 0) == 0 &&
-		  fsetxattr(fd, "trusted.test", "t", 1, 0) == 0,
-	      "attributes");
-	CHECK(futimens(fd, times) == 0, "times");
+	fd = openat(d, "attr", O_RDWR | O_CLOEXEC);
+	CAN(fchown(fd, 1000, 1001) == 0 && fchmod(fd, 04711) == 0, "owner and mode can't be set");
+	CAN(fsetxattr(fd, "user.colour", "blue", 4, 0) == 0 &&
+		fsetxattr(fd, "trusted.test", "t", 1, 0) == 0,
+	    "extended attributes can't be set");
+	CAN(futimens(fd, times) == 0, "times can't be set");
 	close(fd);
 }
 
@@ -188,47 +216,63 @@ static void check_base(int d)
 	char v[16];
 	int fd;
 
-	CHECK(has_text(d, "plain", "base") && has_text(d, "sub/two", "2"), "content");
+	CHECK(has_text(d, "plain", "base") && has_text(d, "sub/two", "2"),
+	      "files plain and sub/two have another content than was written");
 	CHECK(fstatat(d, "sub", &st, 0) == 0 && st.st_uid == 12 && st.st_gid == 34 &&
 		  (st.st_mode & 07777) == 0750,
-	      "directory");
+	      "directory sub has another owner or mode, expected 12:34 and 0750");
 	CHECK(fstatat(d, "plain", &st, 0) == 0 && fstatat(d, "sub/hard", &two, 0) == 0 &&
 		  st.st_ino == two.st_ino && st.st_nlink == 2,
-	      "hard link");
+	      "plain and sub/hard are two files, expected one with two names");
 	CHECK(readlinkat(d, "sym", v, sizeof(v)) == 15 &&
 		  fstatat(d, "sym", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == 5,
-	      "symlink");
+	      "sym has another target or owner than was given");
 	CHECK(fstatat(d, "null", &st, 0) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3),
-	      "device");
-	CHECK(fstatat(d, "pipe", &st, 0) == 0 && S_ISFIFO(st.st_mode), "pipe");
+	      "null is not the device 1:3");
+	CHECK(fstatat(d, "pipe", &st, 0) == 0 && S_ISFIFO(st.st_mode), "pipe is no FIFO");
 	CHECK(fstatat(d, "sparse", &st, 0) == 0 && st.st_size == 64 << 20 && st.st_blocks < 2048,
-	      "sparse file has %lld blocks", (long long)st.st_blocks);
-	fd = openat(d, "attr", O_RDONLY);
+	      "a file of 64 MiB of holes has %lld blocks, expected less than 2048",
+	      (long long)st.st_blocks);
+	fd = openat(d, "attr", O_RDONLY | O_CLOEXEC);
 	CHECK(fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == 1000 && st.st_gid == 1001 &&
 		  (st.st_mode & 07777) == 04711,
-	      "owner, mode");
-	CHECK(st.st_mtim.tv_sec == 1234567890 && st.st_mtim.tv_nsec == 123456789, "time");
+	      "attr has another owner or mode, expected 1000:1001 and 04711");
+	CHECK(st.st_mtim.tv_sec == 1234567890 && st.st_mtim.tv_nsec == 123456789,
+	      "attr was modified at %lld.%09ld, expected 1234567890.123456789",
+	      (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 	CHECK(fgetxattr(fd, "user.colour", v, sizeof(v)) == 4 && !memcmp(v, "blue", 4),
-	      "user attribute");
-	CHECK(fgetxattr(fd, "trusted.test", v, sizeof(v)) == 1, "trusted attribute");
+	      "attr has lost user.colour, expected 'blue'");
+	CHECK(fgetxattr(fd, "trusted.test", v, sizeof(v)) == 1,
+	      "attr has lost trusted.test, expected 't'");
 	close(fd);
 }
 
 /* ---- checks ------------------------------------------------------------------------------------------------------------------------ */
+
+/* A mount that the driver makes for a layer of an image can't be written through, and goes with its unmount. */
+static void check_read_only(struct suite *s)
+{
+	int none = mounts_of(s), d = mount_layer(s, "base", NULL), mounted = mounts_of(s) - none;
+
+	check_base(d);
+	CHECK(!mounted || (mkdirat(d, "written", 0755) < 0 && errno == EROFS),
+	      "mount of a committed layer can be written to, expected a read-only mount");
+	unmount_layer(s, "base", d);
+	CHECK(mounts_of(s) == none, "after unmount the driver has %d mounts, expected none",
+	      mounts_of(s) - none);
+}
 
 void suite_begin(struct suite *s)
 {
 	uint32_t style;
 	int d = prepare(s, "base", NULL, &style);
 
-	CHECK(exists(s, "base") == 0, "visible before commit");
+	CHECK(exists(s, "base") == 0, "exists says that a layer is there before its commit");
 	fill_base(d);
 	close(d);
 	commit(s, "base", NULL);
-	CHECK(exists(s, "base") == 1, "not there after commit");
-	d = mount_layer(s, "base", NULL);
-	check_base(d);
-	unmount_layer(s, "base", d);
+	CHECK(exists(s, "base") == 1, "exists does not say that a layer is there after its commit");
+	check_read_only(s);
 	d = prepare(s, "child", "base", &style);
 	put(d, "new", "child");
 	whiteout(d, WHITEOUT, style);
@@ -238,10 +282,12 @@ void suite_begin(struct suite *s)
 	commit(s, "child", "base");
 	d = mount_layer(s, "child", "base");
 	check_base(d);
-	CHECK(has_text(d, "new", "child") && !there(d, WHITEOUT), "child's changes");
+	CHECK(has_text(d, "new", "child") && !there(d, WHITEOUT),
+	      "a child shows not what it adds, or shows what it has deleted");
 	unmount_layer(s, "child", d);
 	d = mount_layer(s, "base", NULL);
-	CHECK(there(d, WHITEOUT) && !there(d, "new"), "child changed its parent");
+	CHECK(there(d, WHITEOUT) && !there(d, "new"),
+	      "the parent shows what its child has added, or not what the child has deleted");
 	unmount_layer(s, "base", d);
 	s->style = style;
 }
@@ -252,14 +298,15 @@ static void check_opaque(struct suite *s)
 	int d = prepare(s, "opaque", "child", NULL), sub;
 
 	if (style == DOCKERD_WHITEOUT_NONE) {
-		CHECK(unlinkat(d, "sub/one", 0) == 0 && unlinkat(d, "sub/two", 0) == 0 &&
-			  unlinkat(d, "sub/hard", 0) == 0,
-		      "clear");
+		CAN(unlinkat(d, "sub/one", 0) == 0 && unlinkat(d, "sub/two", 0) == 0 &&
+			unlinkat(d, "sub/hard", 0) == 0,
+		    "files of directory sub can't be deleted");
 	} else {
-		CHECK(mkdirat(d, "sub", 0755) == 0, "sub");
-		sub = openat(d, "sub", O_RDONLY | O_DIRECTORY);
+		CAN(mkdirat(d, "sub", 0755) == 0, "directory sub can't be made");
+		sub = openat(d, "sub", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (style == DOCKERD_WHITEOUT_OVERLAY)
-			CHECK(fsetxattr(sub, "trusted.overlay.opaque", "y", 1, 0) == 0, "opaque");
+			CAN(fsetxattr(sub, "trusted.overlay.opaque", "y", 1, 0) == 0,
+			    "trusted.overlay.opaque can't be set");
 		else
 			put(sub, ".wh..wh..opq", "");
 		close(sub);
@@ -270,7 +317,7 @@ static void check_opaque(struct suite *s)
 	d = mount_layer(s, "opaque", "child");
 	CHECK(has_text(d, "sub/three", "3") && !there(d, "sub/one") && !there(d, "sub/two") &&
 		  there(d, "plain"),
-	      "opaque directory");
+	      "an opaque directory shows what is below it, or not what is in it");
 	unmount_layer(s, "opaque", d);
 	remove_layer(s, "opaque");
 }
@@ -279,26 +326,33 @@ static void check_rw(struct suite *s)
 {
 	struct dockerd_layer l = layer("container", "child");
 	struct dockerd_error e = {.size = sizeof(e)};
-	int d, again;
+	int d, again, none = mounts_of(s);
 
 	MUST(s, create_rw, &l);
-	CHECK(exists(s, "container") == 1, "not there after create_rw");
+	CHECK(exists(s, "container") == 1,
+	      "exists does not say that a layer is there after create_rw");
 	CHECK(s->ops->create_rw(s->self, &l, &e) < 0 && e.category == DOCKERD_ERR_CONFLICT,
-	      "the same id twice");
+	      "create_rw of an id that is there: expected -1 with DOCKERD_ERR_CONFLICT, got "
+	      "category %u",
+	      e.category);
 	d = mount_layer(s, "container", "child");
 	put(d, "written", "by container");
-	CHECK(unlinkat(d, "new", 0) == 0 && renameat(d, "plain", d, "moved") == 0, "changes");
+	CAN(unlinkat(d, "new", 0) == 0 && renameat(d, "plain", d, "moved") == 0,
+	    "a container can't delete and rename files of its image");
 	again = mount_layer(s, "container", "child");
-	CHECK(has_text(again, "written", "by container"), "second mount is another one");
+	CHECK(has_text(again, "written", "by container"),
+	      "a second mount of a layer shows other files than the first");
 	close(again);
 	unmount_layer(s, "container", d);
+	CHECK(mounts_of(s) == none, "after unmount the driver has %d mounts, expected none",
+	      mounts_of(s) - none);
 	d = mount_layer(s, "container", "child");
 	CHECK(has_text(d, "written", "by container") && !there(d, "new") &&
 		  has_text(d, "moved", "base"),
-	      "lost at unmount");
+	      "what a container has changed is lost at unmount");
 	close(d);
 	remove_layer(s, "container"); /* while mounted */
-	CHECK(exists(s, "container") == 0, "still there");
+	CHECK(exists(s, "container") == 0, "exists says that a removed layer is there");
 	remove_layer(s, "container");
 	remove_layer(s, "never-was");
 }
@@ -348,15 +402,18 @@ static void check_reopen(struct suite *s)
 	d = mount_layer(s, "kept", "child");
 	put(d, "written", "before");
 	s->self = s->reopen(s);
-	CHECK(has_text(d, "written", "before"), "close took the mount away");
+	CHECK(has_text(d, "written", "before"),
+	      "close has taken the mount of a running container away");
 	close(d);
-	CHECK(exists(s, "base") == 1 && exists(s, "kept") == 1, "forgotten");
+	CHECK(exists(s, "base") == 1 && exists(s, "kept") == 1,
+	      "a second instance does not know the layers of the first");
 	d = mount_layer(s, "kept", "child");
-	CHECK(has_text(d, "written", "before"), "another mount");
+	CHECK(has_text(d, "written", "before"),
+	      "a second instance shows other files of a mounted layer");
 	unmount_layer(s, "kept", d);
 	s->self = s->reopen(s);
 	remove_layer(s, "kept");
-	CHECK(exists(s, "kept") == 0, "still there");
+	CHECK(exists(s, "kept") == 0, "exists says that a removed layer is there");
 }
 
 static void check_deep_chain(struct suite *s)
@@ -375,7 +432,8 @@ static void check_deep_chain(struct suite *s)
 	d = mount_layer(s, "chain-65", "chain-64");
 	for (int i = 0; i < 66; i++) {
 		snprintf(id, sizeof(id), "chain-%d", i);
-		CHECK(has_text(d, id, "here"), "%s is missing", id);
+		CHECK(has_text(d, id, "here"), "a chain of 66 layers lacks the file of layer %s",
+		      id);
 	}
 	unmount_layer(s, "chain-65", d);
 	for (int i = 65; i >= 0; i--) {
@@ -391,12 +449,13 @@ static void check_deep_tree(struct suite *s)
 
 	MUST(s, create_rw, &l);
 	d = mount_layer(s, "deep", NULL);
-	at = dup(d);
+	at = fcntl(d, F_DUPFD_CLOEXEC, 0);
 	for (int i = 0; i < 3000; i++) {
 		int next;
 
-		CHECK(mkdirat(at, "a-directory", 0755) == 0, "level %d", i);
-		next = openat(at, "a-directory", O_RDONLY | O_DIRECTORY);
+		CAN(mkdirat(at, "a-directory", 0755) == 0, "a directory can't be made at level %d",
+		    i);
+		next = openat(at, "a-directory", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		close(at);
 		at = next;
 	}
@@ -404,7 +463,7 @@ static void check_deep_tree(struct suite *s)
 	close(at);
 	unmount_layer(s, "deep", d);
 	remove_layer(s, "deep");
-	CHECK(exists(s, "deep") == 0, "still there");
+	CHECK(exists(s, "deep") == 0, "exists says that a removed layer is there");
 }
 
 static void check_bad_ids(struct suite *s)
@@ -417,12 +476,14 @@ static void check_bad_ids(struct suite *s)
 		struct dockerd_error e = {.size = sizeof(e)};
 
 		CHECK(s->ops->prepare(s->self, &l, &d, &e) < 0 && e.category && e.text[0],
-		      "id '%s' taken", bad[i]);
-		CHECK(s->ops->create_rw(s->self, &child, &e) < 0, "parent '%s' taken", bad[i]);
-		CHECK(s->ops->remove(s->self, &l, &e) < 0, "remove of '%s'", bad[i]);
-		CHECK(exists(s, bad[i]) <= 0, "'%s' exists", bad[i]);
+		      "prepare takes '%s' as an id, expected an error", bad[i]);
+		CHECK(s->ops->create_rw(s->self, &child, &e) < 0,
+		      "create_rw takes '%s' as a parent, expected an error", bad[i]);
+		CHECK(s->ops->remove(s->self, &l, &e) < 0,
+		      "remove takes '%s' as an id, expected an error", bad[i]);
+		CHECK(exists(s, bad[i]) <= 0, "exists says that '%s' is a layer", bad[i]);
 	}
-	CHECK(exists(s, "fine") == 0, "left behind");
+	CHECK(exists(s, "fine") == 0, "a create_rw that has failed leaves its layer");
 }
 
 struct worker {
@@ -443,7 +504,8 @@ static void *create_many(void *arg)
 		MUST(w->s, create_rw, &l);
 		d = mount_layer(w->s, id, "child");
 		put(d, "mine", id);
-		CHECK(has_text(d, "mine", id) && has_text(d, "plain", "base"), "%s", id);
+		CHECK(has_text(d, "mine", id) && has_text(d, "plain", "base"),
+		      "layer %s shows the files of another, used by a thread beside it", id);
 		unmount_layer(w->s, id, d);
 		remove_layer(w->s, id);
 	}
@@ -458,7 +520,7 @@ static void check_parallel(struct suite *s)
 
 	for (int i = 0; i < n; i++) {
 		w[i] = (struct worker){s, i};
-		CHECK(pthread_create(&t[i], NULL, create_many, &w[i]) == 0, "thread");
+		CHECK(pthread_create(&t[i], NULL, create_many, &w[i]) == 0, "no thread");
 	}
 	for (int i = 0; i < n; i++)
 		pthread_join(t[i], NULL);
@@ -512,8 +574,8 @@ static void check_crashes(struct suite *s)
 		int status;
 
 		status = s->crash(s, *p);
-		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "point %s was not passed",
-		      *p);
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+		      "fault point %s was not passed", *p);
 		s->self = s->reopen(s);
 		for (size_t i = 0; i < 2; i++) {
 			if (exists(s, ids[i]) == 1) { /* then it must be whole */
@@ -523,10 +585,13 @@ static void check_crashes(struct suite *s)
 				unmount_layer(s, ids[i], d);
 			}
 			remove_layer(s, ids[i]);
-			CHECK(exists(s, ids[i]) == 0, "%s survives remove after %s", ids[i], *p);
+			CHECK(exists(s, ids[i]) == 0,
+			      "layer %s is there after its removal, after a kill at %s", ids[i],
+			      *p);
 		}
 		names = list(s);
-		CHECK(!strstr(names, "crash-"), "left after %s: %s", *p, names);
+		CHECK(!strstr(names, "crash-"),
+		      "list has layers after a kill at %s and their removal: %s", *p, names);
 		free(names);
 		suite_ok(s, *p);
 	}
@@ -536,12 +601,13 @@ void suite_end(struct suite *s)
 {
 	char *names = list(s);
 
-	CHECK(strstr(names, "base ") && strstr(names, "child "), "list: %s", names);
+	CHECK(strstr(names, "base ") && strstr(names, "child "),
+	      "list gives '%s', expected base and child among them", names);
 	free(names);
 	remove_layer(s, "child");
 	remove_layer(s, "base");
 	names = list(s);
-	CHECK(!*names, "left at the end: %s", names);
+	CHECK(!*names, "list gives '%s' after all was removed, expected nothing", names);
 	free(names);
 }
 

@@ -21,6 +21,8 @@ struct suite {
 	void *(*reopen)(struct suite *s);
 	/* Wait status of a process that opened the driver on this root with that fault set and called suite_make_and_remove. */
 	int (*crash)(struct suite *s, const char *point);
+	void (*after)(struct suite *s,
+		      const char *op); /* each op that has succeeded; may be NULL */
 	const char *const *
 	    faults; /* "point", ... NULL: points to be killed at; each belongs to create or remove */
 	void *ctx;  /* the user's */
@@ -44,7 +46,7 @@ void suite_make_and_remove(struct suite *s);
 
 /* By the user: a check has passed (suite_run only); it has failed. */
 void suite_ok(struct suite *s, const char *what);
-_Noreturn void suite_fail(const char *file, int line, const char *condition, int errnum,
-			  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+_Noreturn void suite_fail(const char *file, int line, int errnum, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #endif

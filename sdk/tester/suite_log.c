@@ -5,7 +5,9 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -398,11 +400,168 @@ static void faults(struct kit *k)
 	log_close(k, &l);
 }
 
+/* A driver whose log the kit can't read must give it to somebody: a file, a pipe, a socket, a program. */
+static void check_goes_out(struct kit *k)
+{
+	struct dockerd_log_message m;
+	uint64_t before, calls, bytes = 0;
+	struct log l;
+
+	if (k->discards)
+		kit_skip(k, "the driver is said to drop what it gets (--discards)");
+	kit_load(k);
+	if (k->plugin->capabilities & DOCKERD_LOG_CAP_READ)
+		kit_skip(k, "its reader half shows what is written");
+	log_open(k, &l);
+	before = bytes_sent();
+	calls = atomic_load(&k->shared->calls);
+	for (int i = 0; i < 100; i++) {
+		char text[40];
+
+		snprintf(text, sizeof(text), "%d: a line that nobody must lose", i);
+		m = message(i, text);
+		bytes += m.length;
+		put(k, &l, &m, 1);
+	}
+	flush(k, &l);
+	k->plugin->ops.log.stream_close(k->instance.self, l.stream);
+	l.stream = NULL;
+	KIT_CHECK(k, bytes_sent() - before >= bytes / 10 || atomic_load(&k->shared->calls) != calls,
+		  "of 100 messages with %llu bytes, %llu bytes have left the process up to "
+		  "stream_close, expected most of them: in a file, a pipe or a socket",
+		  (unsigned long long)bytes, (unsigned long long)(bytes_sent() - before));
+	log_close(k, &l);
+}
+
+/* ---- a sink that does not answer ------------------------------------------------------------------------------------------------------ */
+
+#define BLOCKED_MS 1000 /* a call that takes longer waits for its sink */
+#define CANCEL_MS 5000  /* within which it must heed cancel_fd */
+#define FLOOD (8u << 20)
+
+struct flood {
+	struct kit *k;
+	struct log *l;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	const char *in; /* the op that is being called; NULL: between them */
+	unsigned int calls;
+	bool over;
+};
+
+static void entering(struct flood *f, const char *op)
+{
+	pthread_mutex_lock(&f->lock);
+	f->in = op;
+	f->calls++;
+	pthread_cond_signal(&f->changed);
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* A container that writes more than any buffer takes. Errors are the driver's right here. */
+static void *flood(void *arg)
+{
+	static char line[16384];
+	struct flood *f = arg;
+	const struct dockerd_log_ops *ops = &f->k->plugin->ops.log;
+	struct dockerd_error err = {.size = sizeof(err)};
+	struct dockerd_log_message m = message(0, "");
+	void *self = f->k->instance.self;
+	uint32_t done;
+
+	memset(line, 'x', sizeof(line));
+	m.data = line;
+	m.length = sizeof(line);
+	entering(f, "stream_open");
+	if (ops->stream_open(self, &f->l->info, &f->l->stream, &err) < 0)
+		f->l->stream = NULL;
+	for (size_t n = 0; f->l->stream && n < FLOOD; n += sizeof(line)) {
+		err = (struct dockerd_error){.size = sizeof(err)};
+		entering(f, "write");
+		if (ops->write(self, f->l->stream, &m, 1, &done, &err) < 0 &&
+		    (err.category == DOCKERD_ERR_CANCELLED ||
+		     err.category == DOCKERD_ERR_UNAVAILABLE))
+			break;
+	}
+	if (f->l->stream && ops->flush) {
+		entering(f, "flush");
+		ops->flush(self, f->l->stream, &err);
+	}
+	if (f->l->stream) {
+		entering(f, "stream_close");
+		ops->stream_close(self, f->l->stream);
+	}
+	f->l->stream = NULL;
+	pthread_mutex_lock(&f->lock);
+	f->over = true;
+	f->in = NULL;
+	pthread_cond_signal(&f->changed);
+	pthread_mutex_unlock(&f->lock);
+	return NULL;
+}
+
+/* Until the thread is over, or one call has lasted that long: then its name. */
+static const char *blocked_in(struct flood *f, unsigned int ms)
+{
+	const char *in = NULL;
+
+	pthread_mutex_lock(&f->lock);
+	while (!f->over && !in) {
+		unsigned int was = f->calls;
+		struct timespec until;
+
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += ms / 1000;
+		until.tv_nsec += ms % 1000 * 1000000L;
+		if (until.tv_nsec >= 1000000000L)
+			until.tv_sec++, until.tv_nsec -= 1000000000L;
+		while (!f->over && f->calls == was && !in)
+			if (pthread_cond_timedwait(&f->changed, &f->lock, &until) == ETIMEDOUT)
+				in = f->in;
+	}
+	pthread_mutex_unlock(&f->lock);
+	return in;
+}
+
+static void check_cancel(struct kit *k)
+{
+	struct log l;
+	struct flood f = {.k = k,
+			  .l = &l,
+			  .lock = PTHREAD_MUTEX_INITIALIZER,
+			  .changed = PTHREAD_COND_INITIALIZER};
+	const char *in;
+	pthread_t thread;
+	int cancel[2];
+
+	kit_load(k);
+	if (k->plugin->capabilities & DOCKERD_LOG_CAP_LOCAL)
+		kit_skip(k, "the driver waits for nothing but this machine's disk");
+	kit_open(k);
+	log_begin(k, &l);
+	KIT_CHECK(k, pipe2(cancel, O_CLOEXEC) == 0, "pipe: %s", strerror(errno));
+	l.info.cancel_fd = cancel[0];
+	KIT_CHECK(k, pthread_create(&thread, NULL, flood, &f) == 0, "no thread");
+	in = blocked_in(&f, BLOCKED_MS);
+	close(cancel[1]);
+	in = in ? blocked_in(&f, CANCEL_MS) : in;
+	KIT_CHECK(
+	    k, !in,
+	    "%s still waits for its sink %d seconds after cancel_fd became readable, expected "
+	    "DOCKERD_ERR_CANCELLED: poll(2) cancel_fd beside the sink",
+	    in, CANCEL_MS / 1000);
+	pthread_join(thread, NULL);
+	close(cancel[0]);
+	log_close(k, &l);
+}
+
 #define READ DOCKERD_LOG_CAP_READ
 static const struct kit_check checks[] = {
     {"writes: batches, odd bytes, empty and long lines", check_write, 0},
     {"messages of a later daemon, which are longer", check_stride, 0},
     {"fifty streams at once", check_many_streams, 0},
+    {"what is written leaves the process", check_goes_out, 0},
+    {"a sink that does not answer: cancel_fd is heeded", check_cancel, 0},
     {"lines come back as written", check_lines, READ},
     {"parts of a long line", check_partials, READ},
     {"tail", check_tail, READ},

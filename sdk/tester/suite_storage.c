@@ -19,7 +19,7 @@ void suite_ok(struct suite *s, const char *what)
 	(void)what;
 }
 
-void suite_fail(const char *file, int line, const char *condition, int errnum, const char *fmt, ...)
+void suite_fail(const char *file, int line, int errnum, const char *fmt, ...)
 {
 	char text[1500];
 	va_list ap;
@@ -29,7 +29,14 @@ void suite_fail(const char *file, int line, const char *condition, int errnum, c
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	kit_fail(current, "%s (%s; errno %s)", text, condition, strerror(errnum));
+	kit_fail(current, errnum ? "%s (%s)" : "%s", text, strerror(errnum));
+}
+
+static void after(struct suite *s, const char *op)
+{
+	struct kit *k = s->ctx;
+
+	snapshot_running(k, k->before, op);
 }
 
 static void *reopen(struct suite *s)
@@ -44,7 +51,8 @@ static void *reopen(struct suite *s)
 static struct suite begin(struct kit *k)
 {
 	static char real[PATH_MAX];
-	struct suite s = {.reopen = reopen, .ctx = k, .root = realpath(k->root, real)};
+	struct suite s = {
+	    .reopen = reopen, .after = after, .ctx = k, .root = realpath(k->root, real)};
 
 	if (geteuid() != 0)
 		kit_skip(k, "needs root");
@@ -130,10 +138,66 @@ static void check_optional(struct kit *k)
 			  "diff_dir lacks what the layer added");
 		KIT_CHECK(k, fstatat(d.fd, "sub/one", &st, 0) < 0,
 			  "diff_dir shows what is the parent's");
-		KIT_CHECK(k, fcntl(d.fd, F_GETFD) & FD_CLOEXEC,
-			  "diff_dir: descriptor is not close-on-exec");
 		close(d.fd);
 	}
+	suite_end(&s);
+}
+
+static bool has_whiteout(int dir, const char *name, uint32_t style)
+{
+	char wh[64];
+	struct stat st;
+
+	snprintf(wh, sizeof(wh), "%s%s", style == DOCKERD_WHITEOUT_AUFS ? ".wh." : "", name);
+	return fstatat(dir, wh, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (style != DOCKERD_WHITEOUT_OVERLAY || (S_ISCHR(st.st_mode) && st.st_rdev == 0));
+}
+
+static void write_file(struct kit *k, int dir, const char *name, const char *text)
+{
+	auto_close fd = openat(dir, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+	KIT_CHECK(k, fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text),
+		  "%s can't be written in a container's layer: %s", name, strerror(errno));
+}
+
+/* Each way in which a container changes its files: `docker diff` and commit see no other than the driver shows. */
+static void check_diff(struct kit *k)
+{
+	struct suite s = begin(k);
+	struct dockerd_layer box = layer("box", "child");
+	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1},
+				 diff = {.size = sizeof(d), .fd = -1};
+	struct stat st;
+
+	KIT_MUST(k, storage, create_rw, &box);
+	KIT_MUST(k, storage, mount, &box, &d);
+	write_file(k, d.fd, "sub/added", "a");
+	write_file(k, d.fd, "plain", "more");
+	KIT_CHECK(k,
+		  mkdirat(d.fd, "fresh", 0700) == 0 && unlinkat(d.fd, "new", 0) == 0 &&
+		      fchmodat(d.fd, "attr", 0600, 0) == 0 &&
+		      symlinkat("x", d.fd, "fresh/link") == 0,
+		  "a container's layer can't be changed: %s", strerror(errno));
+	close(d.fd);
+	KIT_MUST(k, storage, unmount, &box);
+	KIT_MUST(k, storage, diff_dir, &box, &diff);
+	KIT_CHECK(
+	    k, fstatat(diff.fd, "sub/added", &st, 0) == 0,
+	    "diff_dir lacks a file that was added in a directory of the parent's (sub/added)");
+	KIT_CHECK(k, fstatat(diff.fd, "plain", &st, 0) == 0 && st.st_size == 8,
+		  "diff_dir lacks a file of the parent's that was written to (plain)");
+	KIT_CHECK(k, fstatat(diff.fd, "attr", &st, 0) == 0 && (st.st_mode & 07777) == 0600,
+		  "diff_dir lacks a file of the parent's whose mode was changed (attr)");
+	KIT_CHECK(k, fstatat(diff.fd, "fresh/link", &st, AT_SYMLINK_NOFOLLOW) == 0,
+		  "diff_dir lacks a new directory and the link in it (fresh/link)");
+	KIT_CHECK(k, has_whiteout(diff.fd, "new", diff.whiteouts),
+		  "diff_dir lacks the deletion of a file of the parent's (new), in its style of "
+		  "whiteouts");
+	KIT_CHECK(k, fstatat(diff.fd, "sub/one", &st, 0) < 0,
+		  "diff_dir shows what is the parent's (sub/one)");
+	close(diff.fd);
+	KIT_MUST(k, storage, remove, &box);
 	suite_end(&s);
 }
 
@@ -200,6 +264,7 @@ static const struct kit_check checks[] = {
     {"eight threads at once", part_6, 0},
     {"a layer like another one", part_7, 0},
     {"usage, status, metadata, diff_dir", check_optional, 0},
+    {"diff_dir shows every kind of change", check_diff, DOCKERD_STORAGE_CAP_NATIVE_DIFF},
     {"layers and parents that do not exist", check_unknown, 0},
 };
 

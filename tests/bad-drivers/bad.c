@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Drivers that each commit one sin, chosen by -DSIN=NAME; built as shared objects by test_bad_drivers.sh. The basis is a log driver that does
- * nothing, and does it right.
+ * Drivers that each commit one sin, chosen by -DSIN=NAME; built as shared objects by test_bad_drivers.sh. The basis is a log driver that appends to
+ * log_path, and does it right. Sins of storage drivers: bad_storage.c.
  */
 #include <dockerd/authz.h>
 #include <dockerd/log.h>
 #include <dockerd/storage.h>
 
 #include <fcntl.h>
+#include <locale.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -43,7 +46,18 @@ enum {
 	EXPORTS,
 	MEMORY,
 	SERVICE,
-	CLOSES
+	CLOSES,
+	UMASK,
+	DIRECTORY,
+	ENVIRONMENT,
+	LOCALE,
+	HANDLER,
+	MASK,
+	BUFFERS,
+	STREAM_FD,
+	DISCARDS,
+	DEAF,
+	PREFIX
 };
 
 static char nothing;
@@ -72,6 +86,7 @@ static int32_t bad_probe(const struct dockerd_open *args, struct dockerd_error *
 static int32_t bad_open(const struct dockerd_open *args, void **self, struct dockerd_error *err)
 {
 	pthread_t t;
+	sigset_t set;
 
 	host = args->host;
 	*self = &nothing;
@@ -112,6 +127,25 @@ static int32_t bad_open(const struct dockerd_open *args, void **self, struct doc
 	case CLOSES:
 		close(0);
 		return 0;
+	case UMASK:
+		umask(077);
+		return 0;
+	case DIRECTORY:
+		return chdir(args->root);
+	case ENVIRONMENT:
+		return setenv("TZ", "UTC", 1);
+	case LOCALE:
+		return setlocale(LC_ALL, "C.UTF-8") ? 0 : -1;
+	case HANDLER:
+		signal(SIGUSR1, SIG_IGN);
+		return 0;
+	case MASK:
+		sigemptyset(&set);
+		sigaddset(&set, SIGUSR1);
+		return pthread_sigmask(SIG_BLOCK, &set, NULL);
+	case BUFFERS:
+		printf("hello from a buffer");
+		return 0;
 	default:
 		return 0;
 	}
@@ -126,31 +160,51 @@ static void bad_close(void *self)
 		host->free(host, kept);
 }
 
+struct stream {
+	int fd;
+	FILE *extra;
+};
+
 static int32_t stream_open(void *self, const struct dockerd_log_info *info, void **stream,
 			   struct dockerd_error *err)
 {
+	struct stream *s = calloc(1, sizeof(*s));
+
 	(void)self;
-	(void)info;
-	(void)err;
-	*stream = &nothing;
-	return 0;
+	s->fd = open(info->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (SIN == STREAM_FD)
+		s->extra = fopen("/dev/null", "r");
+	*stream = s;
+	return s->fd < 0 ? dockerd_fail_errno(err, errno, "%s", info->log_path) : 0;
 }
 
 static int32_t stream_write(void *self, void *stream, const struct dockerd_log_message *messages,
 			    uint32_t n, uint32_t *done, struct dockerd_error *err)
 {
+	struct stream *s = stream;
+
 	(void)self;
-	(void)stream;
-	(void)messages;
-	(void)err;
+	if (SIN == DEAF)
+		sleep_for_ever(NULL);
+	for (*done = 0; *done < n && SIN != DISCARDS; ++*done) {
+		const struct dockerd_log_message *m = DOCKERD_AT(messages, *done);
+
+		if (write(s->fd, m->data, m->length) < 0)
+			return dockerd_fail_errno(err, errno, "write");
+	}
 	*done = n;
 	return 0;
 }
 
 static void stream_close(void *self, void *stream)
 {
+	struct stream *s = stream;
+
 	(void)self;
-	(void)stream;
+	if (s->extra)
+		fclose(s->extra);
+	close(s->fd);
+	free(s);
 }
 
 static const struct dockerd_log_ops ops = {
@@ -158,6 +212,20 @@ static const struct dockerd_log_ops ops = {
     .stream_open = stream_open,
     .write = SIN == OP ? NULL : stream_write,
     .stream_close = stream_close,
+};
+
+static int32_t request(void *self, const struct dockerd_authz_request *r,
+		       struct dockerd_authz_verdict *verdict, struct dockerd_error *err)
+{
+	(void)self, (void)r, (void)err;
+	verdict->verdict = DOCKERD_AUTHZ_ALLOW;
+	return 0;
+}
+
+/* The kinds whose daemon options are one list. */
+static const struct dockerd_authz_ops authz_ops = {
+    .common = {.size = sizeof(authz_ops), .probe = bad_probe, .open = bad_open, .close = bad_close},
+    .request = request,
 };
 
 static const struct dockerd_option options[] = {
@@ -189,9 +257,13 @@ DOCKERD_DRIVER(.magic = SIN == MAGIC ? 0xbadc0de : DOCKERD_DRIVER_MAGIC,
 	       .size = SIN == SHORT ? 16 : sizeof(struct dockerd_driver),
 	       .abi_major = SIN == MAJOR ? 7 : DOCKERD_ABI_MAJOR,
 	       .min_host_minor = SIN == MINOR ? 999 : 0,
-	       .kind = SIN == KIND ? DOCKERD_KIND_STORAGE : DOCKERD_KIND_LOG,
+	       .kind = SIN == KIND     ? DOCKERD_KIND_STORAGE
+		       : SIN == PREFIX ? DOCKERD_KIND_AUTHZ
+				       : DOCKERD_KIND_LOG,
 	       .name = SIN == NAME ? "somebody-else" : NAME_TEXT, .version = "1.0",
 	       .description = "commits one sin",
 	       .concurrency = SIN == CONCURRENCY ? 9 : DOCKERD_PARALLEL,
 	       .capabilities = SIN == LIAR ? DOCKERD_LOG_CAP_READ : 0, DOCKERD_OPTIONS(options),
-	       .ops = SIN == NO_OPS ? NULL : &ops.common);
+	       .ops = SIN == NO_OPS   ? NULL
+		      : SIN == PREFIX ? &authz_ops.common
+				      : &ops.common);

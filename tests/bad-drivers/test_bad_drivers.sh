@@ -22,10 +22,10 @@ result() { # STATUS WHAT
 	fi
 }
 
-build() { # NAME SIN
+build() { # NAME SIN [KIND]
 	${CC:-cc} -std=gnu11 -Wall -fPIC -shared -fvisibility=hidden -pthread -I"$src/sdk/include" -Wno-override-init \
 		-Wno-initializer-overrides -Wno-unknown-warning-option -DSIN="$2" -DSIN_"$2"=1 -DNAME_TEXT="\"$1\"" \
-		-o "$tmp/log/$1.so" "$src/tests/bad-drivers/bad.c" 2>"$tmp/out" || { cat "$tmp/out"; exit 99; }
+		-o "$tmp/${3-log}/$1.so" "$src/tests/bad-drivers/bad.c" 2>"$tmp/out" || { cat "$tmp/out"; exit 99; }
 }
 
 refused() { # NAME SIN TEXT: by the loader, in the words of --dump-plugin
@@ -40,7 +40,7 @@ refused() { # NAME SIN TEXT: by the loader, in the words of --dump-plugin
 
 caught() { # NAME SIN TEXT: by the kit
 	build "$1" "$2"
-	"$tester" --deadline 3 --root "$tmp" "$tmp/log/$1.so" >"$tmp/out" 2>&1
+	"$tester" --deadline "${KIT_DEADLINE-3}" --root "$tmp" "$tmp/log/$1.so" >"$tmp/out" 2>&1
 	[ $? = 1 ] && grep -A2 '^not ok' "$tmp/out" | grep -qF "$3"
 	result $? "kit catches: $1"
 }
@@ -101,5 +101,67 @@ caught exports-more EXPORTS "helper_that_should_be_static"
 caught memory-leaker MEMORY "host memory"
 caught no-check-of-alloc SERVICE "it crashed: killed by signal"
 caught closes-ours CLOSES "not the driver's was closed"
+caught umask UMASK "the process's umask is 0077, expected 0022"
+caught directory DIRECTORY "the process's working directory is"
+caught environment ENVIRONMENT "environment variable TZ"
+caught locale LOCALE "the process's locale is"
+caught handler HANDLER "disposition of signal 10 (User defined signal 1) is ignored, expected the default"
+caught mask MASK "mask of blocked signals is 0000000000000200"
+caught buffers BUFFERS "it printed to stdout or stderr: hello from a buffer"
+caught stream-fd STREAM_FD "stream_open: descriptor is not close-on-exec"
+caught discards DISCARDS "0 bytes have left the process"
+KIT_DEADLINE=15 caught deaf DEAF "write still waits for its sink 5 seconds after cancel_fd"
+"$tester" --discards --root "$tmp" "$tmp/log/discards.so" >"$tmp/out" 2>&1
+result $? "a driver that means to discard may"
+mkdir "$tmp/authz"
+build prefix PREFIX authz
+"$tester" --root "$tmp" "$tmp/authz/prefix.so" >"$tmp/out" 2>&1
+[ $? = 1 ] && grep -qF "option 'fine' of the daemon's scope does not begin with 'prefix.'" "$tmp/out"
+result $? "kit catches: an option without the driver's name"
+
+# Storage: the sins of a wrapper about overlay2, which as such is fine where overlayfs is.
+storage() { # NAME SIN [TEXT]
+	${CC:-cc} -std=gnu11 -Wall -fPIC -shared -fvisibility=hidden -I"$src/sdk/include" -DSIN="$2" -DNAME_TEXT="\"$1\"" \
+		-DINNER="\"$top/drivers/storage/overlay2.so\"" -o "$tmp/storage/$1.so" "$src/tests/bad-drivers/bad_storage.c" -ldl \
+		2>"$tmp/out" || { cat "$tmp/out"; exit 99; }
+	"$tester" --root "$tmp" "$tmp/storage/$1.so" >"$tmp/out" 2>&1
+	status=$?
+	if [ -z "${3-}" ]; then
+		[ $status = 0 ]
+		result $? "the storage driver without a sin passes"
+		return
+	fi
+	[ $status = 1 ] && grep -A2 '^not ok' "$tmp/out" | grep -qF "$3"
+	result $? "kit catches: $1"
+}
+if [ "$(id -u)" = 0 ] && "$tester" --root "$tmp" --only common "$top/drivers/storage/overlay2.so" >"$tmp/out" 2>&1 &&
+	! grep -q 'does not suit' "$tmp/out"; then
+	mkdir "$tmp/storage"
+	storage wrapper NONE
+	storage writable-layer WRITABLE "mount of a committed layer can be written to"
+	storage no-unmount NO_UNMOUNT "after unmount the driver has 1 mounts, expected none"
+	storage lost-change LOST_CHANGE "diff_dir lacks"
+	storage forgets FORGETS "a second instance does not know"
+fi
+
+# Whoever ends the kit, or no longer listens to it: nothing stays.
+ends() { # WHAT STATUS
+	[ "$2" != 0 ] && [ -z "$(ls "$tmp/kits")" ] && ! grep -q 'left behind' "$tmp/out"
+	result $? "nothing stays when the kit is ended by $1"
+}
+mkdir "$tmp/kits"
+build waits HANGS
+for sig in INT TERM HUP; do
+	mkfifo "$tmp/begun"
+	"$tester" --root "$tmp/kits" "$tmp/log/waits.so" >"$tmp/begun" 2>&1 &
+	pid=$!
+	read -r _ <"$tmp/begun"
+	kill -$sig $pid
+	wait $pid
+	ends SIG$sig $?
+	rm "$tmp/begun"
+done
+{ "$tester" --root "$tmp/kits" "$tmp/log/good.so" 2>"$tmp/out"; echo $? >"$tmp/status"; } | head -n 1 >/dev/null
+ends "a pipe that nobody reads" "$(cat "$tmp/status")"
 echo "1..$n"
 exit $failed

@@ -38,6 +38,7 @@ for so in "$top"/drivers/*/*.so; do
 			(exit 77)
 		fi ;;
 	authz/rules) "$tester" --opt rules.file="$tmp/rules.json" "$kind" "$so" >"$tmp/out" 2>&1 ;;
+	log/none) "$tester" --discards "$kind" "$so" >"$tmp/out" 2>&1 ;;
 	*) "$tester" "$kind" "$so" >"$tmp/out" 2>&1 ;;
 	esac
 	case $? in

@@ -39,15 +39,15 @@ void suite_ok(struct suite *s, const char *what)
 	fflush(stdout);
 }
 
-void suite_fail(const char *file, int line, const char *condition, int errnum, const char *fmt, ...)
+void suite_fail(const char *file, int line, int errnum, const char *fmt, ...)
 {
 	va_list ap;
 
-	printf("not ok - %s:%d: %s: ", file, line, condition);
+	printf("not ok - %s:%d: ", file, line);
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
-	printf(" (errno %s)\n", strerror(errnum));
+	printf(errnum ? " (%s)\n" : "\n", strerror(errnum));
 	exit(1);
 }
 

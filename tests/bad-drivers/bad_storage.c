@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A storage driver that is another one (-DINNER, a file) but for one sin (-DSIN). Built as a shared object by test_bad_drivers.sh.
+ */
+#include <dockerd/storage.h>
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { NONE, WRITABLE, NO_UNMOUNT, LOST_CHANGE, FORGETS };
+
+static const struct dockerd_storage_ops *inner;
+static char root[4096];
+static int rounds;
+
+static int32_t load(struct dockerd_error *err)
+{
+	void *lib = dlopen(INNER, RTLD_NOW | RTLD_LOCAL);
+	const struct dockerd_driver *d = lib ? dlsym(lib, DOCKERD_DRIVER_SYMBOL) : NULL;
+
+	if (!d)
+		return dockerd_fail(err, DOCKERD_ERR_SYSTEM, "%s", dlerror());
+	inner = (const struct dockerd_storage_ops *)d->ops;
+	return 0;
+}
+
+/* Its options are not ours: it gets its defaults. */
+static int32_t w_probe(const struct dockerd_open *args, struct dockerd_error *err)
+{
+	struct dockerd_open a = *args;
+
+	a.options = NULL;
+	return load(err) < 0 ? -1 : inner->common.probe(&a, err);
+}
+
+static int32_t w_open(const struct dockerd_open *args, void **self, struct dockerd_error *err)
+{
+	struct dockerd_open a = *args;
+
+	a.options = NULL;
+	snprintf(root, sizeof(root), "%s", args->root);
+	rounds++;
+	return load(err) < 0 ? -1 : inner->common.open(&a, self, err);
+}
+
+static void w_close(void *self)
+{
+	inner->common.close(self);
+}
+
+#define FORWARD(op)                                                      \
+	static int32_t w_##op(void *self, const struct dockerd_layer *l, \
+			      struct dockerd_error *err)                 \
+	{                                                                \
+		return inner->op(self, l, err);                          \
+	}
+FORWARD(commit)
+FORWARD(create_rw)
+
+static int32_t w_prepare(void *self, const struct dockerd_layer *l, struct dockerd_layer_dir *out,
+			 struct dockerd_error *err)
+{
+	return inner->prepare(self, l, out, err);
+}
+
+/* A layer of an image gets a writable one above it. */
+static int32_t mount_writable(void *self, const struct dockerd_layer *l,
+			      struct dockerd_layer_dir *out, struct dockerd_error *err)
+{
+	char id[256];
+	struct dockerd_layer above = *l;
+
+	snprintf(id, sizeof(id), "above-%s", l->id);
+	above.id = id;
+	above.parent = l->id;
+	return inner->create_rw(self, &above, err) < 0 ? -1 : inner->mount(self, &above, out, err);
+}
+
+static int32_t w_mount(void *self, const struct dockerd_layer *l, struct dockerd_layer_dir *out,
+		       struct dockerd_error *err)
+{
+	if (SIN == WRITABLE && !strcmp(l->id, "base"))
+		return mount_writable(self, l, out, err);
+	return inner->mount(self, l, out, err);
+}
+
+static int32_t w_unmount(void *self, const struct dockerd_layer *l, struct dockerd_error *err)
+{
+	return SIN == NO_UNMOUNT ? 0 : inner->unmount(self, l, err);
+}
+
+static int32_t w_remove(void *self, const struct dockerd_layer *l, struct dockerd_error *err)
+{
+	return inner->remove(self, l, err);
+}
+
+static int32_t w_exists(void *self, const struct dockerd_layer *l, struct dockerd_error *err)
+{
+	return SIN == FORGETS && rounds > 1 ? 0 : inner->exists(self, l, err);
+}
+
+/* Additions are there, deletions are not. */
+static int32_t w_diff_dir(void *self, const struct dockerd_layer *l, struct dockerd_layer_dir *out,
+			  struct dockerd_error *err)
+{
+	int32_t r = inner->diff_dir(self, l, out, err);
+
+	if (r == 0 && SIN == LOST_CHANGE)
+		unlinkat(out->fd, "new", 0);
+	return r;
+}
+
+static int32_t w_list(void *self, const struct dockerd_emit *to, struct dockerd_error *err)
+{
+	return inner->list(self, to, err);
+}
+
+static const struct dockerd_storage_ops ops = {
+    .common = {.size = sizeof(ops), .probe = w_probe, .open = w_open, .close = w_close},
+    .prepare = w_prepare,
+    .commit = w_commit,
+    .create_rw = w_create_rw,
+    .mount = w_mount,
+    .unmount = w_unmount,
+    .remove = w_remove,
+    .exists = w_exists,
+    .diff_dir = w_diff_dir,
+    .list = w_list,
+};
+
+DOCKERD_DRIVER(.kind = DOCKERD_KIND_STORAGE, .name = NAME_TEXT, .version = "1.0",
+	       .description = "another driver with a sin", .concurrency = DOCKERD_PER_OBJECT,
+	       .capabilities = DOCKERD_STORAGE_CAP_NATIVE_DIFF, .ops = &ops.common);
