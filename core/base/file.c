@@ -2,6 +2,7 @@
 /* See file.h. */
 #include "base/file.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <dirent.h>
@@ -205,7 +206,32 @@ int dir_open_at(int dirfd, const char *path, struct error *err)
 struct removal {
 	int top;
 	unsigned int moved; /* names the next one that comes up */
+	int64_t began;      /* wall clock, ns */
+	uint64_t seen;
+	unsigned int fresh; /* looked at, and made since, one after the other */
 };
+
+/*
+ * Whoever has a directory of the tree open can fill it while it is emptied, without end. From so many entries on, every sixteenth is looked at: when so
+ * many were all made after we began, we give up.
+ */
+#define REMOVAL_MANY 50000
+#define REMOVAL_SAMPLE 16
+#define REMOVAL_FRESH 500
+
+static bool is_refilled(struct removal *r, int dir, const char *name)
+{
+	struct statx st;
+	int64_t born;
+
+	if (++r->seen < REMOVAL_MANY || r->seen % REMOVAL_SAMPLE ||
+	    statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &st) < 0 ||
+	    !(st.stx_mask & STATX_BTIME))
+		return false;
+	born = st.stx_btime.tv_sec * INT64_C(1000000000) + st.stx_btime.tv_nsec;
+	r->fresh = born > r->began ? r->fresh + 1 : 0;
+	return r->fresh >= REMOVAL_FRESH;
+}
 
 /* An entry of `dir`: a file is unlinked, an empty directory removed, others stay. 1: a directory that is not empty, 0 gone, -1. */
 static int remove_entry(int dir, const char *name)
@@ -237,6 +263,8 @@ static int remove_level(struct removal *r, const char *name)
 
 		if (streq(e->d_name, ".") || streq(e->d_name, ".."))
 			continue;
+		if (is_refilled(r, fd, e->d_name))
+			return errno = EBUSY, -1;
 		left = remove_entry(fd, e->d_name);
 		if (left < 0)
 			return -1;
@@ -271,6 +299,8 @@ static int remove_content(struct removal *r)
 			if (streq(e->d_name, ".") || streq(e->d_name, ".."))
 				continue;
 			any = true;
+			if (is_refilled(r, r->top, e->d_name))
+				return errno = EBUSY, -1;
 			left = remove_entry(r->top, e->d_name);
 			if (left < 0 || (left && remove_level(r, e->d_name) < 0))
 				return -1;
@@ -283,7 +313,7 @@ static int remove_content(struct removal *r)
 int dir_remove_all(int dirfd, const char *name, struct error *err)
 {
 	auto_close top = -1;
-	struct removal r = {0};
+	struct removal r = {.began = clock_wall_ns()};
 	int left = remove_entry(dirfd, name);
 
 	if (left == 0)

@@ -163,6 +163,7 @@ static int open_images(struct daemon *d, struct error *err)
 {
 	auto_free char *mounts = path_join(d->places.exec_root, "mounts");
 
+	plugin_watch();
 	if (plugin_mounts_init(mounts, err) < 0 ||
 	    storage_select(daemon_config(), &d->places, &d->storage, err) < 0)
 		return -1;

@@ -8,6 +8,7 @@
 #include "plugin/plugin_int.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <dlfcn.h>
@@ -335,10 +336,33 @@ static struct dockerd_open open_args(const char *root, const char *state,
 				     .state = state};
 }
 
+static bool watch; /* see plugin_watch */
+
+void plugin_watch(void)
+{
+	watch = true;
+}
+
+static int enter(const struct plugin_instance *i, const char *op, struct plugin_call *call,
+		 struct error *err)
+{
+	return watch ? plugin_enter(i, op, "", call, err) : 0;
+}
+
+static int leave(const struct plugin_instance *i, struct plugin_call *call, int32_t r,
+		 const struct dockerd_error *derr, struct error *err)
+{
+	if (watch)
+		return plugin_leave(call, r, derr, err);
+	return r < 0 ? plugin_error(i->plugin, call->op, derr, err) : r;
+}
+
 int plugin_probe(const struct plugin *p, const char *root, const char *state,
 		 const struct dockerd_options *o, struct error *err)
 {
 	struct dockerd_error derr = plugin_error_init();
+	const struct plugin_instance watched = {.plugin = p};
+	struct plugin_call call = {.op = "probe"};
 	struct dockerd_host *host;
 	struct dockerd_open args;
 	int32_t r;
@@ -347,32 +371,51 @@ int plugin_probe(const struct plugin *p, const char *root, const char *state,
 		return 0;
 	host = plugin_host_new(p);
 	args = open_args(root, state, o, host);
+	if (enter(&watched, "probe", &call, err) < 0) {
+		free(host);
+		return -1;
+	}
 	r = p->ops.common.probe(&args, &derr);
 	free(host);
-	return r == 0 ? 0 : plugin_error(p, "probe", &derr, err);
+	return leave(&watched, &call, r == 0 ? 0 : -1, &derr, err);
 }
 
 int plugin_open(const struct plugin *p, const char *root, const char *state,
 		const struct dockerd_options *o, struct plugin_instance *out, struct error *err)
 {
 	struct dockerd_error derr = plugin_error_init();
+	struct plugin_call call = {.op = "open"};
 	struct dockerd_open args;
+	int32_t r;
 
 	*out = (struct plugin_instance){.plugin = p, .self = NULL, .host = plugin_host_new(p)};
 	args = open_args(root, state, o, out->host);
-	if (p->ops.common.open(&args, &out->self, &derr) != 0) {
+	r = enter(out, "open", &call, err);
+	if (r == 0) {
+		r = p->ops.common.open(&args, &out->self, &derr);
+		r = leave(out, &call, r == 0 ? 0 : -1, &derr, err);
+	}
+	if (r < 0) {
 		free(out->host);
 		out->host = NULL;
-		return plugin_error(p, "open", &derr, err);
 	}
-	return 0;
+	return r;
 }
 
 void plugin_close(struct plugin_instance *i)
 {
+	struct dockerd_error none = plugin_error_init();
+	struct plugin_call call = {.op = "close"};
+	struct error err = ERROR_INIT;
+
 	if (!i->plugin || !i->host)
 		return;
+	if (enter(i, "close", &call, &err) < 0) { /* its calls still use what close would free */
+		log_warn("driver not closed", "driver", i->plugin->name, "error", err.text);
+		return;
+	}
 	i->plugin->ops.common.close(i->self);
+	leave(i, &call, 0, &none, &err);
 	free(i->host);
 	*i = (struct plugin_instance){0};
 }

@@ -141,6 +141,8 @@ int plugin_enter(const struct plugin_instance *i, const char *op, const char *ob
 		 struct plugin_call *c, struct error *err);
 int plugin_leave(struct plugin_call *c, int32_t r, const struct dockerd_error *derr,
 		 struct error *err);
+/* From now on probe, open and close are such calls too. The daemon's: a process of one driver and one operation has no use for the thread. */
+void plugin_watch(void);
 
 /*
  * Descriptor of a driver, read by a short-lived process and kept until the file changes: options and capabilities, no ops. Nothing of the driver is

@@ -3,6 +3,7 @@
 #include "unpack/client.h"
 
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/program.h"
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,6 +235,37 @@ static int send_tree(struct unpacker *u, int tree, const char *path, bool read_o
 	return ask_for(u, &m, &answer, err);
 }
 
+/* What is below another source of the same container, that container can have renamed and replaced: it is looked for below that one. */
+static int clone_source(const struct unpack_volume *volumes, size_t n,
+			const struct unpack_volume *v, struct error *err)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+	auto_free char *source = path_clean(v->source), *outer = NULL;
+	auto_close top = -1, fd = -1;
+
+	for (size_t i = 0; i < n; i++) {
+		auto_free char *other = path_clean(volumes[i].source);
+		const char *rest = str_after(source, other);
+
+		if (rest && *rest == '/' && (!outer || strlen(other) < strlen(outer))) {
+			free(outer);
+			outer = steal_ptr(&other);
+		}
+	}
+	if (!outer)
+		return clone_tree(AT_FDCWD, v->source, err);
+	top = open(outer, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (top >= 0)
+		fd = (int)syscall(SYS_openat2, top, source + strlen(outer) + 1, &how, sizeof(how));
+	if (fd < 0 && top >= 0 && errno == EXDEV)
+		return error_set(err, ERR_SYSTEM,
+				 "source %s of a mount leads out of %s, which the container can "
+				 "write to: not followed",
+				 source, outer);
+	return fd < 0 ? error_sys(err, errno, "open %s", source) : clone_tree(fd, "", err);
+}
+
 int unpacker_view(struct unpacker *u, bool pack, int root, bool read_only,
 		  const struct unpack_volume *volumes, size_t n, struct error *err)
 {
@@ -244,8 +277,8 @@ int unpacker_view(struct unpacker *u, bool pack, int root, bool read_only,
 	for (size_t i = 0; i < n; i++) {
 		const struct unpack_volume *v = &volumes[i];
 
-		if (send_tree(u, clone_tree(AT_FDCWD, v->source, err), v->path,
-			      pack || v->read_only, err) < 0)
+		if (send_tree(u, clone_source(volumes, n, v, err), v->path, pack || v->read_only,
+			      err) < 0)
 			return -1;
 	}
 	msg_init(&enter, UNPACK_ENTER);

@@ -10,7 +10,7 @@ plugins_exec_native_native_la_SOURCES = \
 	plugins/exec/native/root.c plugins/exec/native/seccomp.c plugins/exec/native/seccomp_compile.c \
 	plugins/exec/native/session.c plugins/exec/native/spec.c plugins/exec/native/state.c plugins/exec/native/sync.c \
 	plugins/exec/native/sysctl.c \
-	core/base/error.c core/base/fault.c core/base/file.c core/base/json_parse.c core/base/json_write.c core/base/map.c \
+	core/base/clock.c core/base/error.c core/base/fault.c core/base/file.c core/base/json_parse.c core/base/json_write.c core/base/map.c \
 	core/base/mem.c core/base/procstat.c core/base/str.c
 plugins_exec_native_native_la_CFLAGS = $(DRIVER_CFLAGS) $(SECCOMP_CFLAGS) $(CAP_CFLAGS)
 plugins_exec_native_native_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL)

@@ -62,6 +62,17 @@ status "and is read-only" 1 docker cp one nest:/vol/sub/
 works "the outer one takes it" docker cp one nest:/vol/
 is "and has it" one "$(cat outer/one)"
 mknod node c 1 3
+# the source of one mount below that of another, which the container has replaced by a way out of it
+mkdir -p own/dir/deep secret/deep && echo in >own/dir/deep/f && echo out >secret/deep/f
+docker run -d --name swap -v "$R/own:/own" -v "$R/own/dir/deep:/deep" busybox sleep 1000 >/dev/null
+is "a source below another" in "$(docker cp swap:/deep/f - | tar -xO)"
+docker exec swap sh -c "mv /own/dir /own/was && ln -s was /own/dir"
+is "which has moved, and can be followed" in "$(docker cp swap:/deep/f - | tar -xO)"
+docker exec swap sh -c "rm /own/dir && ln -s $R/secret /own/dir"
+status "which leads out now" 1 docker cp swap:/deep/f -
+like "is not followed" 'which the container can write to: not followed' "$out"
+status "nor written to" 1 docker cp one swap:/deep/f
+is "so it is as it was" out "$(cat secret/deep/f)"
 works "a device goes in" docker cp node nest:/tmp/
 is "as it is" "1:3 666" "$(docker exec nest stat -c '%t:%T %a' /tmp/node | sed 's/644/666/')"
 

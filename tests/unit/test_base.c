@@ -8,6 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -339,6 +342,46 @@ static void test_filters(void **state)
 	assert_false(fits(&labels, "{\"label!\":[\"x=1\",\"xy\"]}"));
 }
 
+static atomic_bool filling;
+
+static void *fill(void *arg)
+{
+	int dir = *(int *)arg;
+	char name[32];
+
+	for (unsigned int i = 0; atomic_load(&filling); i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		close(openat(dir, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	}
+	return NULL;
+}
+
+/* Somebody who has the directory open makes files as fast as they go: it comes to an end, with or without them. */
+static void test_remove_while_filled(void **state)
+{
+	char dir[] = "/var/tmp/dockerd-test-fill.XXXXXX";
+	struct error err = ERROR_INIT;
+	pthread_t threads[2];
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	atomic_store(&filling, true);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, fill, &fd), 0);
+	alarm(120);
+	if (dir_remove_all(AT_FDCWD, dir, &err) < 0)
+		assert_non_null(strstr(err.text, dir));
+	alarm(0);
+	atomic_store(&filling, false);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	close(fd);
+	error_clear(&err);
+	assert_int_equal(dir_remove_all(AT_FDCWD, dir, &err), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +395,7 @@ int main(void)
 	    cmocka_unit_test(test_paths),
 	    cmocka_unit_test(test_root_confinement),
 	    cmocka_unit_test(test_remove_deep_tree),
+	    cmocka_unit_test(test_remove_while_filled),
 	    cmocka_unit_test(test_messages),
 	    cmocka_unit_test(test_message_parser_refuses),
 	};
