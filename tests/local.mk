@@ -32,15 +32,24 @@ tests_drivers_test_handshake_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_drivers_test_handshake_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lpthread
 endif
 if LOG_JSON_FILE
-check_PROGRAMS += tests/drivers/test_log
-TESTS += tests/drivers/test_log
-tests_drivers_test_log_SOURCES = tests/drivers/test_log.c
+log_tests = tests/drivers/test_log tests/drivers/test_log_attach tests/drivers/test_log_sinks
+check_PROGRAMS += $(log_tests)
+TESTS += $(log_tests)
+LOG_FIXTURE = tests/drivers/log_fixture.c tests/drivers/log_fixture.h
+tests_drivers_test_log_SOURCES = tests/drivers/test_log.c $(LOG_FIXTURE)
+tests_drivers_test_log_attach_SOURCES = tests/drivers/test_log_attach.c $(LOG_FIXTURE)
+tests_drivers_test_log_sinks_SOURCES = tests/drivers/test_log_sinks.c $(LOG_FIXTURE)
 check_LTLIBRARIES += tests/drivers/slow_sink.la
 tests_drivers_slow_sink_la_SOURCES = tests/drivers/slow_sink.c
 tests_drivers_slow_sink_la_CFLAGS = $(DRIVER_CFLAGS)
 tests_drivers_slow_sink_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL) -rpath /nowhere
+LOG_LIBS = liblogs.a libplugin.a libconfig.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lutil -lpthread -ldl
 tests_drivers_test_log_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_drivers_test_log_LDADD = liblogs.a libplugin.a libconfig.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lutil -lpthread -ldl
+tests_drivers_test_log_LDADD = $(LOG_LIBS)
+tests_drivers_test_log_attach_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_drivers_test_log_attach_LDADD = $(LOG_LIBS)
+tests_drivers_test_log_sinks_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_drivers_test_log_sinks_LDADD = $(LOG_LIBS)
 endif
 endif
 if NETWORK_BRIDGE

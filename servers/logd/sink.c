@@ -128,14 +128,30 @@ static void deliver_now(struct sink *k, const struct dockerd_log_message *m, uin
 
 /* ---- with a thread -------------------------------------------------------------------------------------------------------------------- */
 
+/* Whatever the reason: an operator sees at the end of each log what it lacks. */
+static void report_lost(const struct sink *k, uint64_t left)
+{
+	uint64_t lost = k->dropped + k->refused + left;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64, lost);
+	if (lost)
+		log_warn("log messages were dropped", "driver", sink_driver.plugin->name,
+			 "container", k->name, "messages", text);
+}
+
 static void sink_free(struct sink *k)
 {
+	uint64_t left = 0;
+
 	while (k->head) {
 		struct queued *q = k->head;
 
 		k->head = q->next;
 		free(q);
+		left++;
 	}
+	report_lost(k, left);
 	sink_driver_close(k);
 	told_free(&k->told);
 	if (k->cancel >= 0)
@@ -292,7 +308,6 @@ static bool thread_step(struct sink *k)
 static void *sink_thread(void *arg)
 {
 	struct sink *k = arg;
-	char text[32];
 
 	if (thread_open(k)) {
 		pthread_mutex_lock(&k->lock);
@@ -300,10 +315,6 @@ static void *sink_thread(void *arg)
 			;
 		pthread_mutex_unlock(&k->lock);
 	}
-	snprintf(text, sizeof(text), "%" PRIu64, k->dropped);
-	if (k->dropped)
-		log_warn("log messages were dropped", "driver", sink_driver.plugin->name,
-			 "container", k->name, "messages", text);
 	sink_free(k);
 	return NULL;
 }

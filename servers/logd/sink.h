@@ -21,9 +21,10 @@ struct sink {
 	    patient; /* patient: the process runs already, an open that fails is tried again */
 	size_t limit;
 	/* of whoever calls the driver: the loop or the thread */
-	int64_t said;    /* when a failure was last logged, 0: never */
-	uint64_t unsaid; /* messages dropped since */
-	int64_t backoff; /* ns; 0: the sink is there */
+	int64_t said;     /* when a failure was last logged, 0: never */
+	uint64_t unsaid;  /* messages dropped since */
+	uint64_t refused; /* by the driver, in all */
+	int64_t backoff;  /* ns; 0: the sink is there */
 	bool threaded;
 	/* only with a thread */
 	struct told told;  /* own copy, for the open */

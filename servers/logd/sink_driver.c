@@ -142,6 +142,7 @@ void sink_say_lost(struct sink *k, const struct error *err)
 	int64_t now = clock_mono_ns();
 	char text[32];
 
+	k->refused++;
 	if (k->said && now - k->said < SAY_AGAIN) {
 		k->unsaid++;
 		return;
