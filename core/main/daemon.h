@@ -32,6 +32,8 @@ int listeners_bind(struct http_server *server, struct error *err);
 void listeners_announce(void);
 
 /* ---- storage.c: prior state on disk wins, then the priority list, by probe. */
+/* storage-opts against the drivers' typed tables; nothing is loaded or touched. */
+int storage_check(const struct config *c, struct error *err);
 int storage_select(const struct config *c, const struct places *p, struct plugin_instance *out,
 		   struct error *err);
 

@@ -52,11 +52,10 @@ static int print(int r, const struct str *out, const struct error *err)
 static int check_drivers(const struct config *c, struct error *err)
 {
 	const struct strlist *authz = config_list(c, "authorization-plugins");
-	const char *exec = config_str(c, "exec-driver"), *storage = config_str(c, "storage-driver");
+	const char *exec = config_str(c, "exec-driver");
 
-	if (containers_check_log(c, err) < 0 ||
-	    !plugin_describe(DOCKERD_KIND_EXEC, *exec ? exec : DEFAULT_EXEC_DRIVER, err) ||
-	    (*storage && !plugin_describe(DOCKERD_KIND_STORAGE, storage, err)))
+	if (containers_check_log(c, err) < 0 || storage_check(c, err) < 0 ||
+	    !plugin_describe(DOCKERD_KIND_EXEC, *exec ? exec : DEFAULT_EXEC_DRIVER, err))
 		return -1;
 	for (size_t i = 0; i < authz->n; i++)
 		if (!plugin_describe(DOCKERD_KIND_AUTHZ, authz->v[i], err))

@@ -38,6 +38,42 @@ static void split_options(const struct strlist *given, struct pairs *out)
 	}
 }
 
+static int check_for(const char *driver, const struct pairs *given, struct error *err)
+{
+	const struct plugin *p = plugin_describe(DOCKERD_KIND_STORAGE, driver, err);
+	struct dockerd_options *parsed = NULL;
+	int r = p ? plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, given, &parsed, err) : -1;
+
+	plugin_options_free(parsed);
+	return r < 0 ? error_wrap(err, "storage driver %s", driver) : 0;
+}
+
+/* Of the driver that is named; if none is, any installed one may be taken, and each option says by its key for which it is. */
+int storage_check(const struct config *c, struct error *err)
+{
+	const char *name = config_str(c, "storage-driver");
+	auto_strlist installed = STRLIST_INIT;
+	auto_pairs given = PAIRS_INIT;
+
+	split_options(config_list(c, "storage-opts"), &given);
+	if (*name)
+		return check_for(name, &given, err);
+	plugin_list(DOCKERD_KIND_STORAGE, &installed);
+	for (size_t i = 0; i < given.n; i++) {
+		auto_free char *of = xstrndup(given.v[i].key, strcspn(given.v[i].key, "."));
+		auto_pairs one = PAIRS_INIT;
+
+		if (!strlist_has(&installed, of))
+			return error_set(err, ERR_INVALID,
+					 "storage option %s: no storage driver '%s' is installed",
+					 given.v[i].key, of);
+		pairs_set(&one, given.v[i].key, given.v[i].value);
+		if (check_for(of, &one, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int open_driver(const char *name, const struct config *c, const struct places *p,
 		       struct plugin_instance *out, struct error *err)
 {

@@ -269,7 +269,7 @@ static int clone_source(const struct unpack_volume *volumes, size_t n,
 int unpacker_view(struct unpacker *u, bool pack, int root, bool read_only,
 		  const struct unpack_volume *volumes, size_t n, struct error *err)
 {
-	auto_msg enter, answer = {0};
+	auto_msg enter = {0}, answer = {0};
 
 	if (start(u, pack ? "view-pack" : "view-unpack", err) < 0 ||
 	    send_tree(u, clone_tree(root, "", err), "", pack || read_only, err) < 0)

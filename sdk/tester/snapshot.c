@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define THREADS_GONE_NS INT64_C(1000000000)
 
@@ -216,6 +217,9 @@ void snapshot_running(struct kit *k, const struct snapshot *before, const char *
 {
 	auto_strlist now = STRLIST_INIT;
 
+	/* beside other threads a number may be another file's by the time it is looked at */
+	if (gettid() != getpid())
+		return;
 	compare_process(k, &before->process, what);
 
 	list_fds(&now);

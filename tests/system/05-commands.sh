@@ -10,6 +10,15 @@ is "dockerd daemon, the classic spelling" "$same" "$(dockerd daemon --version)"
 is "docker daemon, through the CLI's plugin" "$same" "$(docker daemon --version)"
 works "--validate of nothing" dockerd --validate --config-file /dev/null
 like "says so" 'configuration OK' "$out"
+works "--validate of options that fit" dockerd --validate --config-file /dev/null --storage-driver overlay2 --storage-opt overlay2.override_kernel_check=true --log-opt max-size=10m
+status "a storage option of the wrong type" 1 dockerd --validate --config-file /dev/null --storage-driver overlay2 --storage-opt overlay2.size=huge
+like "is named" 'storage driver overlay2: .*overlay2.size' "$out"
+status "whatever driver will be taken" 1 dockerd --validate --config-file /dev/null --storage-opt overlay2.siz=1g
+like "as well" 'overlay2.siz' "$out"
+status "an option of no driver" 1 dockerd --validate --config-file /dev/null --storage-opt floppy.size=1
+like "too" "no storage driver 'floppy' is installed" "$out"
+status "a log option that the driver does not know" 1 dockerd --validate --config-file /dev/null --log-opt max-siz=1
+like "too" 'max-siz' "$out"
 works "docker daemon passes its options on" docker daemon --validate --config-file /dev/null
 status "a missing file that was asked for" 1 dockerd --validate --config-file "$R/none.json"
 like "is named" "none.json: no such file or directory" "$out"
