@@ -372,22 +372,28 @@ static void check_like(struct suite *s)
 	commit(s, "model", "child");
 	l.like = "model";
 	MUST(s, prepare, &l, &dir);
-	CHECK(dir.fd == -1, "hands out a directory of what is shared");
+	CHECK(dir.fd == -1,
+	      "prepare of a layer like another hands out descriptor %d, expected none", dir.fd);
 	commit(s, "alike", "child");
-	CHECK(exists(s, "alike") == 1, "not there after commit");
+	CHECK(exists(s, "alike") == 1,
+	      "exists does not say that a layer is there after its commit");
 	d = mount_layer(s, "alike", "child");
-	CHECK(has_text(d, "shared", "once") && there(d, "plain"), "is not like the other");
+	CHECK(has_text(d, "shared", "once") && there(d, "plain"),
+	      "a layer that is like another shows other files");
 	unmount_layer(s, "alike", d);
 	MUST(s, create_rw, &rw);
 	d = mount_layer(s, "on-alike", "alike");
-	CHECK(has_text(d, "shared", "once") && there(d, "plain"), "below a read-write layer");
+	CHECK(has_text(d, "shared", "once") && there(d, "plain"),
+	      "a read-write layer above one that is like another shows other files");
 	put(d, "shared", "changed");
-	CHECK(has_text(d, "shared", "changed"), "write over it");
+	CHECK(has_text(d, "shared", "changed"),
+	      "a container can't write over a file of a layer that is like another");
 	close(d);
 	remove_layer(s, "on-alike");
 	remove_layer(s, "alike");
 	d = mount_layer(s, "model", "child");
-	CHECK(has_text(d, "shared", "once"), "what was shared is changed, or gone");
+	CHECK(has_text(d, "shared", "once"),
+	      "a file that two layers share is changed, or gone with one of them");
 	unmount_layer(s, "model", d);
 	remove_layer(s, "model");
 }
