@@ -91,7 +91,7 @@ tests_lib_guest_LDFLAGS = $(inside_ldflags)
 tests_lib_guest_LDADD =
 box_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 box_libs = libbox.a libbase.a $(CJSON_LIBS)
-box_tests = tests/api/test_authz tests/api/test_containers tests/api/test_requests tests/api/test_streams tests/api/test_load tests/crash/test_crash \
+box_tests = tests/api/test_authz tests/api/test_containers tests/api/test_requests tests/api/test_streams tests/api/test_websocket tests/api/test_load tests/crash/test_crash \
 	tests/crash/test_adopt \
 	tests/compat/compare
 tests_compat_compare_SOURCES = tests/compat/compare.c
@@ -128,6 +128,9 @@ tests_api_test_requests_LDADD = $(box_libs)
 tests_api_test_streams_SOURCES = tests/api/test_streams.c
 tests_api_test_streams_CPPFLAGS = $(box_cppflags)
 tests_api_test_streams_LDADD = $(box_libs)
+tests_api_test_websocket_SOURCES = tests/api/test_websocket.c
+tests_api_test_websocket_CPPFLAGS = $(box_cppflags)
+tests_api_test_websocket_LDADD = $(box_libs)
 tests_crash_test_adopt_SOURCES = tests/crash/test_adopt.c
 tests_crash_test_adopt_CPPFLAGS = $(box_cppflags)
 tests_crash_test_adopt_LDADD = $(box_libs)

@@ -97,7 +97,6 @@ const struct http_route api_absent_routes[] = {
     {"POST", "/plugins/{name:*}/enable", no_plugin, 0},
     {"POST", "/plugins/{name:*}/disable", no_plugin, 0},
     {"DELETE", "/plugins/{name:*}", no_plugin, 0},
-    {"GET", "/containers/{name}/attach/ws", not_yet, 0},
     {"GET", "/containers/{name}/checkpoints", not_yet, 0},
     {"POST", "/containers/{name}/checkpoints", not_yet, 0},
     {"POST", "/build", not_yet, 0},

@@ -231,6 +231,12 @@ static void attach(struct http_exchange *x, void *ctx)
 	container_attach(x, NAME);
 }
 
+static void attach_ws(struct http_exchange *x, void *ctx)
+{
+	(void)ctx;
+	container_attach_ws(x, NAME);
+}
+
 static void stats(struct http_exchange *x, void *ctx)
 {
 	(void)ctx;
@@ -290,6 +296,7 @@ const struct http_route api_container_routes[] = {
     {"POST", "/containers/{name}/start", start, HTTP_SLASHES},
     {"POST", "/containers/{name}/wait", wait_for, HTTP_SLASHES},
     {"POST", "/containers/{name}/attach", attach, HTTP_SLASHES},
+    {"GET", "/containers/{name}/attach/ws", attach_ws, HTTP_SLASHES},
     {"GET", "/containers/{name}/logs", logs, HTTP_SLASHES},
     {"POST", "/containers/{name}/stop", stop, HTTP_SLASHES},
     {"POST", "/containers/{name}/restart", restart, HTTP_SLASHES},

@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POST /containers/{}/attach: checks, takes the connection over and hands it to logd, which serves it from then on. */
+/*
+ * POST /containers/{}/attach: checks, takes the connection over and hands it to logd, which serves it from then on. GET /containers/{}/attach/ws:
+ * the same, through a relay that speaks websocket to the client; everything is raw there, in text messages before version 1.28 of the API.
+ */
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/container_int.h"
 #include "container/log_serve.h"
+#include "http/websocket.h"
 
 #include <unistd.h>
 
-static int check(struct container *c, struct error *err)
+static int check(struct container *c, const char *name, struct error *err)
 {
 	LOCK_SCOPE(&c->lock);
 
 	if (c->state.paused)
 		return error_set(err, ERR_CONFLICT,
 				 "container %s is paused, unpause the container before attach",
-				 c->id);
+				 name);
 	if (c->state.restarting)
 		return error_set(err, ERR_CONFLICT,
 				 "container %s is restarting, wait until the container is running",
-				 c->id);
+				 name);
 	return 0;
 }
 
@@ -34,12 +38,12 @@ static int detach_keys(struct http_exchange *x, struct str *keys, struct error *
 }
 
 /* With the stream in logd open, so that nothing the container writes from now on is missed. */
-static int take_over(struct http_exchange *x, struct container *c, const struct str *keys,
+static int take_over(struct http_exchange *x, struct container *c, const struct str *keys, bool ws,
 		     struct error *err)
 {
 	bool stream = http_query_bool(x, "stream", false), logs = http_query_bool(x, "logs", false);
 	auto_str pending = STR_INIT;
-	bool multiplexed = !c->tty;
+	bool multiplexed = !c->tty && !ws;
 	const char *type = multiplexed && x->upgrade && x->api_version >= 42
 			       ? "application/vnd.docker.multiplexed-stream"
 			       : "application/vnd.docker.raw-stream";
@@ -50,11 +54,15 @@ static int take_over(struct http_exchange *x, struct container *c, const struct 
 				.detach_keys = c->tty ? str_cstr(keys) : "",
 				.detach_keys_len = c->tty ? keys->len : 0};
 
-	if (http_hijack(x, type, &a.sock, &pending, err) < 0)
+	if (ws) {
+		if (http_websocket(x, x->api_version < 28 ? WS_TEXT : WS_BINARY, &a.sock, err) < 0)
+			return -1;
+	} else if (http_hijack(x, type, &a.sock, &pending, err) < 0) {
 		return -1;
+	}
 	if (logs && log_serve_past(c, a.sock, a.out, a.err, multiplexed, err) < 0)
 		log_debug("past logs for attach", "container", c->id, "error", err->text);
-	if (!stream) {
+	if (!stream || !(a.in || a.out || a.err)) {
 		close(a.sock);
 		return 0;
 	}
@@ -67,13 +75,13 @@ static int take_over(struct http_exchange *x, struct container *c, const struct 
 	return 0;
 }
 
-void container_attach(struct http_exchange *x, const char *name)
+static void attach(struct http_exchange *x, const char *name, bool ws)
 {
 	struct error err = ERROR_INIT;
 	auto_container *c = container_find(name, &err);
 	auto_str keys = STR_INIT;
 	bool past = http_query_bool(x, "logs", false), tried = false;
-	int r = c ? check(c, &err) : -1;
+	int r = c ? check(c, name, &err) : -1;
 
 	if (r == 0)
 		r = detach_keys(x, &keys, &err);
@@ -85,7 +93,7 @@ void container_attach(struct http_exchange *x, const char *name)
 			r = container_logd_open(c, &err);
 		/* a start that the client asks for once it sees our reply waits until it is attached; past logs may take long */
 		if (r == 0 && !past) {
-			r = take_over(x, c, &keys, &err);
+			r = take_over(x, c, &keys, ws, &err);
 			tried = true;
 		}
 	}
@@ -94,10 +102,20 @@ void container_attach(struct http_exchange *x, const char *name)
 		return;
 	}
 	if (!tried)
-		r = take_over(x, c, &keys, &err);
+		r = take_over(x, c, &keys, ws, &err);
 	if (r < 0) {
 		log_debug("attach", "container", c->id, "error", err.text);
 		return;
 	}
 	container_event(c, "attach", NULL);
+}
+
+void container_attach(struct http_exchange *x, const char *name)
+{
+	attach(x, name, false);
+}
+
+void container_attach_ws(struct http_exchange *x, const char *name)
+{
+	attach(x, name, true);
 }

@@ -122,6 +122,7 @@ int container_commit_image(const struct container_commit *how, int api_version, 
 /* These reply by themselves: they hijack, stream, or report the error. */
 void container_wait(struct http_exchange *x, const char *name, const char *condition);
 void container_attach(struct http_exchange *x, const char *name);
+void container_attach_ws(struct http_exchange *x, const char *name);
 void container_logs(struct http_exchange *x, const char *name);
 void container_stats(struct http_exchange *x, const char *name, bool stream, bool one_shot);
 void exec_start(struct http_exchange *x, const char *id);

@@ -17,10 +17,11 @@ struct http_conn {
 	struct http_conn *next, **prev; /* server's list, guarded by its lock */
 	struct http_server *server;
 	int fd;
-	atomic_bool armed; /* orders what the last owner wrote before what the next one reads: epoll alone promises no such thing */
+	atomic_bool
+	    armed; /* orders what the last owner wrote before what the next one reads: epoll alone promises no such thing */
 	bool unix_socket;
 	int64_t uid, gid, pid;
-	char *name; /* of a TLS client, or NULL */
+	char *name;         /* of a TLS client, or NULL */
 	struct str in;      /* bytes read and not consumed; empty and freed while idle */
 	size_t scanned;     /* of `in`: no end of head before this */
 	http_parser parser; /* state of the body while a handler reads it */
@@ -56,6 +57,9 @@ void http_exchange_free(struct http_exchange *x);
 /* The reply has ended on a connection that stays open: wait for the next request, or close. Gives the connection away. */
 void http_conn_done(struct http_conn *c, bool keep_alive);
 void http_conn_close(struct http_conn *c);
+/* As http_hijack, to another protocol: 101 with the headers of a websocket's handshake. */
+int http_switch(struct http_exchange *x, const char *protocol, const char *accept, int *sock,
+		struct str *pending, struct error *err);
 /* Blocking send of everything; -1: the client is gone. */
 int http_send(int fd, const struct iovec *iov, int n);
 

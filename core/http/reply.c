@@ -228,12 +228,28 @@ void http_end(struct http_exchange *x)
 		x->keep_alive = http_drain(x);
 }
 
+/* Send the head and give the connection away, with what was read of it. */
+static int give_away(struct http_exchange *x, const struct str *head, int *sock,
+		     struct str *pending, struct error *err)
+{
+	struct http_conn *c = x->conn;
+	struct iovec iov = {head->p, head->len};
+
+	if (http_send(c->fd, &iov, 1) < 0)
+		return error_set(err, ERR_CANCELLED, "the client is gone");
+	str_add(pending, str_cstr(&c->decoded), c->decoded.len);
+	str_add(pending, str_cstr(&c->in), c->in.len);
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0}, sizeof(struct timeval));
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){0}, sizeof(struct timeval));
+	*sock = steal_fd(&c->fd);
+	x->hijacked = true;
+	return 0;
+}
+
 int http_hijack(struct http_exchange *x, const char *content_type, int *sock, struct str *pending,
 		struct error *err)
 {
-	struct http_conn *c = x->conn;
 	auto_str head = STR_INIT;
-	struct iovec iov;
 
 	if (!may_reply(x, x->upgrade ? 101 : 200, content_type, NULL, 0))
 		return error_set(err, ERR_DENIED, "the connection may not be taken over");
@@ -244,16 +260,22 @@ int http_hijack(struct http_exchange *x, const char *content_type, int *sock, st
 		x->status = 200;
 		str_printf(&head, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\n\r\n", content_type);
 	}
-	iov = (struct iovec){head.p, head.len};
-	if (http_send(c->fd, &iov, 1) < 0)
-		return error_set(err, ERR_CANCELLED, "the client is gone");
-	str_add(pending, str_cstr(&c->decoded), c->decoded.len);
-	str_add(pending, str_cstr(&c->in), c->in.len);
-	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){0}, sizeof(struct timeval));
-	setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){0}, sizeof(struct timeval));
-	*sock = steal_fd(&c->fd);
-	x->hijacked = true;
-	return 0;
+	return give_away(x, &head, sock, pending, err);
+}
+
+int http_switch(struct http_exchange *x, const char *protocol, const char *accept, int *sock,
+		struct str *pending, struct error *err)
+{
+	auto_str head = STR_INIT;
+
+	if (!may_reply(x, 101, NULL, NULL, 0))
+		return error_set(err, ERR_DENIED, "the connection may not be taken over");
+	x->status = 101;
+	str_printf(&head,
+		   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: %s\r\nConnection: Upgrade\r\n"
+		   "Sec-WebSocket-Accept: %s\r\n\r\n",
+		   protocol, accept);
+	return give_away(x, &head, sock, pending, err);
 }
 
 bool http_client_gone(struct http_exchange *x)

@@ -2,7 +2,7 @@
 # libFuzzer targets, built on demand in a tree of their own:
 #	../configure CC=clang CFLAGS="-g -O1 -fsanitize=fuzzer-no-link,address,undefined" && make fuzz_spec
 #	./fuzz_json_file ../tests/fuzz/corpus/json_file -runs=100000
-fuzz_programs = fuzz_tar fuzz_image fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_local fuzz_logd fuzz_http fuzz_msg fuzz_registry
+fuzz_programs = fuzz_tar fuzz_image fuzz_spec fuzz_daemon_json fuzz_json_file fuzz_local fuzz_logd fuzz_http fuzz_websocket fuzz_msg fuzz_registry
 EXTRA_PROGRAMS += $(fuzz_programs)
 fuzzers: $(fuzz_programs)
 list-fuzzers:
@@ -70,15 +70,21 @@ tests_fuzz_corpus_registry_LDADD = $(fuzz_registry_LDADD)
 fuzz_http_SOURCES = tests/fuzz/fuzz_http.c core/http/head.c core/http/reply.c core/http/route.c
 fuzz_http_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_http_LDADD = libbase.a $(CJSON_LIBS) $(HTTP_PARSER_LIBS)
+fuzz_websocket_SOURCES = tests/fuzz/fuzz_websocket.c core/http/websocket.c
+fuzz_websocket_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+fuzz_websocket_LDADD = libbase.a $(CJSON_LIBS)
 fuzz_msg_SOURCES = tests/fuzz/fuzz_msg.c
 fuzz_msg_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 fuzz_msg_LDADD = libbase.a $(CJSON_LIBS)
-wire_programs = tests/fuzz/corpus_http tests/fuzz/corpus_msg
+wire_programs = tests/fuzz/corpus_http tests/fuzz/corpus_websocket tests/fuzz/corpus_msg
 check_PROGRAMS += $(wire_programs)
 TESTS += $(wire_programs)
 tests_fuzz_corpus_http_SOURCES = $(fuzz_http_SOURCES) tests/fuzz/main.c
 tests_fuzz_corpus_http_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/http"'
 tests_fuzz_corpus_http_LDADD = $(fuzz_http_LDADD)
+tests_fuzz_corpus_websocket_SOURCES = $(fuzz_websocket_SOURCES) tests/fuzz/main.c
+tests_fuzz_corpus_websocket_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/websocket"'
+tests_fuzz_corpus_websocket_LDADD = $(fuzz_websocket_LDADD)
 tests_fuzz_corpus_msg_SOURCES = $(fuzz_msg_SOURCES) tests/fuzz/main.c
 tests_fuzz_corpus_msg_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_CORPUS='"$(abs_srcdir)/tests/fuzz/corpus/msg"'
 tests_fuzz_corpus_msg_LDADD = $(fuzz_msg_LDADD)
