@@ -213,6 +213,14 @@ static int create_process(struct start *s, struct error *err)
 	return 0;
 }
 
+/* Told anew at each start, while the shim comes up. */
+static int announce_streams(struct start *s, struct error *err)
+{
+	return container_logd_open(s->c, err) < 0
+		   ? error_wrap(err, "failed to initialize logging driver")
+		   : 0;
+}
+
 static int open_streams(struct start *s, struct error *err)
 {
 	struct logd_fds fds = {.in = s->held[0],
@@ -220,15 +228,19 @@ static int open_streams(struct start *s, struct error *err)
 			       .err = s->held[2],
 			       .console = s->created.console_fd};
 
-	/* always told anew: a logd that died meanwhile has forgotten it */
-	if (container_logd_open(s->c, err) < 0)
-		return error_wrap(err, "failed to initialize logging driver");
 	/* from here on a new logd gets these descriptors from the shim */
 	pthread_mutex_lock(&s->c->lock);
 	s->c->streaming = true;
 	pthread_mutex_unlock(&s->c->lock);
 	if (logd_start(s->c->log_driver, s->c->id, &fds, err) == 0)
 		return 0;
+	if (err->kind == ERR_NOT_FOUND) { /* the one that it was announced to has died since */
+		error_clear(err);
+		if (announce_streams(s, err) < 0)
+			return -1;
+		if (logd_start(s->c->log_driver, s->c->id, &fds, err) == 0)
+			return 0;
+	}
 	err->kind = ERR_SYSTEM;
 	return error_wrap(err, "failed to create task for container: failed to initialize logging "
 			       "driver");
@@ -338,6 +350,8 @@ static int prepare(struct start *s, struct error *err)
 	if (make_workdir(s, err) < 0 || container_put_files(c, err) < 0 ||
 	    join_others(c, s->config, s->host, &s->joined, err) < 0 || mounts_start(c, err) < 0 ||
 	    mounts_resolve(c, s->config, s->host, &s->mounts, err) < 0)
+		return -1;
+	if (announce_streams(s, err) < 0)
 		return -1;
 	return build_spec(s, err);
 }
