@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAGIC 0xED0CDAEDu
@@ -362,6 +364,35 @@ static int make(struct bolt *b, struct error *err)
 
 /* ---- the file ----------------------------------------------------------------------------------------------------------------------- */
 
+static void *wait_for_lock(void *fd)
+{
+	flock((int)(intptr_t)fd, LOCK_EX);
+	return NULL;
+}
+
+/*
+ * A daemon that was killed may have left a child between its execve and the closing of what is close-on-exec: it holds the lock for a moment. moby waits a
+ * second, too. There is no flock(2) with a time limit, hence the thread; in vain, it stays until the process ends, which it does then.
+ */
+static int lock_soon(int fd)
+{
+	struct error ignored;
+	struct timespec until;
+	pthread_t t;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK ||
+	    thread_start_joinable("lock", wait_for_lock, (void *)(intptr_t)fd, &t, &ignored) < 0)
+		return -1;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 1;
+	if (pthread_timedjoin_np(t, NULL, &until) == 0)
+		return flock(fd, LOCK_EX | LOCK_NB);
+	pthread_detach(t);
+	return -1;
+}
+
 int bolt_open(const char *path, struct bolt **out, struct error *err)
 {
 	struct bolt *b = xnew(struct bolt);
@@ -374,7 +405,7 @@ int bolt_open(const char *path, struct bolt **out, struct error *err)
 		error_sys(err, errno, "open %s", path);
 		goto fail;
 	}
-	if (flock(b->fd, LOCK_EX | LOCK_NB) < 0) {
+	if (lock_soon(b->fd) < 0) {
 		error_set(err, ERR_CONFLICT, "%s is in use by another daemon", path);
 		goto fail;
 	}

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exec drivers: the life of a container from the place of its shim (cell.h). What a spec means in all its parts is the driver's own test. */
+#include "base/cleanup.h"
+#include "base/mem.h"
 #include "cell.h"
 
+#include <errno.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -98,6 +102,29 @@ static void check_destroy(struct kit *k)
 	cell_wait(&c, c.init);
 	KIT_CHECK(k, cell_op(&c, CELL_DESTROY, 0) == 0, "destroy: %s", c.answer->err.text);
 	cell_end(&c); /* the second time */
+}
+
+/* As a shim ends a container of such a driver: by rmdir, without asking it. */
+static void check_just_cgroup(struct kit *k)
+{
+	auto_free char *one = NULL, *many = NULL;
+	glob_t g = {0};
+	struct cell c;
+
+	cell_init(k, &c, ARGV("true"), false);
+	cell_run(&c);
+	cell_wait(&c, c.init);
+	KIT_CHECK(k, c.cgroup[0] == '/' && c.cgroup[1],
+		  "claims that a control group is all it leaves, and names none");
+	one = xasprintf("/sys/fs/cgroup%s", c.cgroup);
+	many = xasprintf("/sys/fs/cgroup/*%s", c.cgroup);
+	rmdir(one);
+	glob(many, GLOB_NOSORT, NULL, &g);
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		KIT_CHECK(k, rmdir(g.gl_pathv[i]) == 0 || errno == ENOENT,
+			  "%s is not empty after the container's end", g.gl_pathv[i]);
+	globfree(&g);
+	cell_end(&c); /* and destroy bears that it was faster */
 }
 
 static void check_signal(struct kit *k)
@@ -234,6 +261,7 @@ static const struct kit_check checks[] = {
     {"terminal", check_terminal, 0},
     {"specs that are garbage", check_garbage, 0},
     {"exec sessions", check_session, DOCKERD_EXEC_CAP_EXEC},
+    {"a control group is all that is left", check_just_cgroup, DOCKERD_EXEC_CAP_CGROUP},
     {"pause, resume, destroy while paused", check_pause, DOCKERD_EXEC_CAP_PAUSE},
     {"update", check_update, DOCKERD_EXEC_CAP_UPDATE},
 };

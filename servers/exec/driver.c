@@ -3,6 +3,8 @@
 #include "base/json.h"
 #include "exec.h"
 
+#include <string.h>
+
 static int parse_options(struct run *r, struct dockerd_options **out, struct error *err)
 {
 	const char *text = msg_get_str(&r->config, TAG_OPTIONS);
@@ -27,7 +29,9 @@ int driver_open(struct run *r, struct error *err)
 	if (!path)
 		return error_set(err, ERR_INVALID,
 				 "configuration of the container names no exec driver");
-	r->plugin = plugin_load(DOCKERD_KIND_EXEC, path, err);
+	r->plugin = r->ahead && !strcmp(r->ahead_path, path)
+			? r->ahead
+			: plugin_load(DOCKERD_KIND_EXEC, path, err);
 	if (!r->plugin || parse_options(r, &options, err) < 0)
 		return -1;
 	result = plugin_open(r->plugin, NULL, NULL, options, &r->instance, err);

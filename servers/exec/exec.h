@@ -19,6 +19,8 @@ struct run {
 	struct msg config;
 	struct str seccomp;
 	const struct plugin *plugin;
+	const struct plugin *ahead; /* loaded before anybody asked, or NULL */
+	const char *ahead_path;     /* by this name */
 	struct plugin_instance instance;
 	struct dockerd_container container;
 };

@@ -264,9 +264,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (argc >
-	    1) /* while nobody has asked yet; the configuration says again which driver it is, and a refusal is told then */
-		plugin_load(DOCKERD_KIND_EXEC, argv[1], &(struct error)ERROR_INIT);
+	/* while nobody has asked yet; the configuration says again which driver it is, and a refusal is told then */
+	if (argc > 1) {
+		r.ahead_path = argv[1];
+		r.ahead = plugin_load(DOCKERD_KIND_EXEC, r.ahead_path, &(struct error)ERROR_INIT);
+	}
 	if (greet(&r, &err) < 0 || msg_recv(r.sock, &m, -1, &err) != 1)
 		return 1;
 	if (run_request(&r, &m, &err) < 0) {

@@ -81,10 +81,16 @@ static int inherit_cpuset(int parent, int child, struct error *err)
 	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
 		auto_str have = STR_INIT, theirs = STR_INIT;
 
-		if (file_read_at(child, files[i], 4096, &have, err) < 0 ||
-		    file_read_at(parent, files[i], 4096, &theirs, err) < 0)
+		if (file_read_at(child, files[i], 4096, &have, err) < 0)
 			return -1;
-		if (have.len <= 1 && file_put_at(child, files[i], str_cstr(&theirs), err) < 0)
+		if (have.len > 1)
+			continue;
+		if (file_read_at(parent, files[i], 4096, &theirs, err) < 0)
+			return -1;
+		if (theirs.len <= 1)
+			return error_set(err, ERR_SYSTEM, "%s of the cgroup above is empty",
+					 files[i]);
+		if (file_put_at(child, files[i], str_cstr(&theirs), err) < 0)
 			return -1;
 	}
 	return 0;
@@ -103,6 +109,31 @@ static void enable_v2(int parent)
 	strlist_split(&names, wanted_v2, ' ');
 	for (size_t i = 0; i < names.n; i++)
 		file_put_at(parent, "cgroup.subtree_control", names.v[i], &err);
+}
+
+/*
+ * What nearly every container finds: all but its own directory is there, and one call makes that. False: go the long way, which makes, or fills, what is
+ * missing above it. Not for v2, where each level may still have to hand its controllers down.
+ */
+static bool make_leaf(struct cgroup *g, int i)
+{
+	auto_free char *whole = xasprintf(ROOT "/%s%s", g->names[i], g->path),
+		       *above = xstrndup(whole, (size_t)(path_base(whole) - whole));
+	auto_close fd = -1, parent = -1;
+	struct error ignored;
+
+	if (g->v2 || mkdir(whole, 0755) < 0)
+		return false;
+	fd = open(whole, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (strstr(g->names[i], "cpuset")) {
+		parent = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (parent < 0 || inherit_cpuset(parent, fd, &ignored) < 0)
+			return false;
+	}
+	g->dirs[i] = steal_fd(&fd);
+	return true;
 }
 
 static int make_path(struct cgroup *g, int i, struct error *err)
@@ -146,7 +177,7 @@ int cgroup_create(struct cgroup *g, int state_fd, struct error *err)
 	    FAULT_ERR("native.cgroup.recorded", err))
 		return -1;
 	for (int i = 0; i < g->n; i++) {
-		if (make_path(g, i, err) < 0)
+		if (!make_leaf(g, i) && make_path(g, i, err) < 0)
 			return -1;
 		FAULT("native.cgroup.one-made");
 		if (i == g->unified)
