@@ -36,34 +36,34 @@ void log_reader_setup(const char *run_dir, const char *name)
 bool log_driver_has_path(const char *driver)
 {
 	static const char yes, no;
-	LOCK_SCOPE(&lock);
-	const char *known = map_get(&paths, driver);
 	struct error ignored = ERROR_INIT;
 	const struct plugin *p;
+	const char *known;
 
+	pthread_mutex_lock(&lock);
+	known = map_get(&paths, driver);
+	pthread_mutex_unlock(&lock);
 	if (known)
 		return known == &yes;
 	p = plugin_describe(DOCKERD_KIND_LOG, driver, &ignored);
 	if (!p)
 		return false;
 	known = p->capabilities & DOCKERD_LOG_CAP_PATH ? &yes : &no;
+	LOCK_SCOPE(&lock);
 	map_set(&paths, driver, (void *)known);
 	return known == &yes;
 }
 
-static struct plugin_instance *instance(const char *driver, struct error *err)
+/* Without the lock: loading and opening are the driver's time. */
+static struct plugin_instance *open_instance(const char *driver, struct error *err)
 {
-	LOCK_SCOPE(&lock);
-	struct plugin_instance *i = map_get(&instances, driver);
-	const struct plugin *p;
+	/* a driver without a reader half is not even loaded */
+	const struct plugin *p = plugin_describe(DOCKERD_KIND_LOG, driver, err);
 	struct dockerd_options *o = NULL;
 	struct pairs none = PAIRS_INIT;
+	struct plugin_instance *i;
 	int r;
 
-	if (i)
-		return i;
-	/* a driver without a reader half is not even loaded */
-	p = plugin_describe(DOCKERD_KIND_LOG, driver, err);
 	if (!p)
 		return NULL;
 	if (!(p->capabilities & DOCKERD_LOG_CAP_READ)) {
@@ -82,8 +82,29 @@ static struct plugin_instance *instance(const char *driver, struct error *err)
 		free(i);
 		return NULL;
 	}
-	map_set(&instances, driver, i);
 	return i;
+}
+
+/* Two threads may open a driver at the same time; the first one's instance stays. */
+static struct plugin_instance *instance(const char *driver, struct error *err)
+{
+	struct plugin_instance *i, *first;
+
+	pthread_mutex_lock(&lock);
+	i = map_get(&instances, driver);
+	pthread_mutex_unlock(&lock);
+	if (i || !(i = open_instance(driver, err)))
+		return i;
+	pthread_mutex_lock(&lock);
+	first = map_get(&instances, driver);
+	if (!first)
+		map_set(&instances, driver, i);
+	pthread_mutex_unlock(&lock);
+	if (!first)
+		return i;
+	plugin_close(i);
+	free(i);
+	return first;
 }
 
 int log_reader_open(const struct logd_stream *of, const struct dockerd_log_read *how,

@@ -207,11 +207,13 @@ static int need_model(struct image_store *s, struct layer *parent, const char *i
 		      struct error *err)
 {
 	static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
-	LOCK_SCOPE(&making);
 
-	if (!parent->has_init && make_model(s, parent, id, err) < 0)
+	if (atomic_load(&parent->has_init))
+		return 0;
+	LOCK_SCOPE(&making);
+	if (!atomic_load(&parent->has_init) && make_model(s, parent, id, err) < 0)
 		return -1;
-	parent->has_init = true;
+	atomic_store(&parent->has_init, true);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #define IMAGE_STORE_INT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "image/image.h"
 #include "image/reference.h"
@@ -21,7 +22,7 @@ struct layer {
 	unsigned refs; /* images, container layers, child layers, and work under way */
 	struct init_plan
 	    *plan; /* what an init layer on top needs; NULL: not looked at yet (init.c) */
-	bool has_init; /* init_model is there */
+	atomic_bool has_init; /* init_model is there */
 };
 
 struct image_record {
