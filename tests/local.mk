@@ -105,6 +105,11 @@ box_tests += tests/api/test_hang
 tests_api_test_hang_SOURCES = tests/api/test_hang.c
 tests_api_test_hang_CPPFLAGS = $(box_cppflags)
 tests_api_test_hang_LDADD = $(box_libs)
+check_LTLIBRARIES += tests/drivers/troubled_storage.la
+tests_drivers_troubled_storage_la_SOURCES = tests/bad-drivers/bad_storage.c
+tests_drivers_troubled_storage_la_CPPFLAGS = $(AM_CPPFLAGS) -DNAME_TEXT='"troubled_storage"' -DSIN=TROUBLE
+tests_drivers_troubled_storage_la_CFLAGS = $(DRIVER_CFLAGS)
+tests_drivers_troubled_storage_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL) -rpath /nowhere
 check_LTLIBRARIES += tests/drivers/hanging.la tests/drivers/hanging_serial.la
 tests_drivers_hanging_la_SOURCES = tests/drivers/hanging.c
 tests_drivers_hanging_la_CPPFLAGS = $(AM_CPPFLAGS) -DNAME='"hanging"' -DCONCURRENCY=DOCKERD_PARALLEL

@@ -170,6 +170,87 @@ static void crash(void)
 	ok(daemon_end(pid, SIGTERM) == 0, "daemon ends cleanly");
 }
 
+/* ---- a storage driver ------------------------------------------------------------------------------------------------------------------ */
+
+static pid_t start_storage(bool live_restore)
+{
+	setenv("DOCKERD_TEST_INNER", fmt("%s/drivers/storage/vfs.so", getenv("DOCKERD_LIBEXECDIR")),
+	       1);
+	box_config =
+	    strdup(fmt(",\"storage-driver\":\"%s/tests/drivers/.libs/troubled_storage.so\"",
+		       getenv("DOCKERD_LIBEXECDIR")));
+	return daemon_start(live_restore, NULL);
+}
+
+static const char *in_driver(const char *name)
+{
+	return fmt("%s/data/troubled_storage/%s", box_dir, name);
+}
+
+/* Its call about one layer hangs: the container that needs it waits, the next one is made. */
+static void storage_hangs(void)
+{
+	pid_t pid = start_storage(false);
+	auto_close gate = -1, waits = dial();
+	auto_reply r = {0};
+
+	ok(pid > 0 && daemon_image() == 0, "daemon with a storage driver that may hang, an image");
+	ok(mkfifo(in_driver("hang"), 0600) == 0, "it will");
+	gate = open(in_driver("hang"), O_RDWR | O_CLOEXEC);
+	{
+		const char *body = "{\"Image\":\"guest\",\"Cmd\":[\"pause\"]}";
+
+		send_text(waits,
+			  fmt("POST /v1.44/containers/create?name=waits HTTP/1.1\r\nHost: d\r\n"
+			      "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+			      strlen(body), body));
+	}
+	ok(logged("op=create_rw"), "the watchdog names the call");
+	unlink(in_driver("hang"));
+	ok(*make_container("goes-on", "\"pause\"", "") != '\0', "another container is made");
+	ok(status_of("POST", "/v1.44/containers/goes-on/start", NULL) == 204, "and runs");
+	ok(status_of("GET", "/v1.44/containers/json?all=1", NULL) == 200 &&
+	       status_of("GET", "/v1.44/images/json", NULL) == 200,
+	   "lists are served");
+	ok(write(gate, "x", 1) == 1 && read_reply(waits, false, &r) == 0 && r.status == 201,
+	   "the call returns, the container is there: %d", r.status);
+	ok(status_of("DELETE", "/v1.44/containers/waits", NULL) == 204 &&
+	       status_of("DELETE", "/v1.44/containers/goes-on?force=1", NULL) == 204,
+	   "both are removed");
+	ok(daemon_end(pid, SIGTERM) == 0, "daemon ends cleanly");
+}
+
+/* It takes the daemon along in the middle of a create: nothing of that is left, what ran goes on. */
+static void storage_crashes(void)
+{
+	pid_t pid = start_storage(true);
+	auto_close dying = dial(), mark = -1;
+	auto_reply running = {0}, list = {0};
+	const char *body = "{\"Image\":\"guest\",\"Cmd\":[\"pause\"]}";
+	int status = 0;
+
+	make_container("stays", "\"pause\"", "");
+	ok(pid > 0 && status_of("POST", "/v1.44/containers/stays/start", NULL) == 204,
+	   "a container runs");
+	mark = open(in_driver("crash"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	send_text(dying, fmt("POST /v1.44/containers/create?name=half HTTP/1.1\r\nHost: d\r\n"
+			     "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+			     strlen(body), body));
+	waitpid(pid, &status, 0);
+	ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "the driver takes the daemon along");
+	unlink(in_driver("crash"));
+	pid = start_storage(true);
+	request("GET", "/v1.44/containers/stays/json", NULL, &running);
+	ok(strstr(str_cstr(&running.body), "\"Running\":true") != NULL, "the container runs");
+	request("GET", "/v1.44/containers/json?all=1", NULL, &list);
+	ok(!strstr(str_cstr(&list.body), "/half"), "the other was never made");
+	ok(*make_container("half", "\"pause\"", "") != '\0', "its name is free");
+	ok(status_of("DELETE", "/v1.44/containers/half", NULL) == 204 &&
+	       status_of("DELETE", "/v1.44/containers/stays?force=1", NULL) == 204,
+	   "both are removed");
+	ok(daemon_end(pid, SIGTERM) == 0, "daemon ends cleanly");
+}
+
 static int test(void)
 {
 	setenv("DOCKERD_WATCHDOG_MS", "100,400", 1);
@@ -177,6 +258,10 @@ static int test(void)
 	serial();
 	unsetenv("DOCKERD_WATCHDOG_MS");
 	crash();
+	setenv("DOCKERD_WATCHDOG_MS", "100,60000", 1);
+	storage_hangs();
+	unsetenv("DOCKERD_WATCHDOG_MS");
+	storage_crashes();
 	if (box_failed)
 		daemon_log_show();
 	return box_failed ? 1 : 0;

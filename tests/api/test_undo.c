@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -201,6 +202,34 @@ static void failed_adopt(void)
 	daemon_end(pid, SIGTERM);
 }
 
+/* While a network is made it has its name, and nobody takes it away. */
+static void made_slowly(void)
+{
+	const char *body = "{\"Name\":\"slow\"}";
+	pid_t pid = daemon_start(false, "network.create.made=hang@2");
+	auto_close watch = inotify_init1(IN_CLOEXEC), slow = dial();
+	char events[4096];
+
+	ok(make_network("first") == 201, "a network");
+	ok(inotify_add_watch(watch, fmt("%s/exec/network/unfinished", box_dir), IN_MOVED_TO) >= 0,
+	   "another one is awaited");
+	send_text(slow, fmt("POST /v1.44/networks/create HTTP/1.1\r\nHost: d\r\nContent-Type: "
+			    "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+			    strlen(body), body));
+	ok(read(watch, events, sizeof(events)) > 0, "it is begun");
+	ok(make_network("slow") == 409, "its name is taken");
+	ok(status_of("DELETE", "/v1.44/networks/slow", NULL) == 403, "it can't be removed");
+	ok(status_of("GET", "/v1.44/networks", NULL) == 200 &&
+	       status_of("DELETE", "/v1.44/networks/first", NULL) == 204,
+	   "others can");
+	daemon_end(pid, SIGKILL);
+	pid = daemon_start(false, NULL);
+	ok(status_of("GET", "/v1.44/networks/slow", NULL) == 404 && make_network("slow") == 201 &&
+	       status_of("DELETE", "/v1.44/networks/slow", NULL) == 204,
+	   "the next daemon has taken away what there was of it");
+	daemon_end(pid, SIGTERM);
+}
+
 static int test(void)
 {
 	pid_t pid = daemon_start(false, NULL);
@@ -213,6 +242,7 @@ static int test(void)
 	failed_delete();
 	failed_leave();
 	failed_adopt();
+	made_slowly();
 	if (box_failed)
 		daemon_log_show();
 	return box_failed ? 1 : 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A storage driver that is another one (-DINNER, a file) but for one sin (-DSIN). Built as a shared object by test_bad_drivers.sh.
+ * A storage driver that is another one (-DINNER, a file) but for one sin (-DSIN). Built as a shared object by test_bad_drivers.sh. TROUBLE is no sin of
+ * its own: while there is a file "crash" below its root, create_rw ends the process; while there is a FIFO "hang", it waits for a byte (test_hang).
  */
 #include <dockerd/storage.h>
 
@@ -12,7 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NONE, WRITABLE, NO_UNMOUNT, LOST_CHANGE, FORGETS };
+enum { NONE, WRITABLE, NO_UNMOUNT, LOST_CHANGE, FORGETS, TROUBLE };
+
+#ifndef INNER
+#define INNER getenv("DOCKERD_TEST_INNER")
+#endif
 
 static const struct dockerd_storage_ops *inner;
 static char root[4096];
@@ -60,7 +65,30 @@ static void w_close(void *self)
 		return inner->op(self, l, err);                          \
 	}
 FORWARD(commit)
-FORWARD(create_rw)
+
+static void trouble(void)
+{
+	char path[4200], byte;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/crash", root);
+	if (access(path, F_OK) == 0)
+		abort();
+	snprintf(path, sizeof(path), "%s/hang", root);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (read(fd, &byte, 1) < 0)
+		abort();
+	close(fd);
+}
+
+static int32_t w_create_rw(void *self, const struct dockerd_layer *l, struct dockerd_error *err)
+{
+	if (SIN == TROUBLE)
+		trouble();
+	return inner->create_rw(self, l, err);
+}
 
 static int32_t w_prepare(void *self, const struct dockerd_layer *l, struct dockerd_layer_dir *out,
 			 struct dockerd_error *err)
