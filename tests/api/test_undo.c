@@ -230,6 +230,26 @@ static void made_slowly(void)
 	daemon_end(pid, SIGTERM);
 }
 
+/* Times of a health check that no clock reaches: they are long, not past. */
+static void endless_times(void)
+{
+	pid_t pid = daemon_start(false, NULL);
+	auto_close events = dial();
+	auto_str seen = STR_INIT;
+
+	send_text(events, "GET /v1.44/events HTTP/1.1\r\nHost: d\r\n\r\n");
+	ok(read_until(events, &seen, "\r\n\r\n"), "events");
+	make_container("checked", "\"pause\"",
+		       ",\"Healthcheck\":{\"Test\":[\"CMD\",\"/guest\",\"exit\",\"0\"],"
+		       "\"Interval\":9223372036854775807,\"Timeout\":9223372036854775807,"
+		       "\"StartPeriod\":9223372036854775807,\"StartInterval\":1000000}");
+	ok(status_of("POST", "/v1.44/containers/checked/start", NULL) == 204, "a container");
+	ok(read_until(events, &seen, "health_status: "), "is probed");
+	ok(read_until(events, &seen, "health_status: healthy"), "in time");
+	ok(status_of("DELETE", "/v1.44/containers/checked?force=1", NULL) == 204, "is removed");
+	daemon_end(pid, SIGTERM);
+}
+
 static int test(void)
 {
 	pid_t pid = daemon_start(false, NULL);
@@ -243,6 +263,7 @@ static int test(void)
 	failed_leave();
 	failed_adopt();
 	made_slowly();
+	endless_times();
 	if (box_failed)
 		daemon_log_show();
 	return box_failed ? 1 : 0;
