@@ -2,6 +2,8 @@
 /* Clients that are attached to a container: frames, stdin, terminals, slow ones, and a dockerd-logd that dies meanwhile. */
 #include "log_fixture.h"
 
+#include <sys/syscall.h>
+
 static void test_attach_frames(void **state)
 {
 	struct logd_stream s;
@@ -230,12 +232,44 @@ static void test_kill_logd(void **state)
 	assert_true(str_ends(all.p, "line 199\n"));
 }
 
+/* The daemon goes: dockerd-logd stays for a container that runs, to the end of what that says, and not longer. */
+static void test_logd_ends(void **state)
+{
+	auto_close logd = -1;
+	struct pollfd p = {.events = POLLIN};
+	struct logd_stream s;
+	auto_str log = STR_INIT;
+
+	(void)state;
+	fresh();
+	s = stream();
+	start_pipes(&s);
+	say(process.out, "with a daemon\n");
+	logd = (int)syscall(SYS_pidfd_open, find_logd(), 0);
+	assert_true(logd >= 0);
+	logd_shutdown();
+	say(process.out, "without\n");
+	p.fd = logd;
+	assert_int_equal(poll(&p, 1, 0), 0);
+	fd_close(&process.out);
+	fd_close(&process.err);
+	assert_int_equal(poll(&p, 1, 60000), 1);
+	read_log(&log);
+	assert_non_null(strstr(str_cstr(&log), "with a daemon"));
+	assert_non_null(strstr(str_cstr(&log), "without"));
+	fd_close(&process.in);
+	fd_close(&process.held.in);
+	fd_close(&process.held.out);
+	fd_close(&process.held.err);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_attach_frames), cmocka_unit_test(test_stdin_once),
 	    cmocka_unit_test(test_stdin_stays),   cmocka_unit_test(test_terminal_detach),
 	    cmocka_unit_test(test_slow_client),   cmocka_unit_test(test_kill_logd),
+	    cmocka_unit_test(test_logd_ends),
 	};
 
 	on_restore = restore;
