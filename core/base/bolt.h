@@ -18,7 +18,7 @@
 
 struct bolt;
 
-/* Made if it is not there. ERR_CONFLICT: another process has it; ERR_INVALID: it is damaged, or of another version. */
+/* Made if it is not there. ERR_CONFLICT: another process has it, and keeps it for a second; ERR_INVALID: it is damaged, or of another version. */
 int bolt_open(const char *path, struct bolt **out, struct error *err);
 void bolt_close(struct bolt *b);
 /* Value of a key in a top-level bucket: borrowed until the next change. NULL: none. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -128,6 +129,35 @@ static void test_lock(void **state)
 	assert_int_equal(err.kind, ERR_CONFLICT);
 	bolt_close(b);
 	bolt_close(must_open());
+}
+
+/* Its holder goes while it is waited for: a child of a killed daemon, just before its exec. */
+static void test_lock_comes_free(void **state)
+{
+	struct bolt *b = must_open();
+	int gate[2];
+	pid_t pid;
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(gate[1]);
+		/* the parent has closed its own, and tries: this one goes by the end of the process */
+		_exit(read(gate[0], &c, 1) < 0);
+	}
+	bolt_close(b);
+	if (fork() == 0) {
+		close(gate[0]);
+		usleep(100000); /* a lock that is waited for can't be seen from outside */
+		_exit(write(gate[1], "x", 1) != 1);
+	}
+	close(gate[0]);
+	bolt_close(must_open());
+	close(gate[1]);
+	while (wait(NULL) > 0)
+		;
 }
 
 /* A commit that was cut between its pages and its head never was. */
@@ -267,6 +297,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_round, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_lock, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_lock_comes_free, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_torn, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_failed_commit, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_page_sizes, set_up, tear_down),
