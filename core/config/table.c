@@ -454,6 +454,11 @@ const struct option option_table[] = {
      .check = check_mirror,
      .flags = OPTF_RELOAD | OPTF_EARLY,
      .help = "Preferred Docker registry mirror"},
+    {.flag = "restart-unhealthy",
+     .type = OPT_BOOL,
+     .flags = OPTF_RELOAD,
+     .help = "Restart containers that become unhealthy, unless their label "
+	     "dockerd.restart-unhealthy says \"false\""},
     {.flag = "rootless",
      .type = OPT_BOOL,
      .state = OPT_NOT_YET,

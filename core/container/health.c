@@ -289,11 +289,21 @@ static void set_due(struct container *c, int64_t due)
 	pthread_cond_signal(&wake);
 }
 
-static void record(struct probe *p)
+/* Beyond moby: who asks for it is restarted as by `docker restart` once it turns unhealthy. The label wins over the daemon's setting. */
+static bool wants_restart(const struct container *c)
+{
+	const char *label = pairs_get(&c->labels, HEALTH_RESTART_LABEL);
+
+	return label ? streq(label, "true") : config_bool(containers.config, "restart-unhealthy");
+}
+
+/* True: the container is to be restarted, by a caller without locks. */
+static bool record(struct probe *p)
 {
 	struct container *c = p->c;
 	struct error err = ERROR_INIT;
 	auto_free char *event = NULL;
+	bool restart;
 	int64_t due;
 
 	LOCK_SCOPE(&c->op);
@@ -301,11 +311,12 @@ static void record(struct probe *p)
 	if (!c->health || !c->health->watched || c->health->run != p->run) {
 		pthread_mutex_unlock(&c->lock);
 		free(p->result.output);
-		return; /* it ended meanwhile */
+		return false; /* it ended meanwhile */
 	}
 	add_result(c->health, &p->result);
 	if (judge(c, c->health, &p->result))
 		event = xasprintf("health_status: %s", c->health->status);
+	restart = event && c->health->status == unhealthy && wants_restart(c);
 	due = clock_mono_ns() + interval_now(c, c->health);
 	pthread_mutex_unlock(&c->lock);
 	if (container_note(c, &err) < 0)
@@ -314,12 +325,23 @@ static void record(struct probe *p)
 	if (event)
 		container_event(c, event, NULL);
 	set_due(c, due);
+	return restart;
+}
+
+static void restart_unhealthy(struct container *c)
+{
+	struct error err = ERROR_INIT;
+
+	log_info("container is unhealthy: it is restarted", "container", c->id);
+	if (container_restart(c->id, INT32_MIN, NULL, &err) < 0)
+		log_error("unhealthy container is not restarted", "container", c->id, "error",
+			  err.text);
 }
 
 static void *probe_thread(void *arg)
 {
 	struct probe *p = arg;
-	bool paused;
+	bool paused, restart = false;
 
 	pthread_mutex_lock(&p->c->lock);
 	paused = p->c->state.paused;
@@ -330,8 +352,10 @@ static void *probe_thread(void *arg)
 		p->result.start = clock_wall_ns();
 		run_probe(p);
 		p->result.end = clock_wall_ns();
-		record(p);
+		restart = record(p);
 	}
+	if (restart)
+		restart_unhealthy(p->c);
 	strlist_free(&p->command);
 	container_unref(p->c);
 	free(p);

@@ -11,6 +11,9 @@
 #include "base/json.h"
 #include "container/container_int.h"
 
+/* Label of a container: "true" restarts it when it turns unhealthy, "false" does not, whatever --restart-unhealthy says. */
+#define HEALTH_RESTART_LABEL "dockerd.restart-unhealthy"
+
 /* The container runs: begin, if it has a check. Without locks but op. */
 void health_begin(struct container *c);
 /* It has ended: no probe follows, and moby calls it unhealthy. */

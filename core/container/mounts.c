@@ -214,19 +214,23 @@ int mounts_create(struct container *c, const json *config, const json *host, str
 
 /* ---- Start ------------------------------------------------------------------------------------------------------------------------- */
 
-/* The directory or file below the volume that is mounted. Resolved inside the volume, and named by where that led. */
-static int volume_subpath(const char *volume, const char *subpath, char **out, struct error *err)
+/*
+ * The directory or file below the volume that is mounted, resolved inside the volume. It is named by the descriptor that was found, so that nobody
+ * who writes to the volume can have another one mounted in its place.
+ */
+static int volume_source(const char *volume, struct spec_mount *m, struct error *err)
 {
-	auto_close root = -1, fd = -1;
+	auto_close root = -1;
 	auto_free char *clean = NULL;
-	char proc[40], place[PATH_MAX];
-	ssize_t n;
+	int fd;
 
-	if (str_empty(subpath)) {
-		*out = xstrdup(volume);
+	free(m->source);
+	m->source = NULL;
+	if (str_empty(m->subpath)) {
+		m->source = xstrdup(volume);
 		return 0;
 	}
-	clean = path_clean(subpath);
+	clean = path_clean(m->subpath);
 	root = dir_open_at(AT_FDCWD, volume, err);
 	if (root < 0)
 		return -1;
@@ -234,16 +238,13 @@ static int volume_subpath(const char *volume, const char *subpath, char **out, s
 	if (fd < 0) {
 		int why = errno;
 
-		error_set(err, ERR_SYSTEM, "cannot access path %s/%s: lstat %s/%s: %s", volume,
-			  clean, volume, clean,
-			  why == ENOENT ? "no such file or directory" : strerror(why));
-		return -1;
+		return error_set(err, why == ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM,
+				 "cannot access path %s/%s: lstat %s/%s: %s", volume, clean, volume,
+				 clean,
+				 why == ENOENT ? "no such file or directory" : strerror(why));
 	}
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	n = readlink(proc, place, sizeof(place) - 1);
-	if (n < 0)
-		return error_sys(err, errno, "subpath %s", subpath);
-	*out = xstrndup(place, (size_t)n);
+	m->source_fd = fd;
+	m->source = xasprintf("/proc/%d/fd/%d", (int)getpid(), fd);
 	return 0;
 }
 
@@ -302,9 +303,7 @@ int mounts_resolve(struct container *c, const json *config, const json *host,
 			    err, ERR_SYSTEM,
 			    "mount point %s was not there when the container was created",
 			    m->destination);
-		free(m->source);
-		m->source = NULL;
-		if (volume_subpath(p->source, m->subpath, &m->source, err) < 0)
+		if (volume_source(p->source, m, err) < 0)
 			return -1;
 	}
 	add_kept(c, out);

@@ -4,6 +4,7 @@
 #include "spec/spec_int.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -12,6 +13,8 @@
 
 static void mount_free(struct spec_mount *p)
 {
+	if (p->source_fd > 0)
+		close(p->source_fd);
 	free(p->source);
 	free(p->destination);
 	free(p->name);

@@ -99,6 +99,7 @@ struct spec_mount {
 	bool read_only_non_recursive, read_only_force_recursive;
 	char *subpath;
 	char *labels, *options; /* VOLUME: JSON text, or NULL */
+	int source_fd; /* holds what source names, if that is a name of it (/proc/PID/fd/N); 0: none */
 };
 struct spec_mounts {
 	struct spec_mount *v;

@@ -144,6 +144,22 @@ static void links(void)
 	drop("hosted");
 }
 
+/* ---- Subpaths of volumes ------------------------------------------------------------------------------------------------------------- */
+
+static void subpaths(void)
+{
+	create("a subpath that leads out", "xx",
+	       "\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"vol\",\"Target\":\"/vv\",\"VolumeOptions\":{"
+	       "\"Subpath\":\"../x\"}}]",
+	       400, "subpath must be a relative path within the volume");
+	create("a subpath that is not there", "xx",
+	       "\"Mounts\":[{\"Type\":\"volume\",\"Source\":\"vol\",\"Target\":\"/vv\",\"VolumeOptions\":{"
+	       "\"Subpath\":\"nope\"}}]",
+	       201, "Id");
+	start("of it", "xx", 404, "/nope: no such file or directory");
+	drop("xx");
+}
+
 static int test(void)
 {
 	pid_t pid = daemon_start(false, NULL);
@@ -155,6 +171,7 @@ static int test(void)
 	}
 	sharing();
 	links();
+	subpaths();
 	ok(daemon_end(pid, 15) == 0, "daemon ends cleanly");
 	if (box_failed)
 		daemon_log_show();

@@ -54,4 +54,24 @@ docker import -c 'HEALTHCHECK --interval=100ms CMD ["true"]' - checked <"$R/root
 docker run -d --name imaged checked sleep 1000 >/dev/null
 works "the image's own check" wait_health imaged 'health_status: healthy'
 docker rm -f $(docker ps -aq) >/dev/null
+
+# restart when unhealthy: by label, by the daemon's setting, which the label overrides
+docker run -d --name again --stop-signal KILL --label dockerd.restart-unhealthy=true --health-cmd '[ ! -e /sick ]' --health-interval 100ms --health-retries 1 busybox sh -c 'rm -f /sick; exec sleep 1000' >/dev/null
+works "it is healthy" wait_health again 'health_status: healthy'
+docker exec again touch /sick
+works "restarted when it turns unhealthy" wait_starts again 2
+works "as if by hand" grep -q restart <<<"$(docker events --since 0 --until $(($(date +%s) + 1)) -f container=again -f event=start -f event=restart --format '{{.Action}}{{.Status}}')"
+is "it runs on" "true 0" "$(docker inspect -f '{{.State.Running}} {{.RestartCount}}' again)"
+docker run -d --name left --stop-signal KILL --health-cmd false --health-interval 100ms --health-retries 1 busybox sleep 1000 >/dev/null
+works "without being asked to" wait_health left unhealthy
+is "no restart" 1 "$(docker events --since 0 --until $(($(date +%s) + 1)) -f container=left -f event=start --format x | wc -l)"
+docker rm -f again left >/dev/null
+stop_daemon
+start_daemon '"restart-unhealthy": true'
+docker run -d --name all --stop-signal KILL --health-cmd false --health-interval 100ms --health-retries 1 busybox sleep 1000 >/dev/null
+works "by the daemon's setting" wait_starts all 2
+docker run -d --name but --stop-signal KILL --label dockerd.restart-unhealthy=false --health-cmd false --health-interval 100ms --health-retries 1 busybox sleep 1000 >/dev/null
+works "but not where the label says no" wait_health but unhealthy
+is "no restart" 1 "$(docker events --since 0 --until $(($(date +%s) + 1)) -f container=but -f event=start --format x | wc -l)"
+docker rm -f $(docker ps -aq) >/dev/null
 finish

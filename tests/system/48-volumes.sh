@@ -37,6 +37,14 @@ like "says so" "/etc/passwd is not directory" "$out"
 is "nothing is left of the copies" "" "$(ls -A "$v" | grep '^\.')"
 docker rm -v up >/dev/null
 
+# subpaths
+docker run --rm -v parts:/v busybox sh -c 'mkdir -p /v/a/b; echo deep >/v/a/b/f; ln -s /etc /v/out; ln -s a/b /v/in'
+sub() { docker run --rm --mount "type=volume,src=parts,dst=/x,volume-subpath=$1" busybox cat "/x${2-}" 2>&1; }
+is "a directory of a volume" deep "$(sub a/b /f)"
+is "a file" deep "$(sub a/b/f)"
+is "a link inside" deep "$(sub in /f)"
+like "a link that leads out leads nowhere" "cannot access path .*/parts/_data/out: lstat .*/out: no such file or directory" "$(sub out /passwd)"
+
 # copy-up against kill -9: empty or full, never half
 for at in volume.fill.copied volume.fill.complete volume.fill.moving; do
 	stop_daemon
