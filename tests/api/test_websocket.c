@@ -100,6 +100,8 @@ static bool closed(int fd, unsigned int code)
 		str_reset(&data);
 		head = take(fd, &data);
 	} while (head == 0x81 || head == 0x82);
+	if (head != 0x88 || data.len != 2)
+		note("instead of the end: %#x and %zu bytes", (unsigned int)head, data.len);
 	return head == 0x88 && data.len == 2 &&
 	       ((unsigned int)(unsigned char)data.p[0] << 8 | (unsigned char)data.p[1]) == code &&
 	       take(fd, &data) == -1;
