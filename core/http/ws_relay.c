@@ -102,7 +102,8 @@ static bool step(struct relay *r, char *buf)
 		return false;
 	if (p[0].revents & (POLLERR | POLLHUP) && !(p[0].revents & POLLIN))
 		return false;
-	if (p[1].revents & (POLLIN | POLLERR | POLLHUP) && p[1].events & POLLIN)
+	/* nothing follows the end that the client was told of */
+	if (!r->over && p[1].revents & (POLLIN | POLLERR | POLLHUP) && p[1].events & POLLIN)
 		from_plain(r, buf);
 	return true;
 }
