@@ -58,6 +58,18 @@ static void no_plugin(struct http_exchange *x, void *ctx)
 	http_reply_error(x, &err);
 }
 
+/* What moby has under --experimental only, which this daemon refuses. */
+static void experimental(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+
+	(void)ctx;
+	error_set(&err, ERR_NOT_IMPLEMENTED,
+		  "This experimental feature is disabled by default. Start the Docker daemon in "
+		  "experimental mode in order to enable it.");
+	http_reply_error(x, &err);
+}
+
 static void not_yet(struct http_exchange *x, void *ctx)
 {
 	struct error err = ERROR_INIT;
@@ -97,8 +109,8 @@ const struct http_route api_absent_routes[] = {
     {"POST", "/plugins/{name:*}/enable", no_plugin, 0},
     {"POST", "/plugins/{name:*}/disable", no_plugin, 0},
     {"DELETE", "/plugins/{name:*}", no_plugin, 0},
-    {"GET", "/containers/{name}/checkpoints", not_yet, 0},
-    {"POST", "/containers/{name}/checkpoints", not_yet, 0},
+    {"GET", "/containers/{name}/checkpoints", experimental, 0},
+    {"POST", "/containers/{name}/checkpoints", experimental, 0},
     {"POST", "/build", not_yet, 0},
     {"POST", "/build/prune", not_yet, 0},
     {"POST", "/build/cancel", not_yet, 0},

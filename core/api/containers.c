@@ -16,11 +16,13 @@ static void create(struct http_exchange *x, void *ctx)
 	auto_json *body = http_body_json(x, true, &err);
 
 	(void)ctx;
-	api_answer(
-	    x,
-	    body ? container_create(http_query(x, "name", ""), body, x->api_version, &reply, &err)
-		 : -1,
-	    201, &reply, &err);
+	api_answer(x,
+		   body
+		       ? container_create(http_query(x, "name", ""),
+					  x->api_version >= 41 ? http_query(x, "platform", "") : "",
+					  body, x->api_version, &reply, &err)
+		       : -1,
+		   201, &reply, &err);
 }
 
 static void list(struct http_exchange *x, void *ctx)

@@ -75,6 +75,17 @@ static int take_over(struct http_exchange *x, struct container *c, const struct 
 	return 0;
 }
 
+/* As moby: plain words of the type of the stream that there would have been, and the end of the connection. */
+static void refuse(struct http_exchange *x, const struct error *err)
+{
+	auto_str text = STR_INIT;
+
+	str_printf(&text, "%s\r\n", err->text);
+	x->keep_alive = false;
+	http_reply(x, error_http_status(err->kind), "application/vnd.docker.raw-stream", text.p,
+		   text.len);
+}
+
 static void attach(struct http_exchange *x, const char *name, bool ws)
 {
 	struct error err = ERROR_INIT;
@@ -98,7 +109,10 @@ static void attach(struct http_exchange *x, const char *name, bool ws)
 		}
 	}
 	if (r < 0 && !x->status) {
-		http_reply_error(x, &err);
+		if (ws)
+			http_reply_error(x, &err);
+		else
+			refuse(x, &err);
 		return;
 	}
 	if (!tried)

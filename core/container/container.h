@@ -40,8 +40,8 @@ void containers_shutdown(int timeout_ms);
 /* True if this host's control groups can limit swap. */
 bool containers_limit_swap(void);
 
-/* POST /containers/create. Appends {"Id":..,"Warnings":..}. */
-int container_create(const char *name, const json *body, int api_version, struct str *reply,
+/* POST /containers/create. platform: what the image must be for, or "". Appends {"Id":..,"Warnings":..}. */
+int container_create(const char *name, const char *platform, const json *body, int api_version, struct str *reply,
 		     struct error *err);
 /* ERR_NOT_MODIFIED if it runs. */
 int container_start(const char *name, const char *detach_keys, struct error *err);

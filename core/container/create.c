@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/platform.h"
 #include "container/container_int.h"
 #include "container/image_use.h"
 #include "container/join.h"
@@ -53,15 +54,36 @@ static json *reparse(const struct str *text, struct error *err)
 	return json_parse(str_cstr(text), text->len, err);
 }
 
+static int check_platform(const char *image, const json *config, const char *wanted,
+			  struct error *err)
+{
+	struct platform want, has = {.os = ""};
+	char want_text[100], has_text[100];
+
+	if (!*wanted)
+		return 0;
+	if (platform_parse(wanted, &want, err) < 0)
+		return -1;
+	snprintf(has.os, sizeof(has.os), "%s", json_get_str(config, "os", "linux"));
+	snprintf(has.arch, sizeof(has.arch), "%s", json_get_str(config, "architecture", ""));
+	snprintf(has.variant, sizeof(has.variant), "%s", json_get_str(config, "variant", ""));
+	if (platform_score(&want, &has))
+		return 0;
+	return error_set(err, ERR_NOT_FOUND,
+			 "image with reference %s was found but its platform (%s) does not match "
+			 "the specified platform (%s)",
+			 image, platform_text(&has, has_text), platform_text(&want, want_text));
+}
+
 /* With the image's configuration under it. */
-static int merge_image(struct draft *d, const char *image, struct error *err)
+static int merge_image(struct draft *d, const char *image, const char *platform, struct error *err)
 {
 	auto_json *image_config = NULL;
 	auto_str merged = STR_INIT;
 
 	if (*image) {
 		image_config = image_use_config(image, &d->image_id, err);
-		if (!image_config)
+		if (!image_config || check_platform(image, image_config, platform, err) < 0)
 			return -1;
 	} else {
 		d->image_id = xstrdup("");
@@ -76,13 +98,20 @@ static int merge_image(struct draft *d, const char *image, struct error *err)
 static int check_log_driver(const json *host, struct error *err)
 {
 	const json *log = json_get(host, "LogConfig");
+	const char *type = json_get_str(log, "Type", "");
 	auto_pairs given = PAIRS_INIT;
 	uint64_t max_buffer;
 	bool non_blocking;
 
 	json_pairs(json_get(log, "Config"), &given);
-	return log_options_split(json_get_str(log, "Type", ""), &given, &non_blocking, &max_buffer,
-				 NULL, err);
+	if (log_options_split(type, &given, &non_blocking, &max_buffer, NULL, err) == 0)
+		return 0;
+	/* moby's words and status; the CLI takes a 404 for a missing image */
+	return err->kind == ERR_NOT_FOUND
+		   ? error_set(err, ERR_INVALID,
+			       "error looking up logging plugin %s: plugin \"%s\" not found", type,
+			       type)
+		   : -1;
 }
 
 int containers_check_log(const struct config *c, struct error *err)
@@ -95,7 +124,8 @@ int containers_check_log(const struct config *c, struct error *err)
 				 NULL, err);
 }
 
-static int draft_make(struct draft *d, const json *body, int api_version, struct error *err)
+static int draft_make(struct draft *d, const json *body, const char *platform, int api_version,
+		      struct error *err)
 {
 	const struct spec_host *h = spec_host();
 	auto_str host_raw = STR_INIT;
@@ -113,8 +143,8 @@ static int draft_make(struct draft *d, const json *body, int api_version, struct
 	if (!d->config || !d->host || spec_validate(d->config, d->host, h, &d->warnings, err) < 0)
 		return -1;
 	image = json_get_str(d->config, "Image", "");
-	if (merge_image(d, image, err) < 0 || spec_refuse_missing(d->config, d->host, err) < 0 ||
-	    join_resolve(d->host, err) < 0)
+	if (merge_image(d, image, platform, err) < 0 ||
+	    spec_refuse_missing(d->config, d->host, err) < 0 || join_resolve(d->host, err) < 0)
 		return -1;
 	if (spec_adapt_host_config(d->host, h, &d->host_text, err) < 0)
 		return -1;
@@ -226,8 +256,8 @@ static struct container *from_draft(struct draft *d, const char *id, struct erro
 	return c;
 }
 
-int container_create(const char *name, const json *body, int api_version, struct str *reply,
-		     struct error *err)
+int container_create(const char *name, const char *platform, const json *body, int api_version,
+		     struct str *reply, struct error *err)
 {
 	struct draft d = {0};
 	auto_container *c = NULL;
@@ -242,7 +272,7 @@ int container_create(const char *name, const json *body, int api_version, struct
 				 "invalid JSON: json: cannot unmarshal %s into Go value of type "
 				 "container.CreateRequest",
 				 types[json_type(body)]);
-	if (draft_make(&d, body, api_version, err) < 0)
+	if (draft_make(&d, body, platform, api_version, err) < 0)
 		goto out;
 	if (*name && !spec_name_ok(name)) {
 		error_set(err, ERR_INVALID,

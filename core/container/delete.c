@@ -102,13 +102,14 @@ static int force_down(struct container *c, struct error *err)
 
 static int refuse_running(struct container *c, struct error *err)
 {
-	const char *state = c->state.paused       ? "paused"
-			    : c->state.restarting ? "restarting"
-						  : "running";
-	const char *advice =
-	    c->state.paused ? "unpause and then stop the container before removing or force remove"
-			    : "stop the container before removing or force remove";
+	const char *state = c->state.restarting ? "restarting" : "running";
+	const char *advice = "stop the container before removing or force remove";
 
+	if (c->state.paused)
+		return error_set(err, ERR_CONFLICT,
+				 "cannot remove container \"%s\": container is paused and must be "
+				 "unpaused first",
+				 c->name);
 	return error_set(err, ERR_CONFLICT, "cannot remove container \"%s\": container is %s: %s",
 			 c->name, state, advice);
 }

@@ -101,8 +101,8 @@ int exec_check_running(struct container *c, struct error *err)
 		return error_set(err, ERR_CONFLICT, "container %s is not running", c->id);
 	if (c->state.paused)
 		return error_set(err, ERR_CONFLICT,
-				 "container %s is paused, unpause the container before exec",
-				 c->id);
+				 "Container %s is paused, unpause the container before exec",
+				 c->name);
 	if (c->state.restarting)
 		return error_set(err, ERR_CONFLICT,
 				 "container %s is restarting, wait until the container is running",
@@ -145,24 +145,36 @@ void exec_publish(struct container *c, struct exec_session *e)
 	exec_event(c, e, "exec_create", NULL);
 }
 
-int exec_create(const char *name, const json *body, struct str *reply, struct error *err)
+/* moby checks them here already, with words of its own and as a failure of the server. */
+static int check_detach_keys(const char *names, struct error *err)
 {
-	auto_container *c = container_find(name, err);
-	struct exec_session *e;
+	auto_str keys = STR_INIT;
+
+	if (!*names || spec_detach_keys(names, &keys, err) == 0)
+		return 0;
+	return error_set(err, ERR_SYSTEM, "Invalid escape keys (%s) provided", names);
+}
+
+int exec_create(const char *name, const json *given, struct str *reply, struct error *err)
+{
+	auto_str text = STR_INIT;
+	auto_json *body = spec_normalise_exec(given, &text, err) == 0
+			      ? json_parse(str_cstr(&text), text.len, err)
+			      : NULL;
+	auto_container *c = body ? container_find(name, err) : NULL;
 	const json *size = json_get(body, "ConsoleSize");
 	struct jw w = jw_to(reply);
+	struct exec_session *e;
 
 	if (!c || exec_check_running(c, err) < 0)
 		return -1;
 	if (!json_count(json_get(body, "Cmd")))
 		return error_set(err, ERR_INVALID, "No exec command specified");
+	if (check_detach_keys(json_get_str(body, "DetachKeys", ""), err) < 0)
+		return -1;
 	e = xnew(struct exec_session);
-	if (json_strlist(json_get(body, "Cmd"), &e->cmd) < 0 ||
-	    json_strlist(json_get(body, "Env"), &e->env) < 0) {
-		session_free(e);
-		return error_set(err, ERR_INVALID,
-				 "invalid JSON: Cmd and Env must be lists of strings");
-	}
+	json_strlist(json_get(body, "Cmd"), &e->cmd);
+	json_strlist(json_get(body, "Env"), &e->env);
 	e->user = xstrdup(json_get_str(body, "User", ""));
 	e->working_dir = xstrdup(json_get_str(body, "WorkingDir", ""));
 	e->detach_keys = xstrdup(json_get_str(body, "DetachKeys", ""));
@@ -187,9 +199,14 @@ int exec_inspect(const char *id, struct str *reply, struct error *err)
 	struct exec_session *e;
 	auto_container *c = exec_find(id, &e, err);
 	struct jw w = jw_to(reply);
+	auto_str keys = STR_INIT;
+	auto_free char *keys64 = NULL;
 
 	if (!c)
 		return -1;
+	if (*e->detach_keys)
+		spec_detach_keys(e->detach_keys, &keys, err); /* they were good at the creation */
+	keys64 = base64_encode(str_cstr(&keys), keys.len);
 	pthread_mutex_lock(&c->lock);
 	jw_obj(&w);
 	jw_kstr(&w, "ID", e->id);
@@ -212,9 +229,9 @@ int exec_inspect(const char *id, struct str *reply, struct error *err)
 	jw_kbool(&w, "OpenStdin", e->attach_stdin);
 	jw_kbool(&w, "OpenStderr", e->attach_stderr);
 	jw_kbool(&w, "OpenStdout", e->attach_stdout);
-	jw_kbool(&w, "CanRemove", e->has_exit);
+	jw_kbool(&w, "CanRemove", false);
 	jw_kstr(&w, "ContainerID", e->container_id);
-	jw_kstr(&w, "DetachKeys", e->detach_keys);
+	jw_kstr(&w, "DetachKeys", keys64); /* a []byte */
 	jw_ki64(&w, "Pid", e->pid);
 	jw_end(&w);
 	pthread_mutex_unlock(&c->lock);
@@ -236,6 +253,6 @@ int exec_resize(const char *id, uint32_t rows, uint32_t columns, struct error *e
 	pthread_mutex_unlock(&c->lock);
 	exec_put(c, e);
 	if (!running)
-		return error_set(err, ERR_CONFLICT, "exec process is not started");
+		return error_set(err, ERR_SYSTEM, "cannot resize a stopped container");
 	return shim_resize(dir, id, rows, columns, err);
 }

@@ -163,7 +163,7 @@ static int attach_client(struct http_exchange *x, struct container *c, struct ex
 			 int *dup, struct error *err)
 {
 	auto_str pending = STR_INIT, keys = STR_INIT;
-	const char *type = !e->tty && x->api_version >= 42
+	const char *type = !e->tty && x->api_version >= 42 && x->upgrade
 			       ? "application/vnd.docker.multiplexed-stream"
 			       : "application/vnd.docker.raw-stream";
 	struct logd_attach a = {.in = e->attach_stdin,
@@ -289,8 +289,7 @@ void exec_exited(struct container *c, const struct shim_event *ev)
 	if (e) {
 		e->running = false;
 		e->has_exit = true;
-		e->exit_code = ev->exit_code;
-		e->pid = 0;
+		e->exit_code = ev->exit_code; /* the pid stays, for inspect: nothing else uses it */
 		e->ended = clock_mono_ns();
 		probe = e->probe;
 		pthread_cond_broadcast(&c->changed);

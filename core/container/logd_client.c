@@ -267,7 +267,7 @@ static int call(const char *driver, const struct msg *m, int timeout_ms, struct 
 
 static int call_id(const char *driver, uint16_t type, const char *id, struct error *err)
 {
-	auto_msg m;
+	auto_msg m = {0};
 
 	msg_init(&m, type);
 	msg_put_str(&m, LOGD_ID, id);
@@ -306,7 +306,7 @@ int logd_open(const struct logd_stream *s, struct error *err)
 	uint32_t flags = (s->exec ? LOGD_EXEC : 0) | (s->terminal ? LOGD_TERMINAL : 0) |
 			 (s->stdin_once ? LOGD_STDIN_ONCE : 0) |
 			 (s->non_blocking ? LOGD_NON_BLOCKING : 0);
-	auto_msg m;
+	auto_msg m = {0};
 
 	msg_init(&m, LOGD_OPEN);
 	msg_put_str(&m, LOGD_ID, s->id);
@@ -341,7 +341,7 @@ int logd_start(const char *driver, const char *id, const struct logd_fds *fds, s
 		   {fds->out, LOGD_FD_OUT},
 		   {fds->err, LOGD_FD_ERR},
 		   {fds->console, LOGD_FD_CONSOLE}};
-	auto_msg m;
+	auto_msg m = {0};
 
 	msg_init(&m, LOGD_START);
 	msg_put_str(&m, LOGD_ID, id);
@@ -357,7 +357,7 @@ int logd_attach(const char *driver, const char *id, const struct logd_attach *a,
 {
 	uint32_t flags = (a->in ? LOGD_ATTACH_IN : 0) | (a->out ? LOGD_ATTACH_OUT : 0) |
 			 (a->err ? LOGD_ATTACH_ERR : 0) | (a->multiplexed ? LOGD_ATTACH_FRAMES : 0);
-	auto_msg m;
+	auto_msg m = {0};
 
 	msg_init(&m, LOGD_ATTACH);
 	msg_put_str(&m, LOGD_ID, id);
@@ -376,7 +376,7 @@ int logd_attach(const char *driver, const char *id, const struct logd_attach *a,
 
 int logd_finish(const char *driver, const char *id, int timeout_ms, struct error *err)
 {
-	auto_msg m;
+	auto_msg m = {0};
 
 	msg_init(&m, LOGD_FINISH);
 	msg_put_str(&m, LOGD_ID, id);

@@ -139,7 +139,12 @@ static int build_spec(struct start *s, struct error *err)
 
 	if (links_env(c, true, &links, err) < 0)
 		return -1;
-	return spec_build(&in, &s->spec, err);
+	if (spec_build(&in, &s->spec, err) == 0)
+		return 0;
+	if (err->kind == ERR_INVALID)
+		err->kind =
+		    ERR_SYSTEM; /* what is found wrong at the start is no fault of the request to start: moby's status */
+	return -1;
 }
 
 /* ---- Shim and streams --------------------------------------------------------------------------------------------------------- */
@@ -360,8 +365,11 @@ static int run(struct start *s, struct error *err)
 {
 	struct container *c = s->c;
 
-	if (create_process(s, err) < 0)
+	if (create_process(s, err) < 0) {
+		if (err->kind == ERR_INVALID)
+			err->kind = ERR_SYSTEM;
 		return error_wrap(err, CREATE_FAILED);
+	}
 	FAULT("container.start.created");
 	c->oom_seen = false;
 	pthread_mutex_lock(&c->lock);

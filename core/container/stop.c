@@ -80,14 +80,15 @@ static int send_signal(struct container *c, int signo, struct error *err)
 
 int container_kill(const char *name, const char *signal_name, struct error *err)
 {
-	auto_container *c = container_find(name, err);
 	int signo = *signal_name ? spec_signal(signal_name) : SIGKILL;
+	auto_container *c = NULL;
 
-	if (!c)
-		return -1;
 	if (signo <= 0)
 		return error_set(err, ERR_INVALID, "cannot kill container: %s: invalid signal: %s",
 				 name, signal_name);
+	c = container_find(name, err);
+	if (!c)
+		return error_wrap(err, "cannot kill container: %s", name);
 	if (!is_running(c))
 		return error_set(err, ERR_CONFLICT,
 				 "cannot kill container: %s: container %s is not running", name,
@@ -189,7 +190,7 @@ int container_pause(const char *name, struct error *err)
 		return -1;
 	LOCK_SCOPE(&c->op);
 	if (!c->state.running)
-		return error_set(err, ERR_CONFLICT, "Container %s is not running", c->id);
+		return error_set(err, ERR_CONFLICT, "container %s is not running", c->id);
 	if (c->state.paused)
 		return error_set(err, ERR_CONFLICT, "Container %s is already paused", c->id);
 	if (c->state.restarting)
@@ -235,6 +236,8 @@ int container_rename(const char *name, const char *new_name, struct error *err)
 	auto_pairs attrs = PAIRS_INIT;
 	auto_free char *slashed = NULL;
 
+	const char *given = new_name;
+
 	if (*new_name == '/')
 		new_name++;
 	if (!*new_name)
@@ -244,8 +247,9 @@ int container_rename(const char *name, const char *new_name, struct error *err)
 	if (!spec_name_ok(new_name))
 		return error_set(
 		    err, ERR_INVALID,
-		    "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
-		    new_name);
+		    "Error when allocating new name: Invalid container name (%s), only "
+		    "[a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+		    given);
 	LOCK_SCOPE(&c->op);
 	if (c->gone)
 		return error_set(err, ERR_NOT_FOUND, "No such container: %s", name);
@@ -286,7 +290,8 @@ int container_resize(const char *name, uint32_t rows, uint32_t columns, struct e
 		return -1;
 	if (!is_running(c))
 		return error_set(err, ERR_CONFLICT, "container %s is not running", c->id);
-	if (shim_resize(dir, NULL, rows, columns, err) < 0)
+	/* without a terminal there is nothing to do: no error, as moby */
+	if (c->tty && shim_resize(dir, NULL, rows, columns, err) < 0)
 		return -1;
 	snprintf(number, sizeof(number), "%u", rows);
 	pairs_set(&attrs, "height", number);

@@ -241,7 +241,7 @@ static int add_ports(struct config *c, const char *rest, struct error *err)
 		    last < port || last > 65535 ||
 		    (strcasecmp(proto, "tcp") && strcasecmp(proto, "udp") &&
 		     strcasecmp(proto, "sctp")))
-			return error_set(err, ERR_INVALID, "invalid containerPort: %s", words.v[i]);
+			return error_set(err, ERR_INVALID, "Invalid containerPort: %s", words.v[i]);
 		for (; port <= last; port++) {
 			auto_free char *text = xasprintf("%lu/%s", port, proto);
 
@@ -323,12 +323,28 @@ static int set_text(char **to, const char *rest)
 	return 0;
 }
 
+static bool is_change(const char *word)
+{
+	static const char *const words[] = {"CMD",        "ENTRYPOINT",  "ENV",     "LABEL",
+					    "EXPOSE",     "VOLUME",      "USER",    "WORKDIR",
+					    "STOPSIGNAL", "HEALTHCHECK", "ONBUILD", "SHELL"};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (streq(words[i], word))
+			return true;
+	return false;
+}
+
 static int apply_one(struct config *c, const char *line, struct error *err)
 {
 	size_t n = strcspn(line, " \t");
 	auto_free char *word = xstrndup(line, n);
 	const char *rest = line + n + strspn(line + n, " \t");
 
+	for (char *p = word; *p; p++)
+		*p = (char)toupper((unsigned char)*p);
+	if (!is_change(word))
+		return error_set(err, ERR_INVALID, "%s is not a valid change command", word);
 	if (!*rest)
 		return error_set(err, ERR_INVALID, "%s requires at least one argument", word);
 	if (!strcasecmp(word, "CMD"))
@@ -355,9 +371,25 @@ static int apply_one(struct config *c, const char *line, struct error *err)
 		return c->has_onbuild = true, strlist_add(&c->onbuild, rest), 0;
 	if (!strcasecmp(word, "SHELL"))
 		return c->has_shell = true, exec_form(rest, true, &c->shell, err);
-	for (char *p = word; *p; p++)
-		*p = (char)tolower((unsigned char)*p);
 	return error_set(err, ERR_INVALID, "%s is not a valid change command", word);
+}
+
+/* One change, or several of them, a line each. */
+static int apply_lines(struct config *c, const char *text, struct error *err)
+{
+	auto_strlist lines = STRLIST_INIT;
+
+	strlist_split(&lines, text, '\n');
+	for (size_t i = 0; i < lines.n; i++) {
+		char *line = lines.v[i] + strspn(lines.v[i], " \t\r");
+		size_t n = strlen(line);
+
+		while (n && isspace((unsigned char)line[n - 1]))
+			line[--n] = '\0';
+		if (*line && *line != '#' && apply_one(c, line, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int changes_apply(const json *base, const struct strlist *changes, struct str *out,
@@ -367,12 +399,8 @@ int changes_apply(const json *base, const struct strlist *changes, struct str *o
 	int r = 0;
 
 	config_load(&c, base);
-	for (size_t i = 0; changes && i < changes->n && r == 0; i++) {
-		const char *line = changes->v[i] + strspn(changes->v[i], " \t\r\n");
-
-		if (*line && *line != '#')
-			r = apply_one(&c, line, err);
-	}
+	for (size_t i = 0; changes && i < changes->n && r == 0; i++)
+		r = apply_lines(&c, changes->v[i], err);
 	if (r == 0)
 		config_print(&c, out);
 	config_free(&c);

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/platform.h"
 #include "unpack/client.h"
 
 #include <errno.h>
@@ -16,14 +17,6 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-#if defined(__x86_64__)
-#define OUR_ARCH "amd64"
-#elif defined(__aarch64__)
-#define OUR_ARCH "arm64"
-#else
-#define OUR_ARCH "unknown"
-#endif
 
 #define EMPTY_TAR 1024 /* bytes: two blocks of zeros */
 
@@ -92,30 +85,6 @@ static void print_document(const struct document *d, struct str *out)
 	jw_end(&w);
 }
 
-/* "os[/arch[/variant]]", lower-cased by clients already. */
-static int parse_platform(const char *text, struct strlist *parts, struct error *err)
-{
-	if (str_empty(text))
-		return 0;
-	strlist_split(parts, text, '/');
-	if (parts->n > 3)
-		return error_set(err, ERR_INVALID,
-				 "\"%s\": invalid platform: expected os[/arch[/variant]]", text);
-	for (size_t i = 0; i < parts->n; i++)
-		if (!*parts->v[i] ||
-		    strspn(parts->v[i],
-			   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") !=
-			strlen(parts->v[i]))
-			return error_set(err, ERR_INVALID,
-					 "\"%s\" is an invalid component of \"%s\": platform "
-					 "specifier component must match %s",
-					 parts->v[i], text, "\"^[A-Za-z0-9_.-]+$\"");
-	if (!streq(parts->v[0], "linux"))
-		return error_set(err, ERR_INVALID, "operating system is not supported: %s",
-				 parts->v[0]);
-	return 0;
-}
-
 static int tag_new(struct image_store *s, const char *repo, const char *tag, const char *id,
 		   const char *action, struct error *err)
 {
@@ -136,25 +105,25 @@ static int tag_new(struct image_store *s, const char *repo, const char *tag, con
 int image_import(struct image_store *s, int fd, const struct image_import *o, char **id,
 		 struct error *err)
 {
-	auto_strlist platform = STRLIST_INIT;
+	struct platform platform;
 	auto_str text = STR_INIT, config = STR_INIT, container = STR_INIT;
 	auto_reference check = {0};
 	char out[DIGEST_TEXT];
-	struct document d = {.arch = OUR_ARCH,
-			     .os = "linux",
+	struct document d = {.arch = platform.arch,
+			     .os = platform.os,
+			     .variant = platform.variant,
 			     .comment = str_empty(o->message) ? "Imported from -" : o->message};
 	struct layer *l;
 
 	/* What may be wrong with the request first, before gigabytes are read. */
 	if ((!str_empty(o->repo) && tag_parse(o->repo, o->tag, &check, err) < 0) ||
-	    parse_platform(o->platform, &platform, err) < 0 ||
+	    platform_parse(str_empty(o->platform) ? "" : o->platform, &platform, err) < 0 ||
 	    changes_apply(NULL, o->changes, &config, err) < 0)
 		return -1;
 	changes_empty_container(&container);
-	if (platform.n > 1)
-		d.arch = platform.v[1];
-	if (platform.n > 2)
-		d.variant = platform.v[2];
+	if (!streq(platform.os, "linux"))
+		return error_set(err, ERR_INVALID, "operating system is not supported: %s",
+				 platform.os);
 	l = layer_add(s, NULL, fd, NULL, err);
 	if (!l)
 		return -1;
@@ -199,7 +168,7 @@ int image_commit(struct image_store *s, const struct image_commit *c, char **id,
 	struct image *parent = NULL;
 	struct layer *l = NULL;
 	char out[DIGEST_TEXT];
-	struct document d = {.arch = OUR_ARCH,
+	struct document d = {.arch = platform_arch(),
 			     .os = "linux",
 			     .author = c->author,
 			     .comment = c->comment,
@@ -217,7 +186,7 @@ int image_commit(struct image_store *s, const struct image_commit *c, char **id,
 	l = commit_layer(s, c->container_id, &empty, err);
 	if (l) {
 		if (parent) {
-			d.arch = json_get_str(parent->config, "architecture", OUR_ARCH);
+			d.arch = json_get_str(parent->config, "architecture", platform_arch());
 			d.os = json_get_str(parent->config, "os", "linux");
 			d.variant = json_get_str(parent->config, "variant", NULL);
 			d.os_version = json_get_str(parent->config, "os.version", NULL);

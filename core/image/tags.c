@@ -201,7 +201,7 @@ int tag_parse(const char *repo, const char *tag, struct reference *out, struct e
 	if (out->digest) {
 		reference_free(out);
 		return error_set(err, ERR_INVALID,
-				 "refusing to create a tag with a digest reference");
+				 "cannot import digest reference");
 	}
 	if (streq(out->name, "docker.io/library/sha256")) {
 		reference_free(out);

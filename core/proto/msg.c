@@ -372,7 +372,7 @@ int msg_reply_ok(int sock, uint32_t seq, struct error *err)
 
 int msg_reply_error(int sock, uint32_t seq, const struct error *what, struct error *err)
 {
-	auto_msg m;
+	auto_msg m = {0};
 
 	msg_init(&m, MSG_ERROR);
 	m.seq = seq;

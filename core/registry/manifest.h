@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/sha256.h"
+#include "base/platform.h"
 #include "base/str.h"
 
 #define TYPE_SCHEMA2 "application/vnd.docker.distribution.manifest.v2+json"
@@ -22,10 +23,6 @@
 #define TYPE_SCHEMA1 "application/vnd.docker.distribution.manifest.v1+json"
 #define TYPE_CONFIG "application/vnd.docker.container.image.v1+json"
 #define TYPE_LAYER "application/vnd.docker.image.rootfs.diff.tar.gzip"
-
-struct platform {
-	char os[32], arch[32], variant[32];
-};
 
 struct descriptor {
 	char *type;
@@ -54,12 +51,6 @@ int manifest_parse(const char *text, size_t len, const char *content_type, struc
 /* "Name: value" lines of Accept for all that manifest_parse reads. */
 void manifest_accept(struct strlist *headers);
 
-/* "os[/arch[/variant]]" as clients write it, with the usual other names made ours; "" gives this machine. ERR_INVALID in moby's words. */
-int platform_parse(const char *text, struct platform *out, struct error *err);
-/* "linux/arm64/v8"; buf of 100. */
-const char *platform_text(const struct platform *p, char *buf);
-/* Does an image for `has` run where `want` is asked? 0: no; the higher the better. */
-int platform_score(const struct platform *want, const struct platform *has);
 /* The list's best entry, or NULL. */
 const struct descriptor *manifest_select(const struct manifest *list, const struct platform *want);
 

@@ -47,7 +47,9 @@ static int check_volume_drivers(const json *config, const json *h, struct error 
 		return -1;
 	for (size_t i = 0; r == 0 && i < m.n; i++)
 		if (m.v[i].type == SPEC_MOUNT_VOLUME)
-			r = check_driver(m.v[i].driver, err);
+			r = check_driver(m.v[i].driver, err) < 0
+				? error_wrap(err, "create %s", m.v[i].name ? m.v[i].name : "")
+				: 0;
 	spec_mounts_free(&m);
 	return r;
 }

@@ -48,7 +48,7 @@ struct go_field {
 int schema_print(const struct go_type *t, const json *in, const struct pairs *replace,
 		 const char *path, struct str *out, struct error *err);
 
-extern const struct go_type go_config, go_host_config, go_endpoint, go_healthcheck;
+extern const struct go_type go_config, go_host_config, go_endpoint, go_healthcheck, go_exec_options;
 extern const struct go_type go_string_list, go_string_map;
 
 #endif

@@ -106,6 +106,17 @@ static const struct go_field config_fields[] = {
 const struct go_type go_config = {
     .kind = GO_STRUCT, .name = "container.CreateRequest", .fields = config_fields};
 
+static const struct go_field exec_fields[] = {
+    FIELD("User", t_string),       FIELD("Privileged", t_bool),
+    FIELD("Tty", t_bool),          FIELD_OPT("ConsoleSize", t_console_size),
+    FIELD("AttachStdin", t_bool),  FIELD("AttachStderr", t_bool),
+    FIELD("AttachStdout", t_bool), FIELD("DetachKeys", t_string),
+    FIELD("Env", go_string_list),  FIELD("WorkingDir", t_string),
+    FIELD("Cmd", go_string_list),  FIELDS_END,
+};
+const struct go_type go_exec_options = {
+    .kind = GO_STRUCT, .name = "ExecOptions", .fields = exec_fields};
+
 /* ---- Mounts -------------------------------------------------------------------------------------------------------------------------- */
 
 static const struct go_field bind_options_fields[] = {
@@ -360,4 +371,9 @@ int spec_normalise_host_config(const json *in, int api_version, struct str *out,
 int spec_normalise_endpoint(const json *in, struct str *out, struct error *err)
 {
 	return schema_print(&go_endpoint, in, NULL, ".EndpointSettings", out, err);
+}
+
+int spec_normalise_exec(const json *in, struct str *out, struct error *err)
+{
+	return schema_print(&go_exec_options, in, NULL, "ExecOptions", out, err);
 }

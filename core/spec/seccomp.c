@@ -230,10 +230,10 @@ static int resolve_text(const char *profile, size_t len, const struct strlist *c
 	int major, minor;
 
 	if (!tree)
-		return error_wrap(err, "decoding seccomp profile failed");
+		return error_wrap(err, "Decoding seccomp profile failed");
 	if (json_type(tree) != JSON_OBJECT)
 		return error_set(err, ERR_INVALID,
-				 "decoding seccomp profile failed: not a JSON object");
+				 "Decoding seccomp profile failed: not a JSON object");
 	running_kernel(&major, &minor);
 	if (seccomp_resolve_for(tree, caps, GOARCH, major, minor, out, err) < 0)
 		return -1;

@@ -171,6 +171,8 @@ int spec_build_exec(const struct spec_input *in, const struct spec_exec *e, stru
 int spec_build_resources(const json *host_config, const struct spec_host *h, struct str *out,
 			 struct error *err);
 /* The body of an update as a HostConfig of which only the limits and the restart policy mean anything; NULL: nothing. */
+/* ExecOptions of POST /containers/X/exec: every member there and of its type. */
+int spec_normalise_exec(const json *in, struct str *out, struct error *err);
 int spec_normalise_update(const json *in, struct str *out, struct error *err);
 /* What it changes goes from `update` into host_config. ERR_CONFLICT in moby's words; then host_config may be changed in part. */
 int spec_apply_update(json *host_config, json *update, struct error *err);

@@ -42,7 +42,7 @@ static int check_memory(const json *old, const json *new, struct error *err)
 {
 	int64_t memory = json_get_i64(new, "Memory", 0), swap = json_get_i64(old, "MemorySwap", 0);
 
-	if (memory > 0 && swap > 0 && memory > swap && json_get_i64(new, "MemorySwap", 0) == 0)
+	if (memory > 0 && memory > swap && json_get_i64(new, "MemorySwap", 0) == 0)
 		return error_set(err, ERR_CONFLICT,
 				 "Memory limit should be smaller than already set memoryswap "
 				 "limit, update the memoryswap at the same time");

@@ -146,7 +146,7 @@ int unpacker_extract(struct unpacker *u, int stream, int dir, int split, uint32_
 {
 	const uint16_t tags[] = {TAG_UNPACK_STREAM, TAG_UNPACK_DIR, TAG_UNPACK_SPLIT};
 	const int fds[] = {stream, dir, split};
-	auto_msg m;
+	auto_msg m = {0};
 
 	msg_init(&m, UNPACK_EXTRACT);
 	u->whiteouts = whiteouts;
@@ -167,7 +167,7 @@ int unpacker_assemble_as(struct unpacker *u, int dir, int split, int to, bool gz
 	const uint16_t tags[] = {TAG_UNPACK_DIR, TAG_UNPACK_SPLIT, TAG_UNPACK_OUT,
 				 TAG_UNPACK_COUNTER};
 	const int fds[] = {dir, split, to, counter};
-	auto_msg m;
+	auto_msg m = {0};
 
 	msg_init(&m, UNPACK_ASSEMBLE);
 	msg_put_u32(&m, TAG_UNPACK_FLAGS, gzip ? UNPACK_FLAG_GZIP : 0);
@@ -198,7 +198,7 @@ int unpacker_pack(struct unpacker *u, int dir, int parent, int to, uint32_t whit
 	const uint16_t tags[] = {TAG_UNPACK_DIR, TAG_UNPACK_PARENT, TAG_UNPACK_OUT};
 	auto_close safe = harmless(dir);
 	const int fds[] = {safe >= 0 ? safe : dir, parent, to};
-	auto_msg m;
+	auto_msg m = {0};
 
 	msg_init(&m, UNPACK_PACK);
 	msg_put_u32(&m, TAG_UNPACK_WHITEOUTS, whiteouts);
@@ -307,7 +307,7 @@ int unpacker_view_pack(struct unpacker *u, const char *path, const char *name, i
 		       struct error *err)
 {
 	struct unpacked ignored;
-	auto_msg m;
+	auto_msg m = {0};
 
 	msg_init(&m, UNPACK_PACK);
 	msg_put_u32(&m, TAG_UNPACK_WHITEOUTS, DOCKERD_WHITEOUT_AUFS);
@@ -322,7 +322,7 @@ int unpacker_view_extract(struct unpacker *u, const char *path, int stream, uint
 			  const uint64_t *owner, struct error *err)
 {
 	struct unpacked ignored;
-	auto_msg m;
+	auto_msg m = {0};
 
 	msg_init(&m, UNPACK_EXTRACT);
 	u->whiteouts = DOCKERD_WHITEOUT_AUFS;

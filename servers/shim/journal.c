@@ -59,7 +59,7 @@ void journal_pump(struct shim *s, struct client *c)
 	while (c->seen < s->last_seq && !c->closed) {
 		struct shim_record r;
 		struct error err;
-		auto_msg m;
+		auto_msg m = {0};
 
 		if (pread(s->journal, &r, sizeof(r), record_offset(c->seen + 1)) != sizeof(r))
 			return;

@@ -60,23 +60,21 @@ static void forget_parent(struct extract *x)
 	x->parent_path = NULL;
 }
 
-/* "a/b" of an entry's name, or NULL with err if it leads out. */
-static char *clean_name(const char *name, const char *what, struct error *err)
+/* "a/b" of an entry's name, below the place where the archive goes, or NULL with err if it leads out of that. */
+static char *clean_name(const struct extract *x, const char *name, const char *what,
+			struct error *err)
 {
-	char *clean = path_clean(name);
+	auto_free char *clean = path_clean(name);
+	const char *rest = *clean == '/' ? clean + 1 : clean;
 
 	if (streq(clean, "..") || str_after(clean, "../")) {
-		error_set(err, ERR_INVALID,
-			  "invalid %s \"%s\": it leads out of the archive's directory", what, name);
-		free(clean);
+		error_set(err, ERR_INVALID, "invalid %s \"%s\"", what, name);
 		return NULL;
 	}
-	if (clean[0] == '/') {
-		memmove(clean, clean + 1, strlen(clean));
-		if (!*clean)
-			strcpy(clean, "."); /* there was room for "/" and NUL */
-	}
-	return clean;
+	if (str_empty(x->o->below))
+		return xstrdup(*rest ? rest : ".");
+	return *rest && !streq(rest, ".") ? xasprintf("%s/%s", x->o->below, rest)
+					  : xstrdup(x->o->below);
 }
 
 static int open_parent(struct extract *x, struct place *p, struct error *err)
@@ -121,11 +119,15 @@ static int make_room(struct extract *x, const struct place *p, struct error *err
 		return 1;
 	if (S_ISDIR(st.st_mode) && (x->o->flags & UNPACK_FLAG_KEEP_DIRS))
 		return error_set(err, ERR_INVALID,
-				 "cannot overwrite directory \"%s\" with non-directory", p->path);
+				 "cannot overwrite directory \"%s\" with non-directory \"/%s\"",
+				 str_cstr(&x->tar.e.name),
+				 str_empty(x->o->below) ? "" : x->o->below);
 	if (!S_ISDIR(st.st_mode) && x->tar.e.type == TAR_DIR &&
 	    (x->o->flags & UNPACK_FLAG_KEEP_DIRS))
 		return error_set(err, ERR_INVALID,
-				 "cannot overwrite non-directory \"%s\" with directory", p->path);
+				 "cannot overwrite non-directory \"%s\" with directory \"/%s\"",
+				 str_cstr(&x->tar.e.name),
+				 str_empty(x->o->below) ? "" : x->o->below);
 	return remove_existing(p, p->base, err);
 }
 
@@ -297,7 +299,8 @@ static int make_file(struct extract *x, const struct place *p, uint64_t *crc, st
 
 static int make_hardlink(struct extract *x, const struct place *p, struct error *err)
 {
-	auto_free char *target = clean_name(str_cstr(&x->tar.e.linkname), "hardlink target", err);
+	auto_free char *target =
+	    clean_name(x, str_cstr(&x->tar.e.linkname), "hardlink target", err);
 	auto_free char *dir = NULL;
 	auto_close fd = -1;
 	const char *base;
@@ -439,10 +442,10 @@ static int extract_one(struct extract *x, uint64_t *crc, struct error *err)
 
 	if (e->type == TAR_GLOBAL)
 		return 0;
-	path = clean_name(str_cstr(&e->name), "name", err);
+	path = clean_name(x, str_cstr(&e->name), "entry name", err);
 	if (!path)
 		return -1;
-	if (streq(path, "."))
+	if (streq(path, str_empty(x->o->below) ? "." : x->o->below))
 		return extract_root_entry(x, err);
 	p.path = path;
 	p.base = path_base(path);

@@ -12,7 +12,9 @@
 #include "stream.h"
 
 struct extract_options {
-	int root;              /* directory, borrowed */
+	int root; /* directory, borrowed: where symlinks end */
+	const char *
+	    below; /* the archive goes to this directory of it, relative and without links; NULL: to itself */
 	int split;             /* file for tar-split.json.gz, or -1 */
 	uint32_t whiteouts;    /* DOCKERD_WHITEOUT_* */
 	uint32_t flags;        /* UNPACK_FLAG_* */

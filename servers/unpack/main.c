@@ -26,6 +26,7 @@
 
 /* Root of a container's files (docker cp), or -1: then requests bring their directories. */
 static int view = -1;
+static bool view_read_only;
 
 static const char *path_in_view(const struct msg *m)
 {
@@ -43,7 +44,7 @@ static void view_stat_free(struct view_stat *s)
 static int send_mark(void *ctx, int target, const char *name, const void *value, size_t len,
 		     struct error *err)
 {
-	auto_msg m;
+	auto_msg m = {0};
 
 	(void)ctx;
 	msg_init(&m, UNPACK_MARK);
@@ -68,20 +69,25 @@ static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 				    .mark = send_mark};
 	struct extract_result done = {0, 0};
 	struct stream s = {.fd = -1};
-	char digest[72];
+	char digest[72], where[PATH_MAX];
 	int r = -1;
 
 	if (view >= 0) {
-		dir = view_destination(view, path_in_view(m), err);
+		/* a link in the archive may lead anywhere in the container, as in moby */
+		dir = view_destination(view, path_in_view(m), where, err);
 		if (dir < 0)
 			return -1;
-		o.root = dir;
+		o.root = view;
+		o.below = where + 1;
 	}
 	if (in < 0 || dir < 0)
 		return error_set(err, ERR_INVALID, "extract: stream or directory is missing");
 	if (stream_open(&s, in, true, msg_get_u64(m, TAG_UNPACK_MAX_BYTES, 0), err) < 0 ||
-	    extract_archive(&s, &o, &done, err) < 0)
+	    extract_archive(&s, &o, &done, err) < 0) {
+		if (view >= 0 && err->kind == ERR_INVALID)
+			err->kind = ERR_SYSTEM; /* moby's status for an archive that is wrong */
 		goto out;
+	}
 	FAULT("unpack.extract.before-sync");
 	if ((o.flags & UNPACK_FLAG_SYNC) && syncfs(dir) < 0) {
 		error_sys(err, errno, "sync");
@@ -199,15 +205,18 @@ static int do_view(struct msg *m, bool pack, bool *entered, struct error *err)
 		return error_set(err, ERR_INVALID, "view: it has been entered");
 	if (m->type == UNPACK_ENTER) {
 		*entered = true;
-		return view < 0 || view_enter(view, err) < 0 ? -1 : sandbox_enter(pack, err);
+		return view < 0 || view_enter(view, view_read_only, err) < 0
+			   ? -1
+			   : sandbox_enter(pack, err);
 	}
 	if (tree < 0)
 		return error_set(err, ERR_INVALID, "view: the tree is missing");
 	if (view >= 0)
 		return view_mount(view, tree, path_in_view(m), read_only, err);
-	if (view_root(tree, read_only, err) < 0)
+	if (view_root(tree, err) < 0)
 		return -1;
 	view = steal_fd(&tree);
+	view_read_only = read_only;
 	return 0;
 }
 
@@ -234,7 +243,7 @@ static int serve(bool pack, bool ready, struct error *err)
 	uint32_t version;
 
 	for (;;) {
-		auto_msg m, reply;
+		auto_msg m = {0}, reply = {0};
 		struct error failed = ERROR_INIT;
 		int r;
 

@@ -64,11 +64,11 @@ static int attach(int tree, int target, bool read_only)
 		   : make_harmless(tree, read_only);
 }
 
-int view_root(int tree, bool read_only, struct error *err)
+int view_root(int tree, struct error *err)
 {
 	auto_close top = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (top < 0 || attach(tree, top, read_only) < 0)
+	if (top < 0 || attach(tree, top, false) < 0)
 		return error_sys(err, errno, "attach the container's root");
 	return 0;
 }
@@ -91,8 +91,25 @@ int view_mount(int root, int tree, const char *path, bool read_only, struct erro
 	return attach(tree, target, read_only) < 0 ? error_sys(err, errno, "mount %s", path) : 0;
 }
 
-int view_enter(int root, struct error *err)
+/* The root alone, when all mount points are there. */
+static int make_read_only(int root)
 {
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+	char path[32];
+
+	if (syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0)
+		return 0;
+	if (errno != ENOSYS)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", root);
+	return mount(NULL, path, NULL,
+		     MS_REMOUNT | MS_BIND | MS_NODEV | MS_NOSUID | MS_NOEXEC | MS_RDONLY, NULL);
+}
+
+int view_enter(int root, bool read_only, struct error *err)
+{
+	if (read_only && make_read_only(root) < 0)
+		return error_sys(err, errno, "make the container's root read-only");
 	if (fchdir(root) < 0 || chroot(".") < 0)
 		return error_sys(err, errno, "enter the container's root");
 	return 0;
@@ -173,7 +190,7 @@ static bool same_mount(int a, int b)
 	       statx(b, "", AT_EMPTY_PATH, STATX_MNT_ID, &y) == 0 && x.stx_mnt_id == y.stx_mnt_id;
 }
 
-int view_destination(int root, const char *path, struct error *err)
+int view_destination(int root, const char *path, char where[PATH_MAX], struct error *err)
 {
 	auto_close fd = open_in_root(root, path, O_PATH, 0);
 	struct statvfs fs;
@@ -187,6 +204,8 @@ int view_destination(int root, const char *path, struct error *err)
 		return error_set(err, ERR_INVALID,
 				 same_mount(fd, root) ? "container rootfs is marked read-only"
 						      : "mounted volume is marked read-only");
+	if (path_of(fd, where) < 0)
+		return stat_failed(path, err);
 	return steal_fd(&fd);
 }
 

@@ -154,8 +154,9 @@ static void test_changes(void **state)
 	apply("USER me", NULL, "User", "\"me\"");
 	apply("HEALTHCHECK --interval=5s CMD true", NULL, "Healthcheck",
 	      "{\"Test\":[\"CMD-SHELL\",\"true\"],\"Interval\":5000000000}");
-	apply("RUN true", "run is not a valid change command", NULL, NULL);
-	apply("EXPOSE 70000", "invalid containerPort: 70000", NULL, NULL);
+	apply("NOPE", "NOPE is not a valid change command", NULL, NULL);
+	apply("RUN true", "RUN is not a valid change command", NULL, NULL);
+	apply("EXPOSE 70000", "Invalid containerPort: 70000", NULL, NULL);
 	apply("CMD", "CMD requires at least one argument", NULL, NULL);
 }
 

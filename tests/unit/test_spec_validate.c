@@ -382,7 +382,7 @@ static const struct refusal missing[] = {
     {"{\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\",\"nvidia\"],[\"x\"]]}]}", ERR_SYSTEM,
      "could not select device driver \"\" with capabilities: [[gpu nvidia] [x]]"},
     {"{\"VolumeDriver\":\"foo\",\"Binds\":[\"v1v:/x\"]}", ERR_NOT_FOUND,
-     "error looking up volume plugin foo: plugin \"foo\" not found"},
+     "create v1v: error looking up volume plugin foo: plugin \"foo\" not found"},
     {"{\"Mounts\":[{\"Type\":\"image\",\"Source\":\"busybox\",\"Target\":\"/x\"}]}",
      ERR_NOT_IMPLEMENTED, "HostConfig.Mounts: mounts of type \"image\" are not available yet"},
 };

@@ -155,12 +155,40 @@ static int put_self(const char *path, const char *text, struct error *err)
 	return 0;
 }
 
+static const char *go_error(int errnum)
+{
+	switch (errnum) { /* Go's texts begin in lower case, and clients match on them */
+	case ENOENT:
+		return "no such file or directory";
+	case EACCES:
+		return "permission denied";
+	case EISDIR:
+		return "is a directory: permission denied"; /* runc's pair; clients make 126 of it */
+	case ENOTDIR:
+		return "not a directory";
+	case ENOEXEC:
+		return "exec format error";
+	case ELOOP:
+		return "too many levels of symbolic links";
+	case EINVAL:
+		return "invalid argument";
+	case EPERM:
+		return "operation not permitted";
+	default:
+		return strerror(errnum);
+	}
+}
+
 static int set_limits(const struct process *p, struct error *err)
 {
 	for (size_t i = 0; i < p->n_limits; i++)
 		if (setrlimit((__rlimit_resource_t)p->limits[i].resource, &p->limits[i].value) < 0)
-			return error_sys(err, errno, "error setting rlimit type %d",
-					 p->limits[i].resource);
+			return error_set(
+			    err, ERR_SYSTEM,
+			    "unable to start container process: error during container "
+			    "init: error setting rlimits for ready process: error setting "
+			    "rlimit type %d: %s",
+			    p->limits[i].resource, go_error(errno));
 	return 0;
 }
 
@@ -221,7 +249,7 @@ static int enter_cwd(const struct process *p, struct error *err)
 
 		return error_set(err, saved == EACCES ? ERR_NO_PERMISSION : ERR_NO_COMMAND,
 				 "chdir to cwd (\"%s\") set in config.json failed: %s", p->cwd,
-				 strerror(saved));
+				 go_error(saved));
 	}
 	/* By the raw call: the C library searches for a name where the kernel says "(unreachable)". */
 	if (syscall(SYS_getcwd, at, sizeof(at)) <= 0 || at[0] != '/')
@@ -229,26 +257,6 @@ static int enter_cwd(const struct process *p, struct error *err)
 				 "current working directory is outside of container mount "
 				 "namespace root -- possible container breakout detected");
 	return 0;
-}
-
-static const char *go_error(int errnum)
-{
-	switch (errnum) { /* Go's texts begin in lower case, and clients match on them */
-	case ENOENT:
-		return "no such file or directory";
-	case EACCES:
-		return "permission denied";
-	case EISDIR:
-		return "is a directory: permission denied"; /* runc's pair; clients make 126 of it */
-	case ENOTDIR:
-		return "not a directory";
-	case ENOEXEC:
-		return "exec format error";
-	case ELOOP:
-		return "too many levels of symbolic links";
-	default:
-		return strerror(errnum);
-	}
 }
 
 /* As Go's os/exec findExecutable: 0 or an errno; *stat_failed: which call said so. */

@@ -35,7 +35,7 @@ static int parse_limits(struct process *p, const json *list, struct error *err)
 			if (streq(type, limit_names[i].name))
 				resource = limit_names[i].resource;
 		if (resource < 0 || p->n_limits == RLIM_NLIMITS)
-			return error_set(err, ERR_INVALID, "unknown rlimit '%s'", type);
+			return error_set(err, ERR_INVALID, "wrong rlimit value: %s", type);
 		p->limits[p->n_limits++] = (struct limit){
 		    resource, {json_u64(json_get(l, "soft"), 0), json_u64(json_get(l, "hard"), 0)}};
 	}

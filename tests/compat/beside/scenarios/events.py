@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The order and attributes of events."""
+import time
+
+from . import add, scenario
+
+
+def _seen(e, since, **filters):
+    until = repr(time.time())
+    out = []
+    for x in e.events(since, until, **filters):
+        for k in ("time", "timeNano"):
+            x[k] = "<t>"
+        x["Actor"]["Attributes"].pop("execID", None) and x["Actor"]["Attributes"].update(execID="<id>")
+        out.append(x)
+    e.note("events", {"events": out})
+
+
+def watched(name, **filters):
+    def wrap(fn):
+        def run(e):
+            since = repr(time.time())
+            fn(e)
+            _seen(e, since, **filters)
+        add("events: " + name, run)
+        return fn
+    return wrap
+
+
+@watched("create, start, exit, remove", type=["container"])
+def _(e):
+    e.run("bm-one", Cmd=["sh", "-c", "exit 3"])
+    e.wait()
+    e.ask("DELETE", "/containers/bm-one")
+
+
+@watched("kill", type=["container"])
+def _(e):
+    e.run()
+    e.ask("POST", "/containers/bm-one/kill?signal=USR1")
+    e.ask("POST", "/containers/bm-one/kill")
+    e.wait()
+
+
+@watched("stop", type=["container"])
+def _(e):
+    e.run()
+    e.ask("POST", "/containers/bm-one/stop?t=1")
+    e.wait()
+
+
+@watched("restart", type=["container"])
+def _(e):
+    e.run()
+    e.ask("POST", "/containers/bm-one/restart?t=0")
+
+
+@watched("pause", type=["container"])
+def _(e):
+    e.run()
+    e.ask("POST", "/containers/bm-one/pause")
+    e.ask("POST", "/containers/bm-one/unpause")
+
+
+@watched("rename, update, resize", type=["container"])
+def _(e):
+    e.run("bm-one", Tty=True)
+    e.ask("POST", "/containers/bm-one/rename?name=bm-two")
+    e.ask("POST", "/containers/bm-two/update", {"RestartPolicy": {"Name": "no"}})
+    e.ask("POST", "/containers/bm-two/resize?h=3&w=4")
+
+
+@watched("exec", type=["container"])
+def _(e):
+    e.run()
+    x = e.ask("POST", "/containers/bm-one/exec", {"Cmd": ["sh", "-c", "exit 2"], "AttachStdout": True}).json()["Id"]
+    e.record, keep = [], e.record
+    e.stream("POST", f"/exec/{x}/start", {})
+    e.record = keep
+    time.sleep(0.3)
+
+
+@watched("attach, top, export, archive, commit", type=["container"])
+def _(e):
+    e.run("bm-one", Cmd=["sleep", "1000"])
+    e.ask("GET", "/containers/bm-one/top")
+    e.ask("GET", "/containers/bm-one/export")
+    e.ask("GET", "/containers/bm-one/archive?path=/data")
+    e.ask("PUT", "/containers/bm-one/archive?path=/tmp", raw=b"\0" * 1024, headers={"Content-Type": "application/x-tar"})
+    e.ask("POST", "/commit?container=bm-one&repo=bm-committed")
+
+
+@watched("auto-remove", type=["container"])
+def _(e):
+    e.create("bm-one", Cmd=["true"], HostConfig={"AutoRemove": True})
+    e.ask("POST", "/containers/bm-one/start")
+    e.ask("POST", "/containers/bm-one/wait?condition=removed")
+    time.sleep(0.5)
+
+
+@watched("a container that can't start", type=["container"])
+def _(e):
+    e.create("bm-one", Cmd=["nope"])
+    e.ask("POST", "/containers/bm-one/start")
+
+
+@watched("health", type=["container"])
+def _(e):
+    e.run("bm-one", Healthcheck={"Test": ["CMD", "true"], "Interval": 200000000, "Retries": 1}, Cmd=["sleep", "2"])
+    e.wait()
+    e.record.clear()
+
+
+def _volume(e):
+    since = repr(time.time())
+    e.ask("POST", "/volumes/create", {"Name": "bm-v", "Labels": {"bm": "1"}})
+    e.run("bm-one", Cmd=["true"], HostConfig={"Binds": ["bm-v:/x"]})
+    e.wait()
+    e.ask("DELETE", "/containers/bm-one")
+    e.ask("DELETE", "/volumes/bm-v")
+    _seen(e, since, labelled=False, volume=["bm-v"])
+
+
+add("events: volumes", _volume)
+
+
+def _network(e):
+    since = repr(time.time())
+    e.ask("POST", "/networks/create", {"Name": "bm-n"})
+    e.run("bm-one", HostConfig={"NetworkMode": "bm-n"})
+    e.create("bm-two")
+    e.ask("POST", "/networks/bm-n/connect", {"Container": "bm-two"})
+    e.ask("DELETE", "/containers/bm-one?force=1")
+    e.ask("DELETE", "/containers/bm-two?force=1")
+    e.ask("DELETE", "/networks/bm-n")
+    _seen(e, since, labelled=False, network=["bm-n"])
+
+
+add("events: networks", _network)
+
+
+def _image(e):
+    since = repr(time.time())
+    e.ask("POST", "/images/bm-box/tag?repo=bm-tag&tag=1")
+    e.ask("DELETE", "/images/bm-tag:1")
+    _seen(e, since, labelled=False, type=["image"])
+
+
+add("events: images", _image)
+
+
+@scenario("events: bad questions")
+def _(e):
+    for q in ("filters=x", "since=x", "until=x", "since=1&until=2&filters=%7B%22nope%22%3A%5B%22x%22%5D%7D", "since=5&until=3"):
+        e.http("GET", "/events?" + q)

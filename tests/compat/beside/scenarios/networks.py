@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/networks."""
+import json
+import urllib.parse
+
+from . import add, scenario
+
+CREATE = {
+    "named": {"Name": "bm-n"},
+    "labels and options": {"Name": "bm-n", "Labels": {"a": "b"}, "Options": {"com.docker.network.bridge.name": "bmbr7"}},
+    "internal": {"Name": "bm-n", "Internal": True, "Attachable": True},
+    "subnet": {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.7.0/24", "Gateway": "10.254.7.9", "IPRange": "10.254.7.128/25", "AuxiliaryAddresses": {"x": "10.254.7.5"}}]}},
+    "subnet alone": {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.8.0/24"}]}},
+    "gateway outside": {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.7.0/24", "Gateway": "10.1.1.1"}]}},
+    "range outside": {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.7.0/24", "IPRange": "10.1.1.0/24"}]}},
+    "host bits": {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.7.5/24"}]}},
+    "bad subnet": {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "x"}]}},
+    "gateway without subnet": {"Name": "bm-n", "IPAM": {"Config": [{"Gateway": "10.254.7.1"}]}},
+    "ipam driver": {"Name": "bm-n", "IPAM": {"Driver": "bm-nope"}},
+    "unknown driver": {"Name": "bm-n", "Driver": "bm-nope"},
+    "host driver": {"Name": "bm-n", "Driver": "host"},
+    "null driver": {"Name": "bm-n", "Driver": "null"},
+    "overlay": {"Name": "bm-n", "Driver": "overlay"},
+    "predefined name": {"Name": "bridge"},
+    "no name": {"Name": ""},
+    "bad name": {"Name": "a b/c"},
+    "mtu": {"Name": "bm-n", "Options": {"com.docker.network.driver.mtu": "1400"}},
+    "bad mtu": {"Name": "bm-n", "Options": {"com.docker.network.driver.mtu": "x"}},
+    "bad boolean": {"Name": "bm-n", "Options": {"com.docker.network.bridge.enable_icc": "x"}},
+    "unknown option": {"Name": "bm-n", "Options": {"bm.nope": "x"}},
+    "scope": {"Name": "bm-n", "Scope": "swarm"},
+    "ingress": {"Name": "bm-n", "Ingress": True},
+    "config only": {"Name": "bm-n", "ConfigOnly": True, "IPAM": {"Config": [{"Subnet": "10.254.9.0/24"}]}},
+    "config from nobody": {"Name": "bm-n", "ConfigFrom": {"Network": "bm-nope"}},
+    "check duplicate": {"Name": "bm-n", "CheckDuplicate": True},
+    "no body": "",
+}
+
+
+def _no_subnet(v):
+    return v
+
+
+def _create(body):
+    def fn(e):
+        r = e.http("POST", "/networks/create", body)
+        if r.status == 201:
+            e.http("GET", "/networks/bm-n")
+            e.http("DELETE", "/networks/bm-n")
+    return fn
+
+
+for _n, _b in CREATE.items():
+    add("network create: " + _n, _create(_b))
+
+
+def _filter(f):
+    def fn(e):
+        e.ask("POST", "/networks/create", {"Name": "bm-a", "Labels": {"x": "1"}, "IPAM": {"Config": [{"Subnet": "10.254.10.0/24"}]}})
+        e.ask("POST", "/networks/create", {"Name": "bm-b", "IPAM": {"Config": [{"Subnet": "10.254.11.0/24"}]}})
+        e.http("GET", "/networks?filters=" + urllib.parse.quote(json.dumps(f)),
+               only=lambda v: sorted(n["Name"] for n in v if n["Name"].startswith("bm-") or n["Name"] in ("bridge", "host", "none")) if isinstance(v, list) else v)
+    return fn
+
+
+for _f in ({}, {"name": ["bm-a"]}, {"name": ["bm"]}, {"label": ["x"]}, {"driver": ["bridge"]}, {"driver": ["null"]}, {"type": ["custom"]}, {"type": ["builtin"]}, {"type": ["x"]}, {"scope": ["local"]}, {"scope": ["x"]},
+           {"dangling": ["true"]}, {"dangling": ["x"]}, {"id": ["x"]}, {"nope": ["x"]}):
+    add("network list: " + json.dumps(_f), _filter(_f))
+
+CONNECT = {
+    "plain": {"Container": "bm-one"},
+    "aliases and address": {"Container": "bm-one", "EndpointConfig": {"Aliases": ["x"], "IPAMConfig": {"IPv4Address": "10.254.12.77"}}},
+    "address outside": {"Container": "bm-one", "EndpointConfig": {"IPAMConfig": {"IPv4Address": "10.1.1.1"}}},
+    "address that is none": {"Container": "bm-one", "EndpointConfig": {"IPAMConfig": {"IPv4Address": "x"}}},
+    "mac": {"Container": "bm-one", "EndpointConfig": {"MacAddress": "02:42:00:00:00:77"}},
+    "priority": {"Container": "bm-one", "EndpointConfig": {"GwPriority": 5}},
+    "driver option": {"Container": "bm-one", "EndpointConfig": {"DriverOpts": {"bm.nope": "x"}}},
+    "nobody": {"Container": "nope"},
+    "no container": {},
+    "no body": "",
+}
+
+
+def _connect(body, running):
+    def fn(e):
+        e.ask("POST", "/networks/create", {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.12.0/24"}]}})
+        (e.run if running else e.create)("bm-one", HostConfig={"NetworkMode": "bridge"})
+        e.http("POST", "/networks/bm-n/connect", body)
+        e.http("GET", "/containers/bm-one/json", only=["NetworkSettings.Networks.bm-n"])
+        e.http("POST", "/networks/bm-n/connect", body)
+        e.http("POST", "/networks/bm-n/disconnect", {"Container": "bm-one"})
+        e.http("POST", "/networks/bm-n/disconnect", {"Container": "bm-one"})
+        e.http("GET", "/containers/bm-one/json", only=lambda v: sorted(v["NetworkSettings"]["Networks"]))
+    return fn
+
+
+for _n, _b in CONNECT.items():
+    add("network connect: " + _n, _connect(_b, False))
+    add("network connect, running: " + _n, _connect(_b, True))
+
+
+@scenario("network: conflicts")
+def _(e):
+    e.http("POST", "/networks/create", {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.13.0/24"}]}})
+    e.http("POST", "/networks/create", {"Name": "bm-n"})
+    e.http("POST", "/networks/create", {"Name": "bm-m", "IPAM": {"Config": [{"Subnet": "10.254.13.0/25"}]}})
+    e.run("bm-one", HostConfig={"NetworkMode": "bm-n"})
+    e.http("DELETE", "/networks/bm-n")
+    e.http("DELETE", "/networks/bridge")
+    e.http("DELETE", "/networks/nope")
+    e.http("GET", "/networks/nope")
+    e.http("GET", "/networks/bm-n?scope=swarm")
+    e.http("GET", "/networks/bm-n?verbose=x")
+    e.http("POST", "/networks/host/connect", {"Container": "bm-one"})
+    e.http("POST", "/networks/none/connect", {"Container": "bm-one"})
+    e.http("POST", "/networks/nope/connect", {"Container": "bm-one"})
+    e.http("POST", "/networks/bridge/disconnect", {"Container": "bm-one"})
+
+
+@scenario("network: a container's view")
+def _(e):
+    e.ask("POST", "/networks/create", {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.14.0/24"}]}})
+    e.run("bm-one", Hostname="h1", HostConfig={"NetworkMode": "bm-n", "ExtraHosts": ["x:1.2.3.4"], "Dns": ["9.9.9.9"]}, NetworkingConfig={"EndpointsConfig": {"bm-n": {"Aliases": ["al"]}}})
+    e.http("GET", "/containers/bm-one/json", only=["NetworkSettings"])
+    e.http("GET", "/networks/bm-n")
+    e.cli("exec", "bm-one", "cat", "/etc/hosts")
+    e.cli("exec", "bm-one", "grep", "-v", "^#", "/etc/resolv.conf")
+    e.cli("exec", "bm-one", "sh", "-c", "ip -o -4 addr | sed 's/.*inet/inet/'; ip route | sort")
+    e.cli("exec", "bm-one", "nslookup", "-type=a", "bm-one")
+    e.cli("exec", "bm-one", "nslookup", "-type=a", "al")
+
+
+@scenario("network: the default bridge")
+def _(e):
+    e.run("bm-one", Hostname="h1", HostConfig={"NetworkMode": "bridge"})
+    e.http("GET", "/containers/bm-one/json", only=["NetworkSettings"])
+    e.cli("exec", "bm-one", "cat", "/etc/hosts")
+
+
+@scenario("network: modes")
+def _(e):
+    for mode in ("none", "host"):
+        e.run("bm-one", HostConfig={"NetworkMode": mode})
+        e.http("GET", "/containers/bm-one/json", only=["NetworkSettings"])
+        e.ask("DELETE", "/containers/bm-one?force=1")
+    e.run("bm-one", Hostname="h1", HostConfig={"NetworkMode": "none"})
+    e.run("bm-two", HostConfig={"NetworkMode": "container:bm-one"})
+    e.http("GET", "/containers/bm-two/json", only=["NetworkSettings", "Config.Hostname"])
+    e.cli("exec", "bm-two", "hostname")
+    e.ask("POST", "/containers/bm-one/kill")
+    e.wait()
+    e.create("bm-three", HostConfig={"NetworkMode": "container:bm-one"})
+    e.http("POST", "/containers/bm-three/start")
+
+
+@scenario("network: ports")
+def _(e):
+    e.run("bm-one", ExposedPorts={"80/tcp": {}, "53/udp": {}, "99/tcp": {}}, HostConfig={"NetworkMode": "bridge", "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "28080"}], "53/udp": [{"HostPort": "28053"}]}})
+    e.http("GET", "/containers/bm-one/json", only=["NetworkSettings.Ports", "HostConfig.PortBindings"])
+    e.http("GET", "/containers/json?filters=%7B%22name%22%3A%5B%22bm-one%22%5D%7D", only=lambda v: sorted(v[0]["Ports"], key=str))
+    e.create("bm-two", ExposedPorts={"80/tcp": {}}, HostConfig={"NetworkMode": "bridge", "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "28080"}]}})
+    e.http("POST", "/containers/bm-two/start")
+    e.http("GET", "/containers/bm-two/json", only=["State.Status", "State.ExitCode", "NetworkSettings.Ports"])
+
+
+@scenario("network prune")
+def _(e):
+    e.ask("POST", "/networks/create", {"Name": "bm-n", "Labels": {"bmprune": "1"}})
+    e.http("POST", "/networks/prune?filters=" + urllib.parse.quote(json.dumps({"label": ["bmprune"]})))
+    e.http("POST", "/networks/prune?filters=" + urllib.parse.quote(json.dumps({"nope": ["x"]})))
+    e.http("POST", "/networks/prune?filters=" + urllib.parse.quote(json.dumps({"until": ["x"]})))
