@@ -9,7 +9,6 @@
 #include "config/check.h"
 
 #define NO_SWARM .state = OPT_NOT_YET, .why = "there is no cluster"
-#define NO_IPV6 .state = OPT_NOT_YET, .why = "the default bridge has IPv4 only"
 #define NO_CONTAINERD .state = OPT_IGNORED, .why = "there is no containerd in this engine"
 
 const struct option option_table[] = {
@@ -49,7 +48,7 @@ const struct option option_table[] = {
      .type = OPT_STRING,
      .check = check_cidr,
      .help = "IPv4 address for the default bridge"},
-    {.flag = "bip6", .type = OPT_STRING, NO_IPV6, .help = "IPv6 address for the default bridge"},
+    {.flag = "bip6", .type = OPT_STRING, .help = "IPv6 address for the default bridge"},
     {.flag = "bridge",
      .letter = 'b',
      .type = OPT_STRING,
@@ -152,7 +151,6 @@ const struct option option_table[] = {
      .metavar = "ip",
      .flags = OPTF_ADDRESS,
      .check = check_ip,
-     NO_IPV6,
      .help = "Default gateway IPv6 address for the default bridge network"},
     {.flag = "default-ipc-mode",
      .type = OPT_STRING,
@@ -264,7 +262,6 @@ const struct option option_table[] = {
      .help = "IPv4 subnet for the default bridge network"},
     {.flag = "fixed-cidr-v6",
      .type = OPT_STRING,
-     NO_IPV6,
      .help = "IPv6 subnet for the default bridge network"},
     {.flag = "group",
      .letter = 'G',
@@ -338,8 +335,6 @@ const struct option option_table[] = {
     {.flag = "ip6tables",
      .type = OPT_BOOL,
      .def = "true",
-     .state = OPT_IGNORED,
-     .why = "no IPv6 rules are made yet",
      .help = "Enable addition of ip6tables rules"},
     {.flag = "iptables",
      .type = OPT_BOOL,
@@ -347,7 +342,6 @@ const struct option option_table[] = {
      .help = "Enable addition of iptables rules"},
     {.flag = "ipv6",
      .type = OPT_BOOL,
-     NO_IPV6,
      .help = "Enable IPv6 networking for the default bridge network"},
     {.flag = "label",
      .key = "labels",

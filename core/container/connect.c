@@ -70,13 +70,27 @@ static void close_sandbox(struct sandbox *s, struct network_port *ports)
 static int leave_live(struct container *c, struct container_network *n, bool tell,
 		      struct error *err);
 
+/* Networks but one get the ways out that were chosen for them: those that lose some, or those that get some. */
+static int move_others(struct container *c, const struct plan *v, const struct plan *but, bool get,
+		       const struct sandbox *s, struct error *err)
+{
+	for (size_t i = 0; i < c->n_networks; i++) {
+		struct container_network *n = v[i].n;
+		unsigned int ways = get ? n->ways | v[i].ways : n->ways & v[i].ways;
+
+		if (&v[i] != but && n->connected && ways != n->ways &&
+		    networks_move(c, n, ways, s, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Into the running container. */
 static int connect_live(struct container *c, const char *name, struct error *err)
 {
 	struct network_port *ports = NULL;
 	auto_free struct plan *plans = NULL;
-	struct container_network *old = NULL;
-	struct plan *out, *mine = NULL;
+	struct plan *mine = NULL;
 	struct error ignored = ERROR_INIT;
 	bool had_dns = network_resolver_runs(c->id);
 	struct sandbox s;
@@ -86,21 +100,20 @@ static int connect_live(struct container *c, const char *name, struct error *err
 		r = networks_plan(c, &plans, err);
 	if (r < 0)
 		goto out;
-	out = networks_choose(plans, c->n_networks);
-	for (size_t i = 0; i < c->n_networks; i++) {
+	networks_choose(plans, c->n_networks);
+	for (size_t i = 0; i < c->n_networks; i++)
 		if (streq(plans[i].n->name, name))
 			mine = &plans[i];
-		else if (plans[i].n->way_out)
-			old = plans[i].n;
+	r = move_others(c, plans, mine, false, &s, err);
+	if (r == 0)
+		r = networks_join(c, mine, &s, err);
+	if (r < 0) {
+		mine->t.has_addresses = false; /* as if it were not there */
+		networks_choose(plans, c->n_networks);
+		if (move_others(c, plans, mine, true, &s, &ignored) < 0)
+			log_error("the way out of a container is gone", "container", c->id, "error",
+				  ignored.text);
 	}
-	if (mine == out && old && networks_move_way_out(c, old, false, &s, err) < 0) {
-		r = -1;
-		goto out;
-	}
-	r = networks_join(c, mine, mine == out, &s, err);
-	if (r < 0 && mine == out && old && networks_move_way_out(c, old, true, &s, &ignored) < 0)
-		log_error("the way out of a container is gone", "container", c->id, "error",
-			  ignored.text);
 	if (r == 0 && (had_dns || mine->t.resolver))
 		r = networks_resolver(c, s.netns_fd, err);
 	if (r == 0 && !had_dns && mine->t.resolver)
@@ -184,8 +197,8 @@ static int leave_live(struct container *c, struct container_network *n, bool tel
 {
 	struct network_port *ports = NULL;
 	auto_free struct plan *plans = NULL;
-	struct plan *out = NULL;
-	bool was_out = n->way_out;
+	struct plan *mine = NULL;
+	bool was_out = n->ways != 0;
 	char *name = n->name;
 	struct sandbox s;
 	int r = open_sandbox(c, &s, &ports, err);
@@ -200,11 +213,10 @@ static int leave_live(struct container *c, struct container_network *n, bool tel
 	if (was_out && networks_plan(c, &plans, err) == 0) {
 		for (size_t i = 0; i < c->n_networks; i++)
 			if (streq(plans[i].n->name, name))
-				plans[i].t.has_addresses = false; /* it goes */
-		out = networks_choose(plans, c->n_networks);
+				(mine = &plans[i])->t.has_addresses = false; /* it goes */
+		networks_choose(plans, c->n_networks);
+		r = move_others(c, plans, mine, true, &s, err);
 	}
-	if (out)
-		r = networks_move_way_out(c, out->n, true, &s, err);
 	if (r == 0 && network_resolver_runs(c->id))
 		r = networks_resolver(c, s.netns_fd, err);
 out:

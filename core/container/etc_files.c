@@ -63,9 +63,14 @@ int container_write_hosts(struct container *c, struct error *err)
 		}
 		return put_file(path, &text, err);
 	}
-	for (size_t i = 0; i < c->n_networks; i++)
-		if (c->networks[i].connected && *c->networks[i].ep.ipv4)
-			strlist_add(&addresses, c->networks[i].ep.ipv4);
+	for (size_t i = 0; i < c->n_networks; i++) {
+		const struct network_endpoint *e = &c->networks[i].ep;
+
+		if (c->networks[i].connected && *e->ipv4)
+			strlist_add(&addresses, e->ipv4);
+		if (c->networks[i].connected && *e->ipv6)
+			strlist_add(&addresses, e->ipv6);
+	}
 	if (network_hosts(json_get_str(config, "Hostname", ""),
 			  json_get_str(config, "Domainname", ""), &addresses, &extra, &text,
 			  err) < 0)

@@ -127,11 +127,10 @@ static bool port_in(const char *range, uint16_t port, const char *proto)
 
 static bool by_publish(const struct container *c, const char *v)
 {
-	const struct network_endpoint *e = networks_ports(c);
+	const struct network_port *p;
 
-	for (size_t i = 0; e && i < e->n_ports; i++)
-		if (port_in(v, e->ports[i].container_port, e->ports[i].proto) ||
-		    port_in(v, e->ports[i].host_port, e->ports[i].proto))
+	for (size_t i = 0; (p = networks_port(c, i)); i++)
+		if (port_in(v, p->container_port, p->proto) || port_in(v, p->host_port, p->proto))
 			return true;
 	return false;
 }

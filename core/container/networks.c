@@ -27,22 +27,32 @@ struct container_network *networks_find(const struct container *c, const char *n
 
 const struct container_network *networks_main(const struct container *c)
 {
-	const struct container_network *first = NULL;
+	const struct container_network *first = NULL, *other = NULL;
 
 	for (size_t i = 0; i < c->n_networks; i++) {
-		if (c->networks[i].way_out)
-			return &c->networks[i];
-		if (!first && c->networks[i].connected && *c->networks[i].ep.ipv4)
-			first = &c->networks[i];
+		const struct container_network *n = &c->networks[i];
+
+		if (n->ways & NETWORK_WAY_IPV4)
+			return n;
+		if (n->ways && !other)
+			other = n;
+		if (!first && n->connected && (*n->ep.ipv4 || *n->ep.ipv6))
+			first = n;
 	}
-	return first;
+	return other ? other : first;
 }
 
-const struct network_endpoint *networks_ports(const struct container *c)
+const struct network_port *networks_port(const struct container *c, size_t i)
 {
-	for (size_t i = 0; i < c->n_networks; i++)
-		if (c->networks[i].connected && c->networks[i].way_out)
-			return &c->networks[i].ep;
+	for (size_t k = 0; k < c->n_networks; k++) {
+		const struct container_network *n = &c->networks[k];
+
+		if (!n->connected)
+			continue;
+		if (i < n->ep.n_ports)
+			return &n->ep.ports[i];
+		i -= n->ep.n_ports;
+	}
 	return NULL;
 }
 
@@ -129,14 +139,25 @@ static bool better(const struct plan *a, const struct plan *b)
 	return strcmp(a->n->name, b->n->name) < 0;
 }
 
-struct plan *networks_choose(struct plan *v, size_t n)
+void networks_choose(struct plan *v, size_t n)
 {
-	struct plan *best = NULL;
+	struct plan *best[2] = {NULL, NULL};
 
-	for (size_t i = 0; i < n; i++)
-		if (v[i].t.has_addresses && !v[i].t.internal && (!best || better(&v[i], best)))
-			best = &v[i];
-	return best;
+	for (size_t i = 0; i < n; i++) {
+		const bool on[2] = {v[i].t.ipv4, v[i].t.ipv6};
+
+		v[i].ways = 0;
+		for (int v6 = 0; v6 < 2; v6++)
+			if (v[i].t.has_addresses && !v[i].t.internal && on[v6] &&
+			    (!best[v6] || better(&v[i], best[v6])))
+				best[v6] = &v[i];
+	}
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct plan *out = best[v6] ? best[v6] : best[!v6];
+
+		if (out)
+			out->ways |= v6 ? NETWORK_WAY_IPV6 : NETWORK_WAY_IPV4;
+	}
 }
 
 /* The embedded DNS asks servers outside unless all networks are internal. */
@@ -189,7 +210,7 @@ static void free_ifname(const struct container *c, char out[16])
 	}
 }
 
-int networks_join(struct container *c, const struct plan *p, bool way_out, const struct sandbox *s,
+int networks_join(struct container *c, const struct plan *p, const struct sandbox *s,
 		  struct error *err)
 {
 	struct container_network *n = p->n;
@@ -206,12 +227,13 @@ int networks_join(struct container *c, const struct plan *p, bool way_out, const
 				 .network = p->t.id,
 				 .mac = *n->mac ? n->mac : NULL,
 				 .ipv4 = json_get_str(ipam, "IPv4Address", NULL),
+				 .ipv6 = json_get_str(ipam, "IPv6Address", NULL),
 				 .netns_fd = s->netns_fd,
 				 .netlink_fd = s->netlink_fd,
 				 .ports = s->ports,
 				 .n_ports = s->n_ports,
 				 .ifname = ifname,
-				 .way_out = way_out,
+				 .ways = p->ways,
 				 .driver_opts = &driver_opts};
 
 	free_ifname(c, ifname);
@@ -227,7 +249,7 @@ int networks_join(struct container *c, const struct plan *p, bool way_out, const
 	network_endpoint_free(&n->ep);
 	n->ep = e;
 	n->connected = true;
-	n->way_out = way_out;
+	n->ways = p->ways;
 	strlist_free(&n->dns_names);
 	strlist_copy(&n->dns_names, &names);
 	pthread_mutex_unlock(&c->lock);
@@ -237,18 +259,21 @@ int networks_join(struct container *c, const struct plan *p, bool way_out, const
 void networks_forget(struct container *c, struct container_network *n)
 {
 	pthread_mutex_lock(&c->lock);
-	n->connected = n->way_out = false;
+	n->connected = false;
+	n->ways = 0;
 	n->ep.endpoint_id[0] = n->ep.ipv4[0] = n->ep.gateway4[0] = n->ep.mac[0] = '\0';
 	n->ep.host_ifname[0] = n->ep.ifname[0] = '\0';
-	n->ep.prefix4 = 0;
+	n->ep.ipv6[0] = n->ep.gateway6[0] = '\0';
+	n->ep.prefix4 = n->ep.prefix6 = 0;
+	n->ep.publishes = false;
 	free(n->ep.ports);
 	n->ep.ports = NULL;
 	n->ep.n_ports = 0;
 	pthread_mutex_unlock(&c->lock);
 }
 
-int networks_move_way_out(struct container *c, struct container_network *n, bool out,
-			  const struct sandbox *s, struct error *err)
+int networks_move(struct container *c, struct container_network *n, unsigned int ways,
+		  const struct sandbox *s, struct error *err)
 {
 	struct network_endpoint moved = n->ep;
 	struct network_port *were = n->ep.ports;
@@ -257,7 +282,7 @@ int networks_move_way_out(struct container *c, struct container_network *n, bool
 	moved.ports = xcalloc(moved.n_ports + 1, sizeof(*were));
 	if (moved.n_ports)
 		memcpy(moved.ports, were, moved.n_ports * sizeof(*were));
-	if (network_update(c->id, c->name, &moved, out, s->ports, s->n_ports, s->netns_fd,
+	if (network_update(c->id, c->name, &moved, n->ways, ways, s->ports, s->n_ports, s->netns_fd,
 			   s->netlink_fd, err) < 0) {
 		free(moved.ports);
 		return -1;
@@ -265,7 +290,7 @@ int networks_move_way_out(struct container *c, struct container_network *n, bool
 	pthread_mutex_lock(&c->lock);
 	n->ep.ports = moved.ports;
 	n->ep.n_ports = moved.n_ports;
-	n->way_out = out;
+	n->ways = ways;
 	pthread_mutex_unlock(&c->lock);
 	free(were);
 	return 0;
@@ -288,7 +313,6 @@ int networks_start(struct container *c, const struct shim_created *made,
 {
 	struct sandbox s = {made->netns_fd, made->netlink_fd, ports, n_ports};
 	auto_free struct plan *plans = NULL;
-	const struct plan *out;
 	struct network_traits main = {0};
 	struct error ignored = ERROR_INIT;
 	int r = 0;
@@ -299,12 +323,12 @@ int networks_start(struct container *c, const struct shim_created *made,
 		return error_wrap(err, "failed to set up container networking");
 	network_traits(c->network_mode, &main, &ignored);
 	qsort_r(plans, c->n_networks, sizeof(*plans), start_order, main.name);
-	out = networks_choose(plans, c->n_networks);
+	networks_choose(plans, c->n_networks);
 	pthread_mutex_lock(&c->lock);
 	c->connected = true;
 	pthread_mutex_unlock(&c->lock);
 	for (size_t i = 0; i < c->n_networks && r == 0; i++)
-		r = networks_join(c, &plans[i], &plans[i] == out, &s, err);
+		r = networks_join(c, &plans[i], &s, err);
 	if (r == 0 && networks_need_resolver(c))
 		r = networks_resolver(c, made->netns_fd, err);
 	if (r < 0)
@@ -372,7 +396,7 @@ void networks_adopt(struct container *c)
 		}
 		tell_names(n, &n->dns_names, &told);
 		if (n->connected &&
-		    network_adopt(c->id, c->name, &n->ep, n->way_out, &told, ns, &err) < 0)
+		    network_adopt(c->id, c->name, &n->ep, n->ways, &told, ns, &err) < 0)
 			log_error("network of a live container", "container", c->id, "network",
 				  n->name, "error", err.text);
 	}

@@ -21,7 +21,8 @@ struct container_network {
 	char mac[18];                               /* asked for, or "" */
 	int64_t gw_priority;
 	struct strlist dns_names; /* while connected to a network with DNS */
-	bool connected, way_out;
+	bool connected;
+	unsigned int ways;          /* NETWORK_WAY_*: it is the way out; 0: it is not */
 	struct network_endpoint ep; /* network_id lasts; the rest while connected */
 };
 
@@ -41,9 +42,10 @@ void networks_free(struct container *c);
 /* ---- networks.c: life */
 
 struct container_network *networks_find(const struct container *c, const char *name);
-/* The first that has an IPv4 address; the one that publishes ports. NULL: none. */
+/* The way out, or else the first that has an address. NULL: none. */
 const struct container_network *networks_main(const struct container *c);
-const struct network_endpoint *networks_ports(const struct container *c);
+/* Bound ports of all networks, one after the other; NULL: there are no more. */
+const struct network_port *networks_port(const struct container *c, size_t i);
 bool networks_shares(const struct container *c); /* container:ID */
 /* Does it need the embedded DNS when it runs? */
 bool networks_need_resolver(const struct container *c);

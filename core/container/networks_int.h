@@ -9,6 +9,7 @@
 struct plan {
 	struct container_network *n;
 	struct network_traits t;
+	unsigned int ways; /* what networks_choose has found best */
 };
 
 /* The namespace, and what is to be published from it. */
@@ -20,14 +21,15 @@ struct sandbox {
 
 /* All of the container's networks; malloc'ed. -1: one is not there. */
 int networks_plan(const struct container *c, struct plan **out, struct error *err);
-/* The best way out of n; NULL: none. */
-struct plan *networks_choose(struct plan *v, size_t n);
-int networks_join(struct container *c, const struct plan *p, bool way_out, const struct sandbox *s,
+/* The best ways out of n. */
+void networks_choose(struct plan *v, size_t n);
+int networks_join(struct container *c, const struct plan *p, const struct sandbox *s,
 		  struct error *err);
 /* It has left: nothing is remembered but what was asked for. */
 void networks_forget(struct container *c, struct container_network *n);
-int networks_move_way_out(struct container *c, struct container_network *n, bool out,
-			  const struct sandbox *s, struct error *err);
+/* Other ways out lead through the network. */
+int networks_move(struct container *c, struct container_network *n, unsigned int ways,
+		  const struct sandbox *s, struct error *err);
 /* Start the embedded DNS, or tell it what has changed. */
 int networks_resolver(const struct container *c, int netns_fd, struct error *err);
 void networks_event(const struct container *c, const char *action,

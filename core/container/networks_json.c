@@ -152,21 +152,26 @@ int networks_from_request(struct container *c, const json *body, struct error *e
 
 /* ---- disk --------------------------------------------------------------------------------------------------------------------------------- */
 
-static void load_ports(struct network_endpoint *e, const json *ports)
+/* Those of one network: that which is the way out of the family of the host address. */
+static void load_ports(struct container_network *n, const json *ports)
 {
+	struct network_endpoint *e = &n->ep;
+
 	for (json *p = json_first(ports); p; p = json_next(p))
 		for (json *b = json_first(p); b; b = json_next(b)) {
-			const char *slash = strchr(json_name(p), '/');
+			const char *slash = strchr(json_name(p), '/'),
+				   *ip = json_get_str(b, "HostIp", "");
 			struct network_port *np;
 
+			if (!(n->ways & (strchr(ip, ':') ? NETWORK_WAY_IPV6 : NETWORK_WAY_IPV4)))
+				continue;
 			e->ports = xreallocarray(e->ports, e->n_ports + 1, sizeof(*e->ports));
 			np = &e->ports[e->n_ports++];
 			*np = (struct network_port){
 			    .container_port = (uint16_t)atoi(json_name(p)),
 			    .host_port = (uint16_t)atoi(json_get_str(b, "HostPort", "0"))};
 			snprintf(np->proto, sizeof(np->proto), "%s", slash ? slash + 1 : "tcp");
-			snprintf(np->host_ip, sizeof(np->host_ip), "%s",
-				 json_get_str(b, "HostIp", ""));
+			snprintf(np->host_ip, sizeof(np->host_ip), "%s", ip);
 		}
 }
 
@@ -189,10 +194,14 @@ static void load_one(struct container *c, const json *j, const json *settings)
 	COPY(e->ifname, json_get_str(j, "Interface", ""));
 	COPY(e->driver, json_get_str(j, "EndpointDriver", ""));
 	e->prefix4 = (int)json_get_i64(j, "IPPrefixLen", 0);
+	COPY(e->ipv6, json_get_str(j, "GlobalIPv6Address", ""));
+	COPY(e->gateway6, json_get_str(j, "IPv6Gateway", ""));
+	e->prefix6 = (int)json_get_i64(j, "GlobalIPv6PrefixLen", 0);
 	n->connected = c->connected && *e->endpoint_id;
-	n->way_out = n->connected && json_get_bool(j, "WayOut", false);
-	if (n->way_out)
-		load_ports(e, json_get(settings, "Ports"));
+	if (n->connected && json_get_bool(j, "WayOut", false))
+		n->ways =
+		    (unsigned int)json_get_i64(j, "Ways", NETWORK_WAY_IPV4 | NETWORK_WAY_IPV6);
+	load_ports(n, json_get(settings, "Ports"));
 }
 
 void networks_load(struct container *c, const json *settings)
@@ -227,9 +236,9 @@ static void print_endpoint(struct jw *w, const struct container_network *n, bool
 	jw_kstr(w, "Gateway", e->gateway4);
 	jw_kstr(w, "IPAddress", e->ipv4);
 	jw_ki64(w, "IPPrefixLen", e->prefix4);
-	jw_kstr(w, "IPv6Gateway", "");
-	jw_kstr(w, "GlobalIPv6Address", "");
-	jw_ki64(w, "GlobalIPv6PrefixLen", 0);
+	jw_kstr(w, "IPv6Gateway", e->gateway6);
+	jw_kstr(w, "GlobalIPv6Address", e->ipv6);
+	jw_ki64(w, "GlobalIPv6PrefixLen", e->prefix6);
 	jw_kstrlist(w, "DNSNames", &n->dns_names, true);
 	if (kept) {
 		jw_kbool(w, "IPAMOperational", false);
@@ -238,7 +247,8 @@ static void print_endpoint(struct jw *w, const struct container_network *n, bool
 		jw_kstr(w, "HostInterface", e->host_ifname);
 		jw_kstr(w, "Interface", e->ifname);
 		jw_kstr(w, "EndpointDriver", e->driver);
-		jw_kbool(w, "WayOut", n->way_out);
+		jw_kbool(w, "WayOut", n->ways != 0);
+		jw_ki64(w, "Ways", n->ways);
 	}
 	jw_end(w);
 }
@@ -265,25 +275,33 @@ static void print_all(struct jw *w, const struct container *c, bool kept)
 	free(v);
 }
 
-static void print_ports_kept(struct jw *w, const struct network_endpoint *e)
+static bool same_port(const struct network_port *a, const struct network_port *b)
 {
-	jw_kobj(w, "Ports");
-	for (size_t i = 0; e && i < e->n_ports; i++) {
-		const struct network_port *p = &e->ports[i];
-		char key[16], number[8];
+	return a->container_port == b->container_port && streq(a->proto, b->proto);
+}
 
-		/* bound ports of one container port stand together */
-		if (i && p[-1].container_port == p->container_port && streq(p[-1].proto, p->proto))
+/* Those of one container port stand together. */
+static void print_ports_kept(struct jw *w, const struct container *c)
+{
+	const struct network_port *p, *q;
+
+	jw_kobj(w, "Ports");
+	for (size_t i = 0; (p = networks_port(c, i)); i++) {
+		char key[16], number[8];
+		size_t first = 0;
+
+		while (!same_port(networks_port(c, first), p))
+			first++;
+		if (first < i)
 			continue;
 		snprintf(key, sizeof(key), "%u/%s", p->container_port, p->proto);
 		jw_karr(w, key);
-		for (size_t j = i;
-		     j < e->n_ports && e->ports[j].container_port == p->container_port &&
-		     streq(e->ports[j].proto, p->proto);
-		     j++) {
-			snprintf(number, sizeof(number), "%u", e->ports[j].host_port);
+		for (size_t k = i; (q = networks_port(c, k)); k++) {
+			if (!same_port(p, q))
+				continue;
+			snprintf(number, sizeof(number), "%u", q->host_port);
 			jw_obj(w);
-			jw_kstr(w, "HostIp", e->ports[j].host_ip);
+			jw_kstr(w, "HostIp", q->host_ip);
 			jw_kstr(w, "HostPort", number);
 			jw_end(w);
 		}
@@ -303,7 +321,7 @@ void networks_print_kept(struct jw *w, const struct container *c)
 	jw_ki64(w, "LinkLocalIPv6PrefixLen", 0);
 	print_all(w, c, true);
 	jw_knull(w, "Service");
-	print_ports_kept(w, networks_ports(c));
+	print_ports_kept(w, c);
 	jw_knull(w, "SecondaryIPAddresses");
 	jw_knull(w, "SecondaryIPv6Addresses");
 	jw_kbool(w, "HasSwarmEndpoint", false);

@@ -138,22 +138,22 @@ static bool same_port(const struct network_port *a, const struct network_port *b
 	return a->container_port == b->container_port && streq(a->proto, b->proto);
 }
 
-static void print_bindings(struct jw *w, const struct network_endpoint *e, uint16_t port,
-			   const char *proto)
+static void print_bindings(struct jw *w, const struct container *c, const struct network_port *of)
 {
+	const struct network_port *p;
 	bool any = false;
 
-	for (size_t i = 0; e && i < e->n_ports; i++) {
+	for (size_t i = 0; (p = networks_port(c, i)); i++) {
 		char number[8];
 
-		if (e->ports[i].container_port != port || !streq(e->ports[i].proto, proto))
+		if (!same_port(p, of))
 			continue;
 		if (!any)
 			jw_arr(w);
 		any = true;
-		snprintf(number, sizeof(number), "%u", e->ports[i].host_port);
+		snprintf(number, sizeof(number), "%u", p->host_port);
 		jw_obj(w);
-		jw_kstr(w, "HostIp", e->ports[i].host_ip);
+		jw_kstr(w, "HostIp", p->host_ip);
 		jw_kstr(w, "HostPort", number);
 		jw_end(w);
 	}
@@ -163,7 +163,16 @@ static void print_bindings(struct jw *w, const struct network_endpoint *e, uint1
 		jw_null(w);
 }
 
-/* Exposed and bound ports of a running container; {} else. */
+/* Could a network of its publish ports? */
+static bool may_publish(const struct container *c)
+{
+	for (size_t i = 0; i < c->n_networks; i++)
+		if (c->networks[i].connected && c->networks[i].ep.publishes)
+			return true;
+	return false;
+}
+
+/* Exposed and bound ports of a running container that is in a network which publishes some; {} else. */
 static void print_port_map(struct jw *w, const struct container *c)
 {
 	struct error err = ERROR_INIT;
@@ -172,18 +181,19 @@ static void print_port_map(struct jw *w, const struct container *c)
 	struct spec_ports ports = {0};
 
 	jw_kobj(w, "Ports");
-	if (c->connected && spec_parse_ports(config, host, &ports, &err) == 0)
+	if (c->connected && may_publish(c) && spec_parse_ports(config, host, &ports, &err) == 0)
 		for (size_t i = 0; i < ports.n; i++) {
+			struct network_port of = {.container_port = ports.v[i].container_port};
 			char key[16];
 
+			memcpy(of.proto, ports.v[i].proto, sizeof(of.proto));
 			if (i && ports.v[i].container_port == ports.v[i - 1].container_port &&
 			    streq(ports.v[i].proto, ports.v[i - 1].proto))
 				continue;
 			snprintf(key, sizeof(key), "%u/%s", ports.v[i].container_port,
 				 ports.v[i].proto);
 			jw_key(w, key);
-			print_bindings(w, networks_ports(c), ports.v[i].container_port,
-				       ports.v[i].proto);
+			print_bindings(w, c, &of);
 		}
 	spec_ports_free(&ports);
 	jw_end(w);
@@ -207,11 +217,11 @@ static void print_network_settings(struct jw *w, const struct container *c)
 	jw_knull(w, "SecondaryIPv6Addresses");
 	jw_kstr(w, "EndpointID", e->endpoint_id);
 	jw_kstr(w, "Gateway", e->gateway4);
-	jw_kstr(w, "GlobalIPv6Address", "");
-	jw_ki64(w, "GlobalIPv6PrefixLen", 0);
+	jw_kstr(w, "GlobalIPv6Address", e->ipv6);
+	jw_ki64(w, "GlobalIPv6PrefixLen", e->prefix6);
 	jw_kstr(w, "IPAddress", e->ipv4);
 	jw_ki64(w, "IPPrefixLen", e->prefix4);
-	jw_kstr(w, "IPv6Gateway", "");
+	jw_kstr(w, "IPv6Gateway", e->gateway6);
 	jw_kstr(w, "MacAddress", e->mac);
 	networks_print(w, c);
 	jw_end(w);
@@ -327,7 +337,7 @@ int container_inspect(const char *name, int api_version, bool size, struct str *
 
 static void print_list_ports(struct jw *w, const struct container *c)
 {
-	const struct network_endpoint *e = networks_ports(c);
+	const struct network_port *q;
 	struct error err = ERROR_INIT;
 	auto_json *config = NULL, *host = NULL;
 	struct spec_ports ports = {0};
@@ -339,22 +349,22 @@ static void print_list_ports(struct jw *w, const struct container *c)
 		if (spec_parse_ports(config, host, &ports, &err) < 0)
 			ports.n = 0;
 	}
-	for (size_t i = 0; e && i < e->n_ports; i++) {
+	for (size_t i = 0; (q = networks_port(c, i)); i++) {
 		jw_obj(w);
-		jw_kstr(w, "IP", e->ports[i].host_ip);
-		jw_ki64(w, "PrivatePort", e->ports[i].container_port);
-		jw_ki64(w, "PublicPort", e->ports[i].host_port);
-		jw_kstr(w, "Type", e->ports[i].proto);
+		jw_kstr(w, "IP", q->host_ip);
+		jw_ki64(w, "PrivatePort", q->container_port);
+		jw_ki64(w, "PublicPort", q->host_port);
+		jw_kstr(w, "Type", q->proto);
 		jw_end(w);
 	}
 	for (size_t i = 0; i < ports.n; i++) {
 		bool bound = false;
 
-		for (size_t j = 0; e && j < e->n_ports; j++) {
+		for (size_t j = 0; (q = networks_port(c, j)); j++) {
 			struct network_port p = {.container_port = ports.v[i].container_port};
 
 			memcpy(p.proto, ports.v[i].proto, sizeof(p.proto));
-			bound = bound || same_port(&e->ports[j], &p);
+			bound = bound || same_port(q, &p);
 		}
 		if (bound || ports.v[i].published)
 			continue;

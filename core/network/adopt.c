@@ -29,16 +29,19 @@ static char *record_path(const char *id)
 	return xasprintf("%s/endpoints/%s", room.state_dir, id);
 }
 
-/* Network, container, address with prefix length; one per line. */
+/* Network, container, addresses with prefix length; one per line. */
 int endpoint_record(const struct net *n, const struct net_endpoint *e, struct error *err)
 {
 	auto_free char *path = record_path(e->id);
 	auto_str text = STR_INIT;
-	char ip[16] = "";
+	char ip[IP_TEXT];
 
-	if (e->ip)
-		ipam_format(e->ip, ip);
-	str_printf(&text, "%s\n%s\n%s/%d\n", n->id, e->container_id, ip, n->subnet.len);
+	str_printf(&text, "%s\n%s\n", n->id, e->container_id);
+	for (int v6 = 0; v6 < 2; v6++) {
+		ip_format(e->addr[v6].addr, ip);
+		if (*ip)
+			str_printf(&text, "%s/%d\n", ip, e->addr[v6].len);
+	}
 	return file_write_atomic(AT_FDCWD, path, text.p, text.len, 0600, false, err);
 }
 
@@ -50,7 +53,7 @@ void endpoint_record_remove(const char *id)
 }
 
 int network_adopt(const char *container_id, const char *container_name,
-		  struct network_endpoint *from, bool way_out, const struct strlist *names,
+		  struct network_endpoint *from, unsigned int ways, const struct strlist *names,
 		  int netns_fd, struct error *err)
 {
 	auto_net *n = endpoint_network(from->network_id, err);
@@ -59,16 +62,10 @@ int network_adopt(const char *container_id, const char *container_name,
 
 	if (!n || endpoint_known(container_id, container_name, from, &e, err) < 0)
 		return -1;
-	if (e.ip) {
-		LOCK_SCOPE(&network_lock);
-
-		if (ipam_reserve(&n->ipam, e.ip) < 0)
-			return error_set(err, ERR_CONFLICT,
-					 "address %s of endpoint %s is not free in network %s: was "
-					 "the subnet changed?",
-					 from->ipv4, e.id, n->name);
-	}
-	view_init(&v, n, &e, from->ifname, way_out);
+	if (endpoint_reserve(n, &e, err) < 0)
+		return -1;
+	from->publishes = net_caps(n) & DOCKERD_NETWORK_CAP_PORTS;
+	view_init(&v, n, &e, from->ifname, ways);
 	view_known(&v, from);
 	v.endpoint.netns_fd = netns_fd;
 	for (size_t i = 0; i < from->n_ports; i++)
@@ -94,13 +91,12 @@ static void sweep_one(const char *id)
 	auto_view v = {0};
 	auto_net *n = NULL;
 	const struct net_endpoint *known;
-	char *slash;
 	bool held;
 
 	if (file_read_at(AT_FDCWD, path, 4096, &text, &err) < 0)
 		goto out;
 	strlist_split(&lines, str_cstr(&text), '\n');
-	n = lines.n >= 3 ? network_get(lines.v[0], &err) : NULL;
+	n = lines.n >= 2 ? network_get(lines.v[0], &err) : NULL;
 	if (!n ||
 	    !n->driver) { /* cut short, or of a network that is no more: nothing of it can be there */
 		unlink(path);
@@ -114,12 +110,14 @@ static void sweep_one(const char *id)
 		return;
 	memcpy(e.id, id, sizeof(e.id));
 	snprintf(e.container_id, sizeof(e.container_id), "%s", lines.v[1]);
-	slash = strchr(lines.v[2], '/');
-	if (slash)
-		*slash = '\0';
-	if (lines.v[2][0] && ipam_parse_addr(lines.v[2], &e.ip, &err) < 0)
-		e.ip = 0;
-	view_init(&v, n, &e, "eth0", true);
+	for (size_t i = 2; i < lines.n; i++) {
+		struct error none = ERROR_INIT;
+		struct ipam_prefix p;
+
+		if (ipam_parse(lines.v[i], &p, &none) == 0)
+			e.addr[ip_is_v6(p.addr)] = p;
+	}
+	view_init(&v, n, &e, NULL, NETWORK_WAY_IPV4 | NETWORK_WAY_IPV6);
 	dns_del(n, id);
 	log_info("removing what is left of a network endpoint", "endpoint", id, "container",
 		 e.container_id);

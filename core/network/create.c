@@ -15,169 +15,6 @@
 
 #include <stdlib.h>
 
-static pthread_mutex_t choice_lock =
-    PTHREAD_MUTEX_INITIALIZER; /* from the choice of a subnet until it is in the table */
-
-/* ---- addresses ------------------------------------------------------------------------------------------------------------------------ */
-
-int net_ipam_init(struct net *n, struct error *err)
-{
-	struct error bad = ERROR_INIT;
-
-	if (!n->subnet.len)
-		return 0;
-	ipam_init(&n->ipam, n->subnet, n->range);
-	if (n->gateway && ipam_reserve(&n->ipam, n->gateway) < 0)
-		return error_set(err, ERR_DENIED,
-				 "invalid pool request: the gateway is no address of a host");
-	for (size_t i = 0; i < n->auxiliary.n; i++) {
-		const struct pair *a = &n->auxiliary.v[i];
-		uint32_t ip;
-
-		if (ipam_parse_addr(a->value, &ip, &bad) < 0 || ipam_reserve(&n->ipam, ip) < 0)
-			return error_set(err, ERR_SYSTEM,
-					 "failed to allocate secondary ip address (%s:%s): Address "
-					 "already in use",
-					 a->key, a->value);
-	}
-	return 0;
-}
-
-int network_choose_subnet(struct ipam_prefix *out, struct error *err)
-{
-	auto_free struct ipam_prefix *taken = NULL;
-	size_t n_taken, n;
-	struct net **all;
-	int r;
-
-	if (ipam_host_networks(&taken, &n_taken, err) < 0)
-		return -1;
-	all = network_all(&n);
-	taken = xreallocarray(taken, n_taken + n + 1, sizeof(*taken));
-	for (size_t i = 0; i < n; i++) {
-		if (all[i]->subnet.len && !all[i]->config_only)
-			taken[n_taken++] = all[i]->subnet;
-		net_unref(all[i]);
-	}
-	free(all);
-	r = ipam_choose_pool(room.pools, room.n_pools, taken, n_taken, out);
-	return r < 0 ? error_set(err, ERR_INVALID,
-				 "all predefined address pools have been fully subnetted")
-		     : 0;
-}
-
-/* Does the subnet meet one of another network? Those of configuration don't count. */
-static int check_overlap(const struct net *n, struct error *err)
-{
-	size_t count;
-	struct net **all = network_all(&count);
-	int r = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (all[i]->subnet.len && !all[i]->config_only &&
-		    ipam_overlap(all[i]->subnet, n->subnet))
-			r = -1;
-		net_unref(all[i]);
-	}
-	free(all);
-	return r < 0 ? error_set(err, ERR_DENIED,
-				 "invalid pool request: Pool overlaps with other one on this "
-				 "address space")
-		     : 0;
-}
-
-static bool in_subnet(struct ipam_prefix subnet, uint32_t ip)
-{
-	return ((ip ^ subnet.addr) & ipam_mask(subnet.len)) == 0;
-}
-
-/* One row of IPAM.Config. Moby collects the complaints; here the first one is enough, under the same heading. */
-static int read_config(const json *c, struct net *n, struct error *err)
-{
-	const char *subnet = json_get_str(c, "Subnet", ""), *range = json_get_str(c, "IPRange", ""),
-		   *gateway = json_get_str(c, "Gateway", "");
-	const json *aux = json_get(c, "AuxiliaryAddresses");
-	struct error bad = ERROR_INIT;
-	uint32_t ip;
-
-	if (strchr(subnet, ':'))
-		return error_set(err, ERR_NOT_IMPLEMENTED,
-				 "IPv6 networks are not supported yet (subnet %s)", subnet);
-	if (ipam_parse(subnet, &n->subnet, &bad) < 0)
-		return error_set(err, ERR_INVALID, "invalid subnet %s: invalid CIDR block notation",
-				 subnet);
-	if (n->subnet.addr & ~ipam_mask(n->subnet.len)) {
-		char right[20];
-
-		ipam_format_net(n->subnet, right);
-		return error_set(err, ERR_INVALID, "invalid subnet %s: it should be %s", subnet,
-				 right);
-	}
-	n->user_subnet = true;
-	n->range = n->subnet;
-	n->has_range = *range != '\0';
-	if (n->has_range) {
-		if (ipam_parse(range, &n->range, &bad) < 0)
-			return error_set(err, ERR_INVALID,
-					 "invalid ip-range %s: invalid CIDR block notation", range);
-		if (n->range.len < n->subnet.len || !in_subnet(n->subnet, n->range.addr))
-			return error_set(
-			    err, ERR_INVALID,
-			    "invalid ip-range %s: parent subnet %s doesn't contain ip-range", range,
-			    subnet);
-	}
-	n->user_gateway = *gateway != '\0';
-	if (*gateway) {
-		if (ipam_parse_addr(gateway, &n->gateway, &bad) < 0)
-			return error_set(err, ERR_INVALID, "invalid gateway %s: invalid address",
-					 gateway);
-		if (!in_subnet(n->subnet, n->gateway))
-			return error_set(
-			    err, ERR_INVALID,
-			    "invalid gateway %s: parent subnet %s doesn't contain this address",
-			    gateway, subnet);
-	}
-	for (json *a = json_first(aux); a; a = json_next(a)) {
-		if (ipam_parse_addr(json_str(a, ""), &ip, &bad) < 0)
-			return error_set(err, ERR_INVALID,
-					 "invalid auxiliary address %s: invalid address",
-					 json_name(a));
-		if (!in_subnet(n->subnet, ip))
-			return error_set(err, ERR_INVALID,
-					 "invalid auxiliary address %s: parent subnet %s doesn't "
-					 "contain this address",
-					 json_name(a), subnet);
-		pairs_set(&n->auxiliary, json_name(a), json_str(a, ""));
-	}
-	return 0;
-}
-
-static int invalid_config(struct error *err)
-{
-	struct error inner = *err;
-
-	return error_set(err, inner.kind, "invalid network config:\n%s", inner.text);
-}
-
-static int read_ipam(const json *ipam, struct net *n, struct error *err)
-{
-	const json *config = json_get(ipam, "Config");
-	const char *driver = json_get_str(ipam, "Driver", "");
-
-	if (*driver && !streq(driver, "default"))
-		return error_set(err, ERR_NOT_FOUND, "plugin \"%s\" not found", driver);
-	n->ipam_options_given = json_type(json_get(ipam, "Options")) == JSON_OBJECT;
-	if (json_pairs(json_get(ipam, "Options"), &n->ipam_options) < 0)
-		return error_set(err, ERR_INVALID,
-				 "invalid network config:\nIPAM options are texts");
-	if (json_count(config) > 1)
-		return error_set(err, ERR_NOT_IMPLEMENTED,
-				 "networks of several subnets are not supported yet");
-	if (json_count(config) && read_config(json_first(config), n, err) < 0)
-		return err->kind == ERR_INVALID ? invalid_config(err) : -1;
-	return 0;
-}
-
 /* ---- create ---------------------------------------------------------------------------------------------------------------------------- */
 
 static int refuse(const json *body, const char *name, struct error *err)
@@ -197,11 +34,6 @@ static int refuse(const json *body, const char *name, struct error *err)
 	if (json_get_bool(body, "Ingress", false))
 		return error_set(err, ERR_DENIED,
 				 "Ingress network can only be global scope network");
-	if (!json_get_bool(body, "EnableIPv4", true) && !json_get_bool(body, "EnableIPv6", false))
-		return error_set(err, ERR_INVALID, "IPv4 or IPv6 must be enabled");
-	if (json_get_bool(body, "EnableIPv6", false))
-		return error_set(err, ERR_NOT_IMPLEMENTED,
-				 "network %s can't be created: IPv6 is not supported yet", name);
 	if (json_get_bool(body, "ConfigOnly", false) &&
 	    (json_get_bool(body, "Internal", false) || json_get_bool(body, "Attachable", false) ||
 	     *scope))
@@ -227,7 +59,7 @@ static int copy_config(const json *body, struct net *n, struct error *err)
 				 c ? "network \"%s\" is not a configuration network"
 				   : "configuration network \"%s\" does not exist",
 				 from);
-	if (n->options.n || n->labels.n || n->user_subnet)
+	if (n->options.n || n->labels.n || net_user_subnet(n))
 		return error_set(err, ERR_DENIED,
 				 "user specified configurations are not supported if the network "
 				 "depends on a configuration network");
@@ -235,14 +67,35 @@ static int copy_config(const json *body, struct net *n, struct error *err)
 	n->config_from = xstrdup(c->name);
 	pairs_copy(&n->options, &c->options);
 	pairs_copy(&n->labels, &c->labels);
-	pairs_copy(&n->auxiliary, &c->auxiliary);
-	n->subnet = c->subnet;
-	n->range = c->range;
-	n->has_range = c->has_range;
-	n->gateway = c->gateway;
-	n->user_gateway = c->user_gateway;
-	n->user_subnet = c->user_subnet;
+	net_copy_subnets(n, c);
+	n->ipv4 = c->ipv4;
+	n->ipv6 = c->ipv6;
 	return 0;
+}
+
+/* By the request, by the option of the same meaning, or by the daemon's defaults. */
+static int read_families(const json *body, struct net *n, struct error *err)
+{
+	struct family {
+		const char *member, *option;
+		bool *on;
+	} families[] = {{"EnableIPv4", "com.docker.network.enable_ipv4", &n->ipv4},
+			{"EnableIPv6", "com.docker.network.enable_ipv6", &n->ipv6}};
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		const struct family *f = &families[i];
+		const char *option = pairs_get(&n->options, f->option);
+		enum json_type type = json_type(json_get(body, f->member));
+
+		if (type != JSON_NULL && type != JSON_MISSING)
+			*f->on = json_get_bool(body, f->member, *f->on);
+		else if (option && (streq(option, "true") || streq(option, "false")))
+			*f->on = streq(option, "true");
+		else if (option)
+			return error_set(err, ERR_INVALID, "invalid value for option %s: %s",
+					 f->option, option);
+	}
+	return n->ipv4 || n->ipv6 ? 0 : error_set(err, ERR_INVALID, "IPv4 or IPv6 must be enabled");
 }
 
 static struct net *from_body(const json *body, struct error *err)
@@ -264,7 +117,9 @@ static struct net *from_body(const json *body, struct error *err)
 			  "invalid network config:\noptions and labels are texts");
 		goto fail;
 	}
-	if (read_ipam(json_get(body, "IPAM"), n, err) < 0 || copy_config(body, n, err) < 0)
+	if (read_families(body, n, err) < 0)
+		goto fail;
+	if (net_read_ipam(json_get(body, "IPAM"), n, err) < 0 || copy_config(body, n, err) < 0)
 		goto fail;
 	if (config_only)
 		return n;
@@ -279,34 +134,6 @@ static struct net *from_body(const json *body, struct error *err)
 fail:
 	net_unref(n);
 	return NULL;
-}
-
-/* Addresses, and the name in the table. */
-static int claim(struct net *n, struct error *err)
-{
-	LOCK_SCOPE(&choice_lock);
-
-	if (network_has_addresses(n)) {
-		if (n->user_subnet) {
-			if (check_overlap(n, err) < 0)
-				return -1;
-		} else {
-			if (network_choose_subnet(&n->subnet, err) < 0)
-				return -1;
-			n->range = n->subnet;
-		}
-		if (!n->gateway && !(n->internal && net_caps(n) & DOCKERD_NETWORK_CAP_NO_GATEWAY)) {
-			if (n->user_subnet && n->has_range && n->subnet.len < 31 &&
-			    (n->range.addr & ipam_mask(n->range.len)) !=
-				(n->subnet.addr & ipam_mask(n->subnet.len)))
-				n->gateway = n->range.addr & ipam_mask(n->range.len);
-			else
-				n->gateway = (n->subnet.addr & ipam_mask(n->subnet.len)) + 1;
-		}
-		if (net_ipam_init(n, err) < 0)
-			return -1;
-	}
-	return network_publish(n, err);
 }
 
 /* While it is made it is in the table already, for its name and addresses; nobody may take it away then. */
@@ -342,7 +169,7 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 		goto fail;
 	}
 	hold(n);
-	if (claim(n, err) < 0)
+	if (net_claim(n, err) < 0)
 		goto drop;
 	if (store_begin(n, err) < 0)
 		goto unpublish;

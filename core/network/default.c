@@ -7,43 +7,66 @@
 #include <net/if.h>
 #include <stdlib.h>
 
-/* Subnet, gateway, range of the default bridge from flags, the bridge as it is, or the default pools. */
-static int choose_addresses(const struct network_config *c, const char *ifname, struct net *n,
+/* What the flags say of one family. */
+struct family {
+	bool ipv6;
+	const char *bip, *bip_name, *fixed_cidr, *fixed_name, *gateway, *gateway_name, *auxiliary;
+};
+
+/* Subnet and gateway of the default bridge from flags, the bridge as it is, or the default pools. */
+static int choose_subnet(const struct family *f, const char *ifname,
+			 const struct ipam_prefix *range, struct ipam_prefix *subnet,
+			 struct ip *gateway, struct error *err)
+{
+	if (!str_empty(f->bip)) {
+		if (ipam_parse(f->bip, subnet, err) < 0)
+			return error_wrap(err, "%s", f->bip_name);
+		*gateway = subnet->addr;
+		if (ip_equal(*gateway, ipam_first(*subnet)) || ip_is_v6(*gateway) != f->ipv6)
+			return error_set(err, ERR_INVALID,
+					 "%s %s is the address of a network, not of a host in it",
+					 f->bip_name, f->bip);
+	} else if (ipam_interface_address(ifname, f->ipv6 ? 128 : 32, subnet)) {
+		*gateway = subnet->addr;
+	} else {
+		if (ipam_is_set(*range))
+			*subnet = *range;
+		else if (network_choose_subnet(f->ipv6, subnet, err) < 0)
+			return -1;
+		*gateway = ipam_first(*subnet);
+		gateway->v++;
+	}
+	return 0;
+}
+
+static int choose_addresses(const struct family *f, const char *ifname, struct net *n,
 			    struct error *err)
 {
-	struct ipam_prefix range = {0};
+	struct ipam_prefix range = {0}, subnet;
+	struct net_subnet *s;
+	struct ip gateway, route = {0};
 
-	if (!str_empty(c->fixed_cidr) && ipam_parse(c->fixed_cidr, &range, err) < 0)
-		return error_wrap(err, "fixed-cidr");
-	n->has_range = range.len != 0;
-	if (!str_empty(c->bip)) {
-		if (ipam_parse(c->bip, &n->subnet, err) < 0)
-			return error_wrap(err, "bip");
-		n->gateway = n->subnet.addr;
-		if (n->gateway == (n->gateway & ipam_mask(n->subnet.len)))
-			return error_set(err, ERR_INVALID,
-					 "bip %s is the address of a network, not of a host in it",
-					 c->bip);
-	} else if (ipam_interface_address(ifname, &n->subnet)) {
-		n->gateway = n->subnet.addr;
-	} else if (n->has_range) {
-		n->subnet = range;
-		n->gateway = (range.addr & ipam_mask(range.len)) + 1;
-	} else {
-		if (network_choose_subnet(&n->subnet, err) < 0)
-			return -1;
-		n->gateway = n->subnet.addr + 1;
-	}
-	n->range = n->has_range ? range : n->subnet;
-	if (!ipam_overlap(n->range, n->subnet) || n->range.len < n->subnet.len)
-		return error_set(err, ERR_INVALID,
-				 "fixed-cidr %s is not within the bridge's subnet", c->fixed_cidr);
-	if (!str_empty(c->default_gateway)) {
-		if (ipam_parse_addr(c->default_gateway, &n->route, err) < 0)
-			return error_wrap(err, "default-gateway");
-		pairs_set(&n->auxiliary, "DefaultGatewayIPv4", c->default_gateway);
-	}
-	return net_ipam_init(n, err);
+	if (!str_empty(f->fixed_cidr) && ipam_parse(f->fixed_cidr, &range, err) < 0)
+		return error_wrap(err, "%s", f->fixed_name);
+	if (ipam_is_set(range) && ip_is_v6(range.addr) != f->ipv6)
+		return error_set(err, ERR_INVALID, "%s %s is of the other family", f->fixed_name,
+				 f->fixed_cidr);
+	if (!str_empty(f->gateway) && ip_parse(f->gateway, &route, err) < 0)
+		return error_wrap(err, "%s", f->gateway_name);
+	if (choose_subnet(f, ifname, &range, &subnet, &gateway, err) < 0)
+		return -1;
+	s = net_add_subnet(n, subnet);
+	s->gateway = gateway;
+	s->route = route;
+	s->has_range = ipam_is_set(range);
+	if (s->has_range)
+		s->range = range;
+	if (!ipam_contains(s->subnet, s->range.addr) || s->range.len < s->subnet.len)
+		return error_set(err, ERR_INVALID, "%s %s is not within the bridge's subnet",
+				 f->fixed_name, f->fixed_cidr);
+	if (route.bits)
+		pairs_set(&s->auxiliary, f->auxiliary, f->gateway);
+	return 0;
 }
 
 static void set_options(const struct network_config *c, const char *ifname, struct net *n)
@@ -62,14 +85,32 @@ static void set_options(const struct network_config *c, const char *ifname, stru
 int network_default_init(const struct network_config *c, struct net *n, struct error *err)
 {
 	const char *ifname = str_empty(c->bridge) ? "docker0" : c->bridge;
+	const struct family v4 = {false,
+				  c->bip,
+				  "bip",
+				  c->fixed_cidr,
+				  "fixed-cidr",
+				  c->default_gateway,
+				  "default-gateway",
+				  "DefaultGatewayIPv4"},
+			    v6 = {true,
+				  c->bip6,
+				  "bip6",
+				  c->fixed_cidr6,
+				  "fixed-cidr-v6",
+				  c->default_gateway6,
+				  "default-gateway-v6",
+				  "DefaultGatewayIPv6"};
 
 	if (!str_empty(c->bridge) && str_empty(c->bip) && !if_nametoindex(ifname))
 		return error_set(err, ERR_INVALID,
 				 "bridge device with non default name %s must be created manually "
 				 "(or give --bip as well to have it made)",
 				 ifname);
-	if (choose_addresses(c, ifname, n, err) < 0)
+	n->ipv6 = c->ipv6;
+	if (choose_addresses(&v4, ifname, n, err) < 0 ||
+	    (n->ipv6 && choose_addresses(&v6, ifname, n, err) < 0))
 		return -1;
 	set_options(c, ifname, n);
-	return 0;
+	return net_ipam_init(n, err);
 }

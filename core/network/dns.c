@@ -22,7 +22,7 @@
 #define HELPER_MS 10000
 
 struct names {
-	char network[65], network_name[256], endpoint[65], sandbox[65], ip[16];
+	char network[65], network_name[256], endpoint[65], sandbox[65], ip[2][IP_TEXT];
 	struct strlist names;
 };
 
@@ -51,7 +51,8 @@ static void names_message(const struct names *x, struct msg *m)
 	msg_put_str(m, NETD_NETWORK_NAME, x->network_name);
 	msg_put_str(m, NETD_ENDPOINT, x->endpoint);
 	msg_put_str(m, NETD_SANDBOX, x->sandbox);
-	msg_put_str(m, NETD_IP, *x->ip ? x->ip : NULL);
+	for (int v6 = 0; v6 < 2; v6++)
+		msg_put_str(m, NETD_IP, *x->ip[v6] ? x->ip[v6] : NULL);
 	for (size_t i = 0; i < x->names.n; i++)
 		msg_put_str(m, NETD_NAME, x->names.v[i]);
 }
@@ -69,8 +70,8 @@ void dns_add(const struct net *n, const struct net_endpoint *e, const struct str
 	memcpy(x->network_name, n->name, sizeof(x->network_name));
 	memcpy(x->endpoint, e->id, sizeof(x->endpoint));
 	memcpy(x->sandbox, e->container_id, sizeof(x->sandbox));
-	if (e->ip)
-		ipam_format(e->ip, x->ip);
+	for (int v6 = 0; v6 < 2; v6++)
+		ip_format(e->addr[v6].addr, x->ip[v6]);
 	strlist_copy(&x->names, names);
 	names_message(x, &m);
 	pthread_mutex_lock(&lock);

@@ -136,6 +136,8 @@ static void take_row(const struct dockerd_emit *to, const char *key, const char 
 {
 	struct net *n = to->ctx;
 
+	if (streq(key, "gateway") && !*value)
+		net_drop_gateways(n);
 	if (!streq(key, "record"))
 		return;
 	free(n->driver_record);

@@ -30,7 +30,42 @@ void endpoint_remember(struct net *n, const struct net_endpoint *e)
 	free(map_set(&n->endpoints, copy->id, copy));
 }
 
-/* Out of the table, its address back. */
+/* With the lock. */
+static void release(struct net *n, const struct net_endpoint *e)
+{
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct net_subnet *s = net_subnet_of(n, e->addr[v6].addr);
+
+		if (s)
+			ipam_release(&s->ipam, e->addr[v6].addr);
+	}
+}
+
+int endpoint_reserve(struct net *n, const struct net_endpoint *e, struct error *err)
+{
+	struct net_endpoint got = {0};
+	char text[IP_TEXT];
+	LOCK_SCOPE(&network_lock);
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct net_subnet *s = net_subnet_of(n, e->addr[v6].addr);
+
+		if (!ipam_is_set(e->addr[v6]) || !network_has_addresses(n))
+			continue;
+		if (!s || ipam_reserve(&s->ipam, e->addr[v6].addr) < 0) {
+			release(n, &got);
+			ip_format(e->addr[v6].addr, text);
+			return error_set(err, ERR_CONFLICT,
+					 "address %s of endpoint %s is not free in network %s: was "
+					 "the subnet changed?",
+					 text, e->id, n->name);
+		}
+		got.addr[v6] = e->addr[v6];
+	}
+	return 0;
+}
+
+/* Out of the table, its addresses back. */
 void endpoint_forget(struct net *n, const char *id)
 {
 	struct net_endpoint *e;
@@ -39,41 +74,85 @@ void endpoint_forget(struct net *n, const char *id)
 	e = map_del(&n->endpoints, id);
 	if (e && e->orphan)
 		n->orphans--;
-	if (e && e->ip)
-		ipam_release(&n->ipam, e->ip);
+	if (e)
+		release(n, e);
 	free(e);
 }
 
-/* The network's address for the endpoint; from here on the network can't be deleted, until `joined`. */
-static int take_address(struct net *n, const char *wanted, struct net_endpoint *e,
-			struct error *err)
+/* An address that the user wants, of either family. */
+static int take_wanted(struct net *n, const char *wanted, struct ipam_prefix *out,
+		       struct error *err)
 {
-	uint32_t ip;
+	struct net_subnet *s;
+	struct ip ip;
+
+	if (ip_parse(wanted, &ip, err) < 0)
+		return -1;
+	if (!network_has_addresses(n)) { /* the driver is told, and chooses */
+		*out = (struct ipam_prefix){ip, ip.bits};
+		return 0;
+	}
+	s = net_subnet_of(n, ip);
+	if (!s || !subnet_is_on(n, s))
+		return error_set(err, ERR_INVALID, "no configured subnet contains IP address %s",
+				 wanted);
+	if (ipam_reserve(&s->ipam, ip) < 0)
+		return error_set(err, ERR_DENIED, "Address already in use");
+	*out = (struct ipam_prefix){ip, s->subnet.len};
+	return 0;
+}
+
+/* A free address of the family, in the first subnet that has one. */
+static int take_free(struct net *n, bool ipv6, struct ipam_prefix *out, struct error *err)
+{
+	for (size_t i = 0; i < n->n_subnets; i++) {
+		struct net_subnet *s = &n->subnets[i];
+
+		if (subnet_is_v6(s) != ipv6 || ipam_take(&s->ipam, &out->addr) < 0)
+			continue;
+		out->len = s->subnet.len;
+		return 0;
+	}
+	return error_set(err, ERR_SYSTEM,
+			 "no available IPv%d addresses on this network's address pools: %s (%s)",
+			 ipv6 ? 6 : 4, n->name, n->id);
+}
+
+/* Is there what addresses are taken from? Not when the network could not be brought up at the start. */
+static bool has_ipam(const struct net *n)
+{
+	for (size_t i = 0; i < n->n_subnets; i++)
+		if (subnet_is_on(n, &n->subnets[i]) && !ipam_is_set(n->subnets[i].ipam.subnet))
+			return false;
+	return n->n_subnets > 0;
+}
+
+/* The network's addresses for the endpoint; from here on the network can't be deleted, until `joined`. */
+static int take_addresses(struct net *n, const struct network_join *j, struct net_endpoint *e,
+			  struct error *err)
+{
+	const char *const wanted[2] = {j->ipv4, j->ipv6};
+	const bool on[2] = {n->ipv4, n->ipv6};
+	bool ours = network_has_addresses(n);
 	LOCK_SCOPE(&network_lock);
 
 	if (n->deleting)
 		return error_set(err, ERR_NOT_FOUND, "network %s not found", n->name);
-	if (!network_has_addresses(n)) {
-		n->joining++;
-		return 0;
-	}
-	if (!n->ipam.subnet.len)
+	if (ours && !has_ipam(n))
 		return error_set(err, ERR_SYSTEM, "network %s has no addresses: see the log",
 				 n->name);
-	if (!str_empty(wanted)) {
-		if (ipam_parse_addr(wanted, &ip, err) < 0)
+	for (int v6 = 0; v6 < 2; v6++) {
+		int r = 0;
+
+		if (!str_empty(wanted[v6]))
+			r = take_wanted(n, wanted[v6], &e->addr[v6], err);
+		else if (ours && on[v6])
+			r = take_free(n, v6, &e->addr[v6], err);
+		if (r < 0) {
+			release(n, e);
+			memset(e->addr, 0, sizeof(e->addr));
 			return -1;
-		if (((ip ^ n->subnet.addr) & ipam_mask(n->subnet.len)) != 0)
-			return error_set(err, ERR_INVALID,
-					 "no configured subnet contains IP address %s", wanted);
-		if (ipam_reserve(&n->ipam, ip) < 0)
-			return error_set(err, ERR_DENIED, "Address already in use");
-		e->ip = ip;
-	} else if (ipam_take(&n->ipam, &e->ip) < 0) {
-		return error_set(
-		    err, ERR_SYSTEM,
-		    "no available IPv4 addresses on this network's address pools: %s (%s)", n->name,
-		    n->id);
+		}
 	}
 	n->joining++;
 	return 0;
@@ -87,12 +166,11 @@ static void joined(struct net *n)
 	n->joining--;
 }
 
-static void give_address_back(struct net *n, const struct net_endpoint *e)
+static void give_addresses_back(struct net *n, const struct net_endpoint *e)
 {
 	LOCK_SCOPE(&network_lock);
 
-	if (e->ip)
-		ipam_release(&n->ipam, e->ip);
+	release(n, e);
 }
 
 /* ---- the driver's view -------------------------------------------------------------------------------------------------------------------- */
@@ -105,27 +183,33 @@ void view_free(struct view *v)
 }
 
 void view_init(struct view *v, const struct net *n, const struct net_endpoint *e,
-	       const char *ifname, bool way_out)
+	       const char *ifname, unsigned int ways)
 {
-	char ip[16];
+	uint32_t count = 0;
+	char ip[IP_TEXT];
 
 	*v = (struct view){0};
 	v->network = network_view(n, &v->text);
-	v->address = (struct dockerd_address){.size = sizeof(v->address), .address = v->ipv4};
-	if (e->ip) {
-		ipam_format(e->ip, ip);
-		snprintf(v->ipv4, sizeof(v->ipv4), "%s/%d", ip, n->subnet.len);
+	for (int v6 = 0; v6 < 2; v6++) {
+		ip_format(e->addr[v6].addr, ip);
+		if (!*ip)
+			continue;
+		snprintf(v->texts[v6], sizeof(v->texts[v6]), "%s/%d", ip, e->addr[v6].len);
+		v->addresses[count++] = (struct dockerd_address){.size = sizeof(*v->addresses),
+								 .address = v->texts[v6]};
 	}
-	v->endpoint = (struct dockerd_endpoint){.size = sizeof(v->endpoint),
-						.id = e->id,
-						.container_id = e->container_id,
-						.addresses = &v->address,
-						.address_count = e->ip ? 1 : 0,
-						.ifname = ifname,
-						.netns_fd = -1,
-						.netlink_fd = -1,
-						.flags = way_out ? DOCKERD_ENDPOINT_ROUTE_IPV4 : 0,
-						.name = e->name};
+	v->endpoint = (struct dockerd_endpoint){
+	    .size = sizeof(v->endpoint),
+	    .id = e->id,
+	    .container_id = e->container_id,
+	    .addresses = v->addresses,
+	    .address_count = count,
+	    .ifname = ifname,
+	    .netns_fd = -1,
+	    .netlink_fd = -1,
+	    .flags = (ways & NETWORK_WAY_IPV4 ? DOCKERD_ENDPOINT_ROUTE_IPV4 : 0) |
+		     (ways & NETWORK_WAY_IPV6 ? DOCKERD_ENDPOINT_ROUTE_IPV6 : 0),
+	    .name = e->name};
 }
 
 /* What the driver said of it when it joined. */
@@ -165,20 +249,28 @@ static const char *binding_of(const struct net *n)
 	return "0.0.0.0";
 }
 
-static void view_wanted_ports(struct view *v, const struct net *net,
-			      const struct network_port *ports, size_t n)
+/* Can a port on a host address of the family be offered by this endpoint? By the proxy IPv6 leads to IPv4, not the other way round: moby's rule. */
+static bool offers(const struct net *n, unsigned int ways, bool ipv6)
 {
-	const char *any = binding_of(net);
+	return ipv6 ? ways & NETWORK_WAY_IPV6 && (n->ipv6 || room.proxy)
+		    : ways & NETWORK_WAY_IPV4 && n->ipv4;
+}
 
-	for (size_t i = 0; i < n; i++) {
+/* The ports that the endpoint publishes. */
+static void view_wanted_ports(struct view *v, const struct net *n, unsigned int ways,
+			      const struct network_port *ports, size_t count)
+{
+	const char *any = binding_of(n);
+
+	if (!(net_caps(n) & DOCKERD_NETWORK_CAP_PORTS) || n->internal)
+		return;
+	for (size_t i = 0; i < count; i++) {
 		const struct network_port *p = &ports[i];
+		const char *ip = p->host_ip[0] ? p->host_ip : any;
 
-		if (p->host_ip[0]) {
-			view_port(v, p, p->host_ip);
-			continue;
-		}
-		view_port(v, p, any);
-		if (streq(any, "0.0.0.0") && room.v6 && room.proxy)
+		if (offers(n, ways, strchr(ip, ':') != NULL))
+			view_port(v, p, ip);
+		if (!p->host_ip[0] && streq(any, "0.0.0.0") && room.v6 && offers(n, ways, true))
 			view_port(v, p, "::");
 	}
 }
@@ -223,22 +315,49 @@ static void fill_ports(const struct view *v, struct network_endpoint *out)
 	}
 }
 
+/* What the driver has chosen itself, as it says so. */
+struct chosen {
+	struct ipam_prefix addr[2];
+	bool gateway_given[2];
+	struct ip gateway[2];
+};
+
+/* Next hop of the container's default route of a family: the driver's word, or the subnet's. */
+static struct ip next_hop(const struct net *n, const struct net_endpoint *e, const struct chosen *c,
+			  bool ipv6)
+{
+	const struct net_subnet *s = net_subnet_of(n, e->addr[ipv6].addr);
+
+	if (c->gateway_given[ipv6])
+		return c->gateway[ipv6];
+	return !s || n->internal ? (struct ip){0} : s->route.bits ? s->route : s->gateway;
+}
+
 static void fill_out(const struct net *n, const struct net_endpoint *e, const struct view *v,
-		     struct network_endpoint *out)
+		     const struct chosen *c, struct network_endpoint *out)
 {
 	const struct dockerd_endpoint *d = &v->endpoint;
+	char ip[IP_TEXT];
 
-	*out = (struct network_endpoint){0};
+	*out = (struct network_endpoint){.publishes = net_caps(n) & DOCKERD_NETWORK_CAP_PORTS};
 	memcpy(out->network_id, n->id, sizeof(out->network_id));
 	memcpy(out->endpoint_id, e->id, sizeof(out->endpoint_id));
 	snprintf(out->network_name, sizeof(out->network_name), "%s", n->name);
 	snprintf(out->driver, sizeof(out->driver), "%s", n->driver_name);
-	if (e->ip) {
-		ipam_format(e->ip, out->ipv4);
-		ipam_format(n->route ? n->route : n->gateway, out->gateway4);
-		out->prefix4 = n->subnet.len;
-		snprintf(out->ifname, sizeof(out->ifname), "%s", d->ifname);
+	if (ipam_is_set(e->addr[0])) {
+		ip_format(e->addr[0].addr, ip);
+		snprintf(out->ipv4, sizeof(out->ipv4), "%s", ip);
+		ip_format(next_hop(n, e, c, false), ip);
+		snprintf(out->gateway4, sizeof(out->gateway4), "%s", ip);
+		out->prefix4 = e->addr[0].len;
 	}
+	if (ipam_is_set(e->addr[1])) {
+		ip_format(e->addr[1].addr, out->ipv6);
+		ip_format(next_hop(n, e, c, true), out->gateway6);
+		out->prefix6 = e->addr[1].len;
+	}
+	if (ipam_is_set(e->addr[0]) || ipam_is_set(e->addr[1]))
+		snprintf(out->ifname, sizeof(out->ifname), "%s", d->ifname);
 	snprintf(out->mac, sizeof(out->mac), "%s", d->out_mac);
 	snprintf(out->host_ifname, sizeof(out->host_ifname), "%s", d->out_host_ifname);
 	fill_ports(v, out);
@@ -258,44 +377,83 @@ static int new_endpoint(const char *container_id, const char *name, struct net_e
 	return 0;
 }
 
+/* Rows that the driver emits; a further address of a family stays the driver's own affair, as its routes do. */
+static void on_row(const struct dockerd_emit *to, const char *key, const char *value)
+{
+	struct chosen *c = to->ctx;
+	struct error err = ERROR_INIT;
+	struct ipam_prefix p;
+	struct ip ip;
+
+	if (streq(key, "address") && ipam_parse(value, &p, &err) == 0) {
+		if (!ipam_is_set(c->addr[ip_is_v6(p.addr)]))
+			c->addr[ip_is_v6(p.addr)] = p;
+	} else if (streq(key, "gateway") && !*value) {
+		c->gateway_given[0] = c->gateway_given[1] = true;
+	} else if (streq(key, "gateway") && ip_parse(value, &ip, &err) == 0) {
+		c->gateway_given[ip_is_v6(ip)] = true;
+		c->gateway[ip_is_v6(ip)] = ip;
+	} else if (err.kind) {
+		log_warn("a network driver says what can't be read", "row", key, "value", value);
+	}
+}
+
+/* Addresses of the driver's own choice take the place of ours. */
+static int take_chosen(struct net *n, struct net_endpoint *e, const struct chosen *c,
+		       struct error *err)
+{
+	struct net_endpoint theirs = *e, kept = *e;
+
+	for (int v6 = 0; v6 < 2; v6++)
+		if (!ipam_is_set(c->addr[v6]) || ip_equal(c->addr[v6].addr, e->addr[v6].addr)) {
+			memset(&theirs.addr[v6], 0, sizeof(theirs.addr[v6]));
+		} else {
+			theirs.addr[v6] = c->addr[v6];
+			memset(&kept.addr[v6], 0, sizeof(kept.addr[v6]));
+		}
+	if (!ipam_is_set(theirs.addr[0]) && !ipam_is_set(theirs.addr[1]))
+		return 0;
+	if (endpoint_reserve(n, &theirs, err) < 0)
+		return -1;
+	for (int v6 = 0; v6 < 2; v6++)
+		if (ipam_is_set(theirs.addr[v6])) {
+			struct net_endpoint ours = {.addr = {[0] = e->addr[v6]}};
+
+			give_addresses_back(n, &ours);
+			e->addr[v6] = theirs.addr[v6];
+		}
+	return endpoint_record(n, e, err);
+}
+
 /*
  * The firewall's part runs beside the driver's and is waited for here, before anything runs in the container. If only that fails, the driver
  * undoes the rest.
  */
-/* Rows that the driver emits: what it has chosen itself is not taken over yet, and must not be lost unseen. */
-static void on_row(const struct dockerd_emit *to, const char *key, const char *value)
+static int join(struct net *n, struct view *v, struct net_endpoint *e, struct chosen *c,
+		struct error *err)
 {
-	if (!str_after(key, "info."))
-		log_warn("what a network driver has chosen is not supported yet", "row", key,
-			 "value", value);
-	*(bool *)to->ctx = *(bool *)to->ctx || !str_after(key, "info.");
-}
-
-static int join(struct net *n, struct view *v, struct error *err)
-{
-	bool chosen = false;
-	const struct dockerd_emit out = {.size = sizeof(out), .row = on_row, .ctx = &chosen};
-	struct error fw = ERROR_INIT;
-	int r, rules;
+	const struct dockerd_emit out = {.size = sizeof(out), .row = on_row, .ctx = c};
+	struct error late = ERROR_INIT;
+	int r, rest;
 
 	firewall_defer();
 	v->endpoint.out = &out;
 	r = endpoint_call(n, "join", v, err);
 	v->endpoint.out = NULL;
-	rules = firewall_collect(&fw);
-	if (r == 0 && chosen)
-		rules = error_set(&fw, ERR_NOT_IMPLEMENTED,
-				  "addresses, gateways and routes of a driver's own choice are not "
-				  "supported yet");
-	if (r < 0 || rules == 0)
+	rest = firewall_collect(&late);
+	if (rest < 0)
+		error_wrap(&late,
+			   "driver failed programming external connectivity on endpoint %s (%s)",
+			   v->endpoint.name, v->endpoint.id);
+	else if (r == 0)
+		rest = take_chosen(n, e, c, &late);
+	if (r < 0 || rest == 0)
 		return r;
 	if (endpoint_call(n, "leave", v, err) < 0)
 		log_warn("network endpoint not taken back", "endpoint", v->endpoint.id, "error",
 			 err->text);
-	*err = fw;
-	return error_wrap(err,
-			  "driver failed programming external connectivity on endpoint %s (%s)",
-			  v->endpoint.name, v->endpoint.id);
+	*err = late;
+	return -1;
 }
 
 static int parse_driver_opts(const struct net *n, const struct pairs *given, struct view *v,
@@ -329,38 +487,38 @@ struct net *endpoint_network(const char *name_or_id, struct error *err)
 int network_connect(const struct network_join *j, struct network_endpoint *out, struct error *err)
 {
 	auto_net *n = endpoint_network(j->network, err);
+	struct chosen chosen = {0};
 	struct net_endpoint e;
 	auto_view v = {0};
 
 	if (!n || new_endpoint(j->container_id, j->container_name, &e, err) < 0)
 		return -1;
 	endpoints_retry(n);
-	if (take_address(n, j->ipv4, &e, err) < 0)
+	if (take_addresses(n, j, &e, err) < 0)
 		return -1;
 	if (endpoint_record(n, &e, err) < 0)
 		goto give_back;
 	FAULT("network.connect.recorded");
-	view_init(&v, n, &e, j->ifname ? j->ifname : "eth0", j->way_out);
+	view_init(&v, n, &e, j->ifname ? j->ifname : "eth0", j->ways);
 	v.endpoint.mac = j->mac;
 	v.endpoint.netns_fd = j->netns_fd;
 	v.endpoint.netlink_fd = j->netlink_fd;
 	if (parse_driver_opts(n, j->driver_opts, &v, err) < 0)
 		goto drop_record;
-	if (j->way_out && net_caps(n) & DOCKERD_NETWORK_CAP_PORTS && !n->internal)
-		view_wanted_ports(&v, n, j->ports, j->n_ports);
-	if (join(n, &v, err) < 0)
+	view_wanted_ports(&v, n, j->ways, j->ports, j->n_ports);
+	if (join(n, &v, &e, &chosen, err) < 0)
 		goto drop_record;
 	FAULT("network.connect.joined");
 	snprintf(e.mac, sizeof(e.mac), "%s", v.endpoint.out_mac);
 	endpoint_remember(n, &e);
 	joined(n);
 	dns_add(n, &e, j->names);
-	fill_out(n, &e, &v, out);
+	fill_out(n, &e, &v, &chosen, out);
 	return 0;
 drop_record:
 	endpoint_record_remove(e.id);
 give_back:
-	give_address_back(n, &e);
+	give_addresses_back(n, &e);
 	joined(n);
 	return -1;
 }
@@ -377,9 +535,12 @@ int endpoint_known(const char *container_id, const char *name, const struct netw
 	snprintf(e->container_id, sizeof(e->container_id), "%s", container_id);
 	snprintf(e->name, sizeof(e->name), "%s", name ? name : "");
 	snprintf(e->mac, sizeof(e->mac), "%s", from->mac);
-	if (from->ipv4[0] && ipam_parse_addr(from->ipv4, &e->ip, &ignored) < 0)
-		return error_set(err, ERR_INVALID, "endpoint %s: '%s' is no address", e->id,
-				 from->ipv4);
+	if ((*from->ipv4 && ip_parse(from->ipv4, &e->addr[0].addr, &ignored) < 0) ||
+	    (*from->ipv6 && ip_parse(from->ipv6, &e->addr[1].addr, &ignored) < 0))
+		return error_set(err, ERR_INVALID, "endpoint %s: '%s%s' is no address", e->id,
+				 from->ipv4, from->ipv6);
+	e->addr[0].len = from->prefix4;
+	e->addr[1].len = from->prefix6;
 	return 0;
 }
 
@@ -397,8 +558,9 @@ static int call_update(const struct net *n, const struct dockerd_endpoint *was, 
 }
 
 int network_update(const char *container_id, const char *container_name,
-		   struct network_endpoint *from, bool out, const struct network_port *ports,
-		   size_t n_ports, int netns_fd, int netlink_fd, struct error *err)
+		   struct network_endpoint *from, unsigned int before, unsigned int now,
+		   const struct network_port *ports, size_t n_ports, int netns_fd, int netlink_fd,
+		   struct error *err)
 {
 	auto_net *n = endpoint_network(from->network_id, err);
 	struct net_endpoint e;
@@ -408,16 +570,15 @@ int network_update(const char *container_id, const char *container_name,
 		return -1;
 	if (!net_ops(n)->update)
 		return 0;
-	view_init(&was, n, &e, from->ifname, !out);
+	view_init(&was, n, &e, from->ifname, before);
 	for (size_t i = 0; i < from->n_ports; i++)
 		view_port(&was, &from->ports[i], from->ports[i].host_ip);
-	view_init(&v, n, &e, from->ifname, out);
+	view_init(&v, n, &e, from->ifname, now);
 	v.endpoint.netns_fd = was.endpoint.netns_fd = netns_fd;
 	v.endpoint.netlink_fd = was.endpoint.netlink_fd = netlink_fd;
 	view_known(&was, from);
 	view_known(&v, from);
-	if (out && net_caps(n) & DOCKERD_NETWORK_CAP_PORTS && !n->internal)
-		view_wanted_ports(&v, n, ports, n_ports);
+	view_wanted_ports(&v, n, now, ports, n_ports);
 	if (call_update(n, &was.endpoint, &v, err) < 0)
 		return -1;
 	fill_ports(&v, from);
@@ -433,7 +594,7 @@ int network_disconnect(const char *container_id, struct network_endpoint *from, 
 	if (!n || endpoint_known(container_id, NULL, from, &e, err) < 0)
 		return -1;
 	dns_del(n, e.id);
-	view_init(&v, n, &e, from->ifname, true);
+	view_init(&v, n, &e, from->ifname, NETWORK_WAY_IPV4 | NETWORK_WAY_IPV6);
 	view_known(&v, from);
 	for (size_t i = 0; i < from->n_ports; i++)
 		view_port(&v, &from->ports[i], from->ports[i].host_ip);

@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define IDLE_SECONDS 10
@@ -326,6 +327,23 @@ int firewall_init(const char *dir, bool userland_proxy, struct error *err)
 	return r;
 }
 
+/* Rules of a family that an earlier daemon has left on record have to be looked at, even if nobody has any now. */
+static void open_recorded(void)
+{
+	for (int i = 0; i < 2 && state_dir; i++) {
+		auto_free char *path = xasprintf("%s/firewall%d.rules", state_dir, i ? 6 : 4);
+		struct error err = ERROR_INIT;
+		struct stat st;
+
+		if (stat(path, &st) < 0 || st.st_size == 0)
+			continue;
+		pthread_mutex_lock(&lock);
+		if (!get_family(i ? 6 : 4, &err))
+			log_warn("firewall rules of an earlier daemon", "error", err.text);
+		pthread_mutex_unlock(&lock);
+	}
+}
+
 /* For each family that is in use. */
 static void each_family(enum fw_kind kind, const char *what)
 {
@@ -348,6 +366,7 @@ void firewall_refresh(void)
 
 void firewall_sweep(void)
 {
+	open_recorded();
 	each_family(FW_SWEEP, "stale firewall rules not removed");
 }
 

@@ -39,6 +39,12 @@ static bool v6_listenable(void)
 	return fd >= 0 && bind(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0;
 }
 
+/* --ip6tables=false leaves that family alone. */
+static int apply_rules(int family, const char *rules, struct error *err)
+{
+	return family == 6 && !room.ip6tables ? 0 : firewall_apply(family, rules, err);
+}
+
 static int offer_services(const struct network_config *c, struct error *err)
 {
 	struct plugin_services s = plugin_get_services();
@@ -51,7 +57,7 @@ static int offer_services(const struct network_config *c, struct error *err)
 	if (c->iptables) {
 		if (firewall_init(room.state_dir, c->userland_proxy, err) < 0)
 			return error_wrap(err, "failed to register \"bridge\" driver");
-		s.firewall = firewall_apply;
+		s.firewall = apply_rules;
 	}
 	plugin_set_services(&s);
 	return 0;
@@ -63,24 +69,34 @@ static void copy_list(struct strlist *to, const char *const *from)
 		strlist_add(to, from[i]);
 }
 
-/* [{"base": "10.0.0.0/8", "size": 24}]; those of IPv6 wait for it. */
-static int keep_pools(const json *pools, struct error *err)
+static void add_pool(struct ipam_pool pool)
 {
+	room.pools = xreallocarray(room.pools, room.n_pools + 1, sizeof(*room.pools));
+	room.pools[room.n_pools++] = pool;
+}
+
+/* [{"base": "10.0.0.0/8", "size": 24}]; a family of which none is given has moby's. */
+static int keep_pools(const json *pools, const char *daemon_id, struct error *err)
+{
+	bool have[2] = {false, false};
+
 	for (const json *p = json_first(pools); p; p = json_next(p)) {
 		const char *base = json_get_str(p, "base", "");
 		struct ipam_pool pool = {.size = (int)json_get_i64(p, "size", 0)};
 
-		if (strchr(base, ':'))
-			continue;
 		if (ipam_parse(base, &pool.base, err) < 0)
 			return error_wrap(err, "default-address-pools");
-		if (pool.size < pool.base.len || pool.size > 32)
+		if (pool.size < pool.base.len || pool.size > pool.base.addr.bits || pool.size == 0)
 			return error_set(err, ERR_INVALID,
 					 "default-address-pools: size %d does not fit base %s",
 					 pool.size, base);
-		room.pools = xreallocarray(room.pools, room.n_pools + 1, sizeof(*room.pools));
-		room.pools[room.n_pools++] = pool;
+		have[ip_is_v6(pool.base.addr)] = true;
+		add_pool(pool);
 	}
+	for (size_t i = 0; !have[0] && i < ipam_default_pool_count; i++)
+		add_pool(ipam_default_pools[i]);
+	if (!have[1])
+		add_pool(ipam_ula_pool(daemon_id ? daemon_id : ""));
 	return 0;
 }
 
@@ -97,7 +113,8 @@ static int keep_config(const struct network_config *c, struct error *err)
 	copy_list(&room.dns, c->dns);
 	copy_list(&room.search, c->dns_search);
 	copy_list(&room.options, c->dns_options);
-	return keep_pools(c->address_pools, err);
+	room.ip6tables = c->ip6tables;
+	return keep_pools(c->address_pools, c->daemon_id, err);
 }
 
 /* From the store: a network of a user's, or the remembered id of one of ours. */

@@ -1,218 +1,212 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See ipam.h. */
+/* Texts of addresses, and the taken ones of a subnet. See ipam.h; the choice of a subnet is in pools.c. */
 #include "network/ipam.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/str.h"
 
 #include <arpa/inet.h>
-#include <ifaddrs.h>
 #include <stdlib.h>
 
-int ipam_parse_addr(const char *text, uint32_t *out, struct error *err)
-{
-	struct in_addr a;
+/* ---- texts ----------------------------------------------------------------------------------------------------------------------------- */
 
-	if (inet_pton(AF_INET, text, &a) != 1)
-		return error_set(err, ERR_INVALID, "invalid IPv4 address: %s", text);
-	*out = ntohl(a.s_addr);
+static void from_bytes(const unsigned char *b, int bits, struct ip *out)
+{
+	*out = (struct ip){.bits = bits};
+	for (int i = 0; i < bits / 8; i++)
+		out->v = out->v << 8 | b[i];
+}
+
+int ip_parse(const char *text, struct ip *out, struct error *err)
+{
+	unsigned char b[16];
+
+	if (inet_pton(AF_INET, text, b) == 1)
+		from_bytes(b, 32, out);
+	else if (inet_pton(AF_INET6, text, b) == 1)
+		from_bytes(b, 128, out);
+	else
+		return error_set(err, ERR_INVALID, "invalid IP address: %s", text);
 	return 0;
+}
+
+void ip_format(struct ip a, char out[IP_TEXT])
+{
+	unsigned char b[16];
+
+	out[0] = '\0';
+	for (int i = a.bits / 8 - 1; i >= 0; i--, a.v >>= 8)
+		b[i] = (unsigned char)a.v;
+	if (a.bits)
+		inet_ntop(ip_is_v6(a) ? AF_INET6 : AF_INET, b, out, IP_TEXT);
 }
 
 int ipam_parse(const char *text, struct ipam_prefix *out, struct error *err)
 {
 	const char *slash = strchr(text, '/');
 	struct error ignored = ERROR_INIT;
-	char addr[16] = "", *end;
+	char addr[IP_TEXT] = "", *end;
 	long len;
 
 	if (slash && (size_t)(slash - text) < sizeof(addr) && slash[1] >= '0' && slash[1] <= '9') {
 		memcpy(addr, text, (size_t)(slash - text));
 		len = strtol(slash + 1, &end, 10);
-		if (!*end && len <= 32 && ipam_parse_addr(addr, &out->addr, &ignored) == 0) {
+		if (!*end && ip_parse(addr, &out->addr, &ignored) == 0 && len <= out->addr.bits) {
 			out->len = (int)len;
 			return 0;
 		}
 	}
+	*out = (struct ipam_prefix){0};
 	return error_set(err, ERR_INVALID, "invalid CIDR address: %s", text);
 }
 
-void ipam_format(uint32_t addr, char out[16])
+/* Ones where hosts differ. */
+static ip_bits host_mask(struct ipam_prefix p)
 {
-	struct in_addr a = {.s_addr = htonl(addr)};
+	int host = p.addr.bits - p.len;
 
-	inet_ntop(AF_INET, &a, out, 16);
+	return host >= 128 ? ~(ip_bits)0 : ((ip_bits)1 << host) - 1;
 }
 
-void ipam_format_net(struct ipam_prefix p, char out[20])
+struct ip ipam_first(struct ipam_prefix p)
 {
-	char addr[16];
-
-	ipam_format(p.addr & ipam_mask(p.len), addr);
-	snprintf(out, 20, "%s/%d", addr, p.len);
+	return (struct ip){p.addr.v & ~host_mask(p), p.addr.bits};
 }
+
+struct ip ipam_last(struct ipam_prefix p)
+{
+	return (struct ip){p.addr.v | host_mask(p), p.addr.bits};
+}
+
+void ipam_format_net(struct ipam_prefix p, char out[IPAM_PREFIX_TEXT])
+{
+	char addr[IP_TEXT];
+
+	ip_format(ipam_first(p), addr);
+	snprintf(out, IPAM_PREFIX_TEXT, "%s/%d", addr, p.len);
+}
+
+bool ipam_contains(struct ipam_prefix p, struct ip a)
+{
+	return p.addr.bits == a.bits && ((p.addr.v ^ a.v) & ~host_mask(p)) == 0;
+}
+
+bool ipam_overlap(struct ipam_prefix a, struct ipam_prefix b)
+{
+	return ipam_is_set(a) &&
+	       ipam_contains(a.len < b.len ? a : b, a.len < b.len ? b.addr : a.addr);
+}
+
+/* ---- taken addresses ------------------------------------------------------------------------------------------------------------------ */
 
 void ipam_init(struct ipam *p, struct ipam_prefix subnet, struct ipam_prefix range)
 {
-	*p = (struct ipam){.subnet = subnet, .range = range};
-	p->subnet.addr &= ipam_mask(subnet.len);
-	p->range.addr &= ipam_mask(range.len);
-	if (subnet.len < 31) {
+	*p = (struct ipam){.subnet = {ipam_first(subnet), subnet.len},
+			   .range = {ipam_first(range), range.len}};
+	if (subnet.addr.bits - subnet.len > 1)
 		ipam_reserve(p, p->subnet.addr);
-		/* The broadcast address is kept out by ipam_take and ipam_reserve: marking it would make the bitmap as large as the subnet. */
-	}
 }
 
 void ipam_free(struct ipam *p)
 {
-	free(p->used);
+	free(p->runs);
 	*p = (struct ipam){0};
 }
 
-static bool inside(struct ipam_prefix net, uint32_t addr)
+static bool is_broadcast(const struct ipam *p, ip_bits a)
 {
-	return ((addr ^ net.addr) & ipam_mask(net.len)) == 0;
+	return p->subnet.addr.bits == 32 && p->subnet.len < 31 && a == ipam_last(p->subnet).v;
 }
 
-static bool is_broadcast(const struct ipam *p, uint32_t addr)
+/* The first run that ends at or behind the address. */
+static size_t find(const struct ipam *p, ip_bits a)
 {
-	return p->subnet.len < 31 && (addr | ipam_mask(p->subnet.len)) == UINT32_MAX;
-}
+	size_t low = 0, high = p->n;
 
-int ipam_reserve(struct ipam *p, uint32_t addr)
-{
-	size_t bit = addr - p->subnet.addr, word = bit / 64;
-	uint64_t mask = UINT64_C(1) << (bit % 64);
+	while (low < high) {
+		size_t mid = (low + high) / 2;
 
-	if (!inside(p->subnet, addr) || is_broadcast(p, addr))
-		return -1;
-	if (word >= p->words) {
-		size_t words = word + 4;
-
-		p->used = xreallocarray(p->used, words, sizeof(*p->used));
-		memset(p->used + p->words, 0, (words - p->words) * sizeof(*p->used));
-		p->words = words;
+		if (p->runs[mid].last < a)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	if (p->used[word] & mask)
+	return low;
+}
+
+static void insert(struct ipam *p, size_t at, struct ipam_run r)
+{
+	if (p->n == p->cap) {
+		p->cap = p->cap ? 2 * p->cap : 4;
+		p->runs = xreallocarray(p->runs, p->cap, sizeof(*p->runs));
+	}
+	memmove(&p->runs[at + 1], &p->runs[at], (p->n - at) * sizeof(*p->runs));
+	p->runs[at] = r;
+	p->n++;
+}
+
+static void drop(struct ipam *p, size_t at)
+{
+	p->n--;
+	memmove(&p->runs[at], &p->runs[at + 1], (p->n - at) * sizeof(*p->runs));
+}
+
+int ipam_reserve(struct ipam *p, struct ip addr)
+{
+	ip_bits a = addr.v;
+	size_t at = find(p, a);
+	bool before = at > 0 && p->runs[at - 1].last + 1 == a,
+	     behind = at < p->n && a + 1 == p->runs[at].first;
+
+	if (!ipam_contains(p->subnet, addr) || is_broadcast(p, a) ||
+	    (at < p->n && p->runs[at].first <= a))
 		return -1;
-	p->used[word] |= mask;
+	if (before && behind) {
+		p->runs[at - 1].last = p->runs[at].last;
+		drop(p, at);
+	} else if (before) {
+		p->runs[at - 1].last = a;
+	} else if (behind) {
+		p->runs[at].first = a;
+	} else {
+		insert(p, at, (struct ipam_run){a, a});
+	}
 	return 0;
 }
 
-int ipam_take(struct ipam *p, uint32_t *out)
+int ipam_take(struct ipam *p, struct ip *out)
 {
-	uint32_t last = p->range.addr | ~ipam_mask(p->range.len);
-	uint64_t addr = p->range.addr;
+	ip_bits a = p->range.addr.v, last = ipam_last(p->range).v;
+	size_t at = find(p, a);
 
-	while (addr <= last) {
-		size_t bit = (size_t)(addr - p->subnet.addr);
-
-		if (bit / 64 < p->words && p->used[bit / 64] == UINT64_MAX) {
-			addr = p->subnet.addr + (bit / 64 + 1) * 64; /* 64 at a stride */
-			continue;
-		}
-		if (ipam_reserve(p, (uint32_t)addr) == 0) {
-			*out = (uint32_t)addr;
-			return 0;
-		}
-		addr++;
+	if (at < p->n && p->runs[at].first <= a) {
+		if (p->runs[at].last >= last)
+			return -1;
+		a = p->runs[at].last + 1; /* runs are not adjacent: it is free */
 	}
-	return -1;
+	*out = (struct ip){a, p->range.addr.bits};
+	return ipam_reserve(p, *out);
 }
 
-void ipam_release(struct ipam *p, uint32_t addr)
+void ipam_release(struct ipam *p, struct ip addr)
 {
-	size_t bit = addr - p->subnet.addr;
+	ip_bits a = addr.v;
+	size_t at = find(p, a);
+	struct ipam_run *r = &p->runs[at];
 
-	if (inside(p->subnet, addr) && addr != p->subnet.addr && bit / 64 < p->words)
-		p->used[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
-}
-
-/* ---- choice of a subnet --------------------------------------------------------------------------------------------------------------- */
-
-int ipam_choose_pool(const struct ipam_pool *pools, size_t n_pools, const struct ipam_prefix *taken,
-		     size_t n, struct ipam_prefix *out)
-{
-	static const struct ipam_pool defaults[] = {{{0xac110000, 16}, 16}, {{0xac120000, 16}, 16},
-						    {{0xac130000, 16}, 16}, {{0xac140000, 14}, 16},
-						    {{0xac180000, 14}, 16}, {{0xac1c0000, 14}, 16},
-						    {{0xc0a80000, 16}, 20}};
-
-	if (!pools) {
-		pools = defaults;
-		n_pools = ARRAY_LEN(defaults);
-	}
-	for (size_t i = 0; i < n_pools; i++)
-		for (uint64_t k = 0; k < UINT64_C(1) << (pools[i].size - pools[i].base.len); k++) {
-			struct ipam_prefix p = {
-			    (pools[i].base.addr & ipam_mask(pools[i].base.len)) +
-				(uint32_t)(k << (32 - pools[i].size)),
-			    pools[i].size};
-			size_t t = 0;
-
-			while (t < n && !ipam_overlap(p, taken[t]))
-				t++;
-			if (t == n) {
-				*out = p;
-				return 0;
-			}
-		}
-	return -1;
-}
-
-static void add_net(struct ipam_prefix **v, size_t *n, uint32_t addr, uint32_t mask)
-{
-	int len = mask ? __builtin_popcount(mask) : 0;
-
-	if (!len) /* the default route overlaps everything and means nothing */
+	if (!ipam_contains(p->subnet, addr) || at >= p->n || r->first > a ||
+	    (a == p->subnet.addr.v && p->subnet.addr.bits - p->subnet.len > 1))
 		return;
-	*v = xreallocarray(*v, *n + 1, sizeof(**v));
-	(*v)[(*n)++] = (struct ipam_prefix){.addr = addr & mask, .len = len};
-}
+	if (r->first == a && r->last == a) {
+		drop(p, at);
+	} else if (r->first == a) {
+		r->first++;
+	} else if (r->last == a) {
+		r->last--;
+	} else {
+		struct ipam_run upper = {a + 1, r->last};
 
-int ipam_host_networks(struct ipam_prefix **out, size_t *n, struct error *err)
-{
-	auto_file FILE *f = fopen("/proc/net/route", "re");
-	struct ifaddrs *list;
-	char line[256];
-
-	*out = NULL;
-	*n = 0;
-	if (getifaddrs(&list) < 0)
-		return error_sys(err, errno, "addresses of this host");
-	for (struct ifaddrs *i = list; i; i = i->ifa_next)
-		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET && i->ifa_netmask)
-			add_net(
-			    out, n,
-			    ntohl(((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr.s_addr),
-			    ntohl(((struct sockaddr_in *)(void *)i->ifa_netmask)->sin_addr.s_addr));
-	freeifaddrs(list);
-	while (f && fgets(line, sizeof(line), f)) {
-		unsigned int dst, mask;
-
-		/* Iface Destination Gateway Flags RefCnt Use Metric Mask: hexadecimal, network byte order as the machine reads it */
-		if (sscanf(line, "%*s %x %*x %*x %*d %*d %*d %x", &dst, &mask) == 2)
-			add_net(out, n, ntohl(dst), ntohl(mask));
+		r->last = a - 1;
+		insert(p, at + 1, upper);
 	}
-	return 0;
-}
-
-bool ipam_interface_address(const char *ifname, struct ipam_prefix *out)
-{
-	struct ifaddrs *list;
-	bool found = false;
-
-	if (getifaddrs(&list) < 0)
-		return false;
-	for (struct ifaddrs *i = list; i && !found; i = i->ifa_next)
-		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET && i->ifa_netmask &&
-		    streq(i->ifa_name, ifname)) {
-			out->addr =
-			    ntohl(((struct sockaddr_in *)(void *)i->ifa_addr)->sin_addr.s_addr);
-			out->len = __builtin_popcount(
-			    ((struct sockaddr_in *)(void *)i->ifa_netmask)->sin_addr.s_addr);
-			found = true;
-		}
-	freeifaddrs(list);
-	return found;
 }

@@ -24,6 +24,10 @@ struct network_config {
 	    bridge; /* --bridge: "" = docker0 made by us; "none": no default bridge; else an existing one */
 	const char *bip; /* "" = first free of the default pools */
 	const char *fixed_cidr, *default_gateway, *default_ip /* --ip */;
+	bool ipv6; /* --ipv6: the default bridge has addresses of it as well */
+	const char *bip6, *fixed_cidr6, *default_gateway6;
+	bool ip6tables;
+	const char *daemon_id; /* what private subnets of IPv6 are made from */
 	int mtu;
 	bool icc, ip_forward, ip_masq, iptables, userland_proxy, live_restore;
 	const char *const *dns, *const *dns_search, *const *dns_options; /* NULL-terminated */
@@ -60,23 +64,34 @@ struct network_endpoint {
 	char network_id[65], network_name[256], endpoint_id[65], driver[64];
 	char ipv4[20], gateway4[16]; /* address without prefix length */
 	int prefix4;
+	char ipv6[46], gateway6[46];
+	int prefix6;
+	bool publishes; /* its driver could publish ports */
 	char mac[20], ifname[16], host_ifname[16];
 	struct network_port *ports; /* as bound: one per host address; owned */
 	size_t n_ports;
 };
 void network_endpoint_free(struct network_endpoint *e);
 
+/*
+ * In which families the container's default route and its published ports lead through a network. One without addresses of a family may have its way
+ * as well, if the container has no such address at all: ports on the host's addresses of IPv6 then lead to that of IPv4.
+ */
+#define NETWORK_WAY_IPV4 1U
+#define NETWORK_WAY_IPV6 2U
+
 struct network_join {
 	const char *container_id;
 	const char *network; /* name or id */
 	int netns_fd, netlink_fd;
-	const char *ipv4, *mac;           /* wanted, or NULL */
+	const char *ipv4, *ipv6, *mac;    /* wanted, or NULL */
 	const struct network_port *ports; /* wanted */
 	size_t n_ports;
 	const char *container_name; /* without slash, for messages: "... on endpoint NAME (ID)" */
 	const char *ifname;         /* NULL: eth0 */
-	bool way_out; /* default route and published ports lead through this network */
-	const struct strlist *names; /* for the embedded DNS; "name:alias": what this container calls another; NULL: none */
+	unsigned int ways;          /* NETWORK_WAY_* */
+	const struct strlist *
+	    names; /* for the embedded DNS; "name:alias": what this container calls another; NULL: none */
 	const struct pairs *driver_opts; /* --driver-opt, or NULL */
 };
 
@@ -85,7 +100,10 @@ int network_find(const char *name_or_id, struct network_endpoint *out, struct er
 /* What a container room must know of a network. */
 struct network_traits {
 	char id[65], name[256], driver[64];
-	bool predefined, is_default, internal, user_subnet, has_addresses, in_host, resolver;
+	bool predefined, is_default, internal, has_addresses, in_host, resolver;
+	bool user_subnet[2]; /* IPv4, IPv6: containers may ask for an address */
+	bool ipv4, ipv6;     /* has addresses of it */
+	bool publishes;      /* ports */
 };
 int network_traits(const char *name_or_id, struct network_traits *out, struct error *err);
 /* May an endpoint have these settings (EndpointSettings of the API, or NULL)? Moby's words: "invalid endpoint settings:\n...". */
@@ -93,11 +111,11 @@ int network_check_settings(const struct network_traits *t, const json *settings,
 /* Address, link, routes, ports. Undone whole on failure. Errors in moby's words: "driver failed programming external connectivity on endpoint ..." */
 int network_connect(const struct network_join *j, struct network_endpoint *out, struct error *err);
 /*
- * The way out moves to this endpoint (out: with ports to publish), or from it: netlink_fd is a socket in the namespace. e is updated.
+ * The container's ways out change from `was` to `now` (with `ports` to publish): netlink_fd is a socket in the namespace. e is updated.
  */
 int network_update(const char *container_id, const char *container_name, struct network_endpoint *e,
-		   bool out, const struct network_port *ports, size_t n_ports, int netns_fd,
-		   int netlink_fd, struct error *err);
+		   unsigned int was, unsigned int now, const struct network_port *ports,
+		   size_t n_ports, int netns_fd, int netlink_fd, struct error *err);
 /* Bears repetition; the namespace may be gone. */
 int network_disconnect(const char *container_id, struct network_endpoint *e, struct error *err);
 /*
@@ -107,7 +125,7 @@ int network_disconnect(const char *container_id, struct network_endpoint *e, str
 void network_abandon(const struct network_endpoint *e);
 /* After a daemon restart with the container still running: reserve the address, take over rules and proxies. */
 int network_adopt(const char *container_id, const char *container_name, struct network_endpoint *e,
-		  bool way_out, const struct strlist *names, int netns_fd, struct error *err);
+		  unsigned int ways, const struct strlist *names, int netns_fd, struct error *err);
 /* The container has another name, or other names for the DNS. */
 void network_rename(const struct network_endpoint *e, const char *container_name,
 		    const struct strlist *names);

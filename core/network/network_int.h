@@ -18,7 +18,8 @@
 struct net_endpoint {
 	char id[65], container_id[65], name[256]; /* name: the container's */
 	char mac[24];
-	uint32_t ip; /* 0: none */
+	struct ipam_prefix
+	    addr[2]; /* of IPv4 and IPv6, with the prefix length of its subnet; not set: none */
 	bool orphan; /* its container has ended, and the driver has failed to take it away */
 };
 
@@ -30,6 +31,15 @@ struct net_driver {
 	bool opening; /* by one thread; under the lock of drivers.c */
 };
 
+struct net_subnet {
+	struct ipam_prefix subnet, range; /* not set: to be chosen */
+	bool has_range;
+	bool asked, gateway_asked; /* by the user: then containers may ask for addresses */
+	struct ip gateway, route;  /* route: next hop of containers; none: the gateway */
+	struct pairs auxiliary;    /* name -> address, taken by others */
+	struct ipam ipam;          /* under the lock */
+};
+
 struct net {
 	char id[65], name[256], driver_name[64];
 	struct net_driver *driver; /* NULL: configuration only */
@@ -37,14 +47,11 @@ struct net {
 	bool predefined; /* made by the daemon; `is_default`: "bridge" */
 	bool is_default, internal, attachable, config_only;
 	char *config_from; /* name of a network of configuration, or "" */
-	/* with addresses: */
-	struct ipam ipam;
-	struct ipam_prefix subnet, range;
-	bool has_range;
-	bool user_subnet,
-	    user_gateway; /* asked for; with a subnet of the user's containers may ask for addresses */
-	uint32_t gateway, route;                    /* route 0: as gateway */
-	struct pairs auxiliary;                     /* name -> address, taken by others */
+	bool ipv4, ipv6;   /* families that containers get addresses of */
+	struct net_subnet
+	    *subnets; /* those of IPv4 first; one of a family that is off is only shown */
+	size_t n_subnets;
+	bool no_gateway; /* the driver has no use for gateways that nobody asked for */
 	struct pairs options, labels, ipam_options; /* as `docker network inspect` shows them */
 	bool ipam_options_given;
 	struct dockerd_options *typed;
@@ -66,7 +73,8 @@ extern struct network_room {
 	char *data_root;
 	char *default_ip;
 	struct strlist dns, search, options;
-	struct ipam_pool *pools;
+	bool ip6tables;
+	struct ipam_pool *pools; /* of both families */
 	size_t n_pools;
 } room;
 
@@ -104,13 +112,15 @@ void network_event(const struct net *n, const char *action);
 
 /* The SDK's view of a network; `text` backs its strings. */
 struct net_text {
-	char subnet[20], gateway[16], route[16], range[20];
-	struct dockerd_subnet subnets[1];
-	struct dockerd_key_value *auxiliary; /* owned */
+	struct subnet_text *strings; /* owned, as are the others */
+	struct dockerd_subnet *subnets;
+	struct dockerd_key_value *auxiliary;
 };
 struct dockerd_network network_view(const struct net *n, struct net_text *text);
 static inline void net_text_free(struct net_text *t)
 {
+	free(t->strings);
+	free(t->subnets);
 	free(t->auxiliary);
 }
 
@@ -153,11 +163,38 @@ void store_unfinished(int (*found)(struct net *n));
 /* ---- adopt.c: once more, endpoints of the network that could not be taken away. Without the lock. */
 void endpoints_retry(struct net *n);
 
-/* ---- address choice (create.c) */
-/* Reserve what is not for containers: gateway, route, auxiliary addresses. */
+/* ---- subnets.c: addresses of a network */
+
+static inline bool subnet_is_v6(const struct net_subnet *s)
+{
+	return ip_is_v6(s->subnet.addr);
+}
+/* Do containers get addresses of it? */
+static inline bool subnet_is_on(const struct net *n, const struct net_subnet *s)
+{
+	return subnet_is_v6(s) ? n->ipv6 : n->ipv4;
+}
+/* The first of the family; NULL: none. */
+struct net_subnet *net_first_subnet(const struct net *n, bool ipv6);
+/* The one of the family that holds the address, or NULL. */
+struct net_subnet *net_subnet_of(const struct net *n, struct ip a);
+/* One more, behind those of its family; valid until the next one. */
+struct net_subnet *net_add_subnet(struct net *n, struct ipam_prefix subnet);
+void net_free_subnets(struct net *n);
+/* IPAM.Config of a request. */
+int net_read_ipam(const json *ipam, struct net *n, struct error *err);
+/* As another network has them. */
+void net_copy_subnets(struct net *n, const struct net *from);
+/* Did the user name a subnet of either family? */
+bool net_user_subnet(const struct net *n);
+/* A subnet for each family that is on, gateways, and what is reserved; into the table with it (network_publish). */
+int net_claim(struct net *n, struct error *err);
+/* Reserve what is not for containers: gateways, routes, auxiliary addresses. */
 int net_ipam_init(struct net *n, struct error *err);
 /* A free subnet of the pools. */
-int network_choose_subnet(struct ipam_prefix *out, struct error *err);
+int network_choose_subnet(bool ipv6, struct ipam_prefix *out, struct error *err);
+/* The driver has said that it needs no gateways: those that nobody asked for are free again. */
+void net_drop_gateways(struct net *n);
 
 /* ---- files.c: name servers of a container that names `dns` (may be empty) */
 int network_upstreams(const struct strlist *dns, struct strlist *out, struct error *err);

@@ -41,6 +41,7 @@ struct net *net_new(const char *name, const char *driver, struct error *err)
 	id_random(n->id);
 	n->created = clock_wall_ns();
 	n->refs = 1;
+	n->ipv4 = true;
 	n->config_from = xstrdup("");
 	snprintf(n->name, sizeof(n->name), "%s", name);
 	snprintf(n->driver_name, sizeof(n->driver_name), "%s", driver);
@@ -53,8 +54,7 @@ static void net_free(struct net *n)
 	pairs_free(&n->options);
 	pairs_free(&n->labels);
 	pairs_free(&n->ipam_options);
-	pairs_free(&n->auxiliary);
-	ipam_free(&n->ipam);
+	net_free_subnets(n);
 	map_free(&n->endpoints, free);
 	free(n->config_from);
 	free(n->driver_record);
@@ -73,44 +73,65 @@ void net_unref(struct net *n)
 		net_free(n);
 }
 
+/* What backs the strings of one subnet. */
+struct subnet_text {
+	char subnet[IPAM_PREFIX_TEXT], range[IPAM_PREFIX_TEXT], gateway[IP_TEXT], route[IP_TEXT];
+};
+
+static void view_subnet(const struct net_subnet *from, struct subnet_text *t,
+			struct dockerd_subnet *s, struct dockerd_key_value *auxiliary)
+{
+	ipam_format_net(from->subnet, t->subnet);
+	*s = (struct dockerd_subnet){.size = sizeof(*s), .subnet = t->subnet};
+	ip_format(from->gateway, t->gateway);
+	if (*t->gateway)
+		s->gateway = t->gateway;
+	ip_format(from->route, t->route);
+	if (*t->route)
+		s->next_hop = t->route;
+	if (from->has_range) {
+		ipam_format_net(from->range, t->range);
+		s->range = t->range;
+	}
+	for (size_t i = 0; i < from->auxiliary.n; i++)
+		auxiliary[i] = (struct dockerd_key_value){from->auxiliary.v[i].key,
+							  from->auxiliary.v[i].value};
+	if (from->auxiliary.n) {
+		s->auxiliary = auxiliary;
+		s->auxiliary_count = (uint32_t)from->auxiliary.n;
+	}
+}
+
 struct dockerd_network network_view(const struct net *n, struct net_text *t)
 {
-	struct dockerd_subnet *s = &t->subnets[0];
 	struct dockerd_network v = {.size = sizeof(v),
 				    .id = n->id,
 				    .name = n->name,
 				    .flags = (n->is_default ? DOCKERD_NETWORK_DEFAULT : 0) |
 					     (n->internal ? DOCKERD_NETWORK_INTERNAL : 0) |
-					     DOCKERD_NETWORK_IPV4,
-				    .subnets = t->subnets,
+					     (n->ipv4 ? DOCKERD_NETWORK_IPV4 : 0) |
+					     (n->ipv6 ? DOCKERD_NETWORK_IPV6 : 0),
 				    .options = n->typed};
+	size_t auxiliary = 0;
 
-	t->auxiliary = NULL;
+	*t = (struct net_text){0};
 	if (!network_has_addresses(n))
 		return v;
-	ipam_format_net(n->subnet, t->subnet);
-	*s = (struct dockerd_subnet){.size = sizeof(*s), .subnet = t->subnet};
-	if (n->gateway) {
-		ipam_format(n->gateway, t->gateway);
-		s->gateway = t->gateway;
+	for (size_t i = 0; i < n->n_subnets; i++)
+		auxiliary += n->subnets[i].auxiliary.n;
+	t->strings = xcalloc(n->n_subnets + 1, sizeof(*t->strings));
+	t->subnets = xcalloc(n->n_subnets + 1, sizeof(*t->subnets));
+	t->auxiliary = xcalloc(auxiliary + 1, sizeof(*t->auxiliary));
+	auxiliary = 0;
+	for (size_t i = 0; i < n->n_subnets; i++) {
+		if (!subnet_is_on(n, &n->subnets[i]))
+			continue;
+		view_subnet(&n->subnets[i], &t->strings[v.subnet_count],
+			    &t->subnets[v.subnet_count], &t->auxiliary[auxiliary]);
+		auxiliary += n->subnets[i].auxiliary.n;
+		v.subnet_count++;
 	}
-	if (n->route) {
-		ipam_format(n->route, t->route);
-		s->next_hop = t->route;
-	}
-	if (n->has_range) {
-		ipam_format_net(n->range, t->range);
-		s->range = t->range;
-	}
-	if (n->auxiliary.n) {
-		t->auxiliary = xcalloc(n->auxiliary.n, sizeof(*t->auxiliary));
-		for (size_t i = 0; i < n->auxiliary.n; i++)
-			t->auxiliary[i] = (struct dockerd_key_value){n->auxiliary.v[i].key,
-								     n->auxiliary.v[i].value};
-		s->auxiliary = t->auxiliary;
-		s->auxiliary_count = (uint32_t)n->auxiliary.n;
-	}
-	v.subnet_count = 1;
+	v.subnets = t->subnets;
 	return v;
 }
 

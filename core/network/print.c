@@ -8,33 +8,42 @@
 
 #include <stdlib.h>
 
+static void print_subnet(const struct net *n, const struct net_subnet *s, struct jw *w)
+{
+	char text[IPAM_PREFIX_TEXT];
+
+	jw_obj(w);
+	ipam_format_net(s->subnet, text);
+	jw_kstr(w, "Subnet", text);
+	if (s->has_range && (s->asked || n->is_default)) {
+		ipam_format_net(s->range, text);
+		jw_kstr(w, "IPRange", text);
+	}
+	if (s->gateway.bits && (s->gateway_asked || !s->asked)) {
+		ip_format(s->gateway, text);
+		jw_kstr(w, "Gateway", text);
+	}
+	if (s->auxiliary.n)
+		jw_kpairs(w, "AuxiliaryAddresses", &s->auxiliary, false);
+	jw_end(w);
+}
+
+/* What was asked for first, then what was chosen: moby's order. */
 static void print_ipam(const struct net *n, struct jw *w)
 {
-	char text[20];
-
 	jw_kobj(w, "IPAM");
 	jw_kstr(w, "Driver", "default");
 	jw_kpairs(w, "Options", &n->ipam_options, !n->ipam_options_given);
-	if (!n->subnet.len) {
+	if (!n->n_subnets) {
 		jw_knull(w, "Config");
 		jw_end(w);
 		return;
 	}
 	jw_karr(w, "Config");
-	jw_obj(w);
-	ipam_format_net(n->subnet, text);
-	jw_kstr(w, "Subnet", text);
-	if (n->has_range && (n->user_subnet || n->is_default)) {
-		ipam_format_net(n->range, text);
-		jw_kstr(w, "IPRange", text);
-	}
-	if (n->gateway && (n->user_gateway || !n->user_subnet)) {
-		ipam_format(n->gateway, text);
-		jw_kstr(w, "Gateway", text);
-	}
-	if (n->auxiliary.n)
-		jw_kpairs(w, "AuxiliaryAddresses", &n->auxiliary, false);
-	jw_end(w);
+	for (int asked = 1; asked >= 0; asked--)
+		for (size_t i = 0; i < n->n_subnets; i++)
+			if (n->subnets[i].asked == asked)
+				print_subnet(n, &n->subnets[i], w);
 	jw_end(w);
 	jw_end(w);
 }
@@ -46,23 +55,25 @@ static int by_container(const void *a, const void *b)
 	return strcmp((*x)->container_id, (*y)->container_id);
 }
 
-static void print_endpoint(const struct net *n, const struct net_endpoint *e,
+static void print_endpoint(const struct net_endpoint *e,
 			   const char *(*container_name)(const char *id, char buf[256]),
 			   struct jw *w)
 {
-	char buf[256] = "", ip[16], with_len[24] = "";
+	static const char *const members[2] = {"IPv4Address", "IPv6Address"};
+	char buf[256] = "", ip[IP_TEXT], with_len[IPAM_PREFIX_TEXT];
 	const char *name = container_name ? container_name(e->container_id, buf) : "";
 
-	if (e->ip) {
-		ipam_format(e->ip, ip);
-		snprintf(with_len, sizeof(with_len), "%s/%d", ip, n->subnet.len);
-	}
 	jw_kobj(w, e->container_id);
 	jw_kstr(w, "Name", name);
 	jw_kstr(w, "EndpointID", e->id);
 	jw_kstr(w, "MacAddress", e->mac);
-	jw_kstr(w, "IPv4Address", with_len);
-	jw_kstr(w, "IPv6Address", "");
+	for (int v6 = 0; v6 < 2; v6++) {
+		with_len[0] = '\0';
+		ip_format(e->addr[v6].addr, ip);
+		if (*ip)
+			snprintf(with_len, sizeof(with_len), "%s/%d", ip, e->addr[v6].len);
+		jw_kstr(w, members[v6], with_len);
+	}
 	jw_end(w);
 }
 
@@ -89,7 +100,7 @@ static void print_containers(const struct net *n,
 	if (count)
 		qsort(sorted, count, sizeof(*sorted), by_container);
 	for (size_t i = 0; i < count; i++)
-		print_endpoint(n, sorted[i], container_name, w);
+		print_endpoint(sorted[i], container_name, w);
 	free(sorted);
 	free(copies);
 }
@@ -103,8 +114,8 @@ static void print_one(const struct net *n, bool containers,
 	jw_ktime(w, "Created", n->created);
 	jw_kstr(w, "Scope", "local");
 	jw_kstr(w, "Driver", n->driver_name);
-	jw_kbool(w, "EnableIPv4", true);
-	jw_kbool(w, "EnableIPv6", false);
+	jw_kbool(w, "EnableIPv4", n->ipv4);
+	jw_kbool(w, "EnableIPv6", n->ipv6);
 	print_ipam(n, w);
 	jw_kbool(w, "Internal", n->internal);
 	jw_kbool(w, "Attachable", n->attachable);

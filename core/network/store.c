@@ -2,7 +2,7 @@
 /*
  * Networks on disk: <data-root>/network/files/local-kv.db, in the records that moby 28.5 keeps there, so that either daemon finds the networks
  * of the other. A record is eight bytes of a counter and JSON; parts of it are JSON in a string, as there. What we don't understand (other
- * scopes, drivers, families) stays as it is. `lock` guards the file.
+ * scopes, drivers) stays as it is. `lock` guards the file.
  */
 #include "network/network_int.h"
 #include "base/bolt.h"
@@ -47,75 +47,96 @@ static void del(const char *kind, const char *id)
 	bolt_del(db, BUCKET, key);
 }
 
-/* [{"PreferredPool":..}]: what was asked for. */
-static void print_config(const struct net *n, struct str *out)
+/* {"PreferredPool":..}: what was asked for. */
+static void print_config(const struct net *n, const struct net_subnet *s, struct jw *w)
 {
-	struct jw w = jw_to(out);
-	bool asked = n->user_subnet || n->is_default;
-	char pool[20], range[20] = "", gateway[16] = "";
+	bool asked = s->asked || n->is_default;
+	char pool[IPAM_PREFIX_TEXT], range[IPAM_PREFIX_TEXT] = "", gateway[IP_TEXT];
 
-	ipam_format_net(n->subnet, pool);
-	if (n->has_range)
-		ipam_format_net(n->range, range);
-	if (n->gateway)
-		ipam_format(n->gateway, gateway);
-	jw_arr(&w);
-	jw_obj(&w);
-	jw_kstr(&w, "PreferredPool", asked ? pool : "");
-	jw_kstr(&w, "SubPool", asked ? range : "");
-	jw_kstr(&w, "Gateway", n->user_gateway || n->is_default ? gateway : "");
-	jw_kpairs(&w, "AuxAddresses", &n->auxiliary, !n->is_default);
-	jw_end(&w);
-	jw_end(&w);
+	ipam_format_net(s->subnet, pool);
+	if (s->has_range)
+		ipam_format_net(s->range, range);
+	ip_format(s->gateway, gateway);
+	jw_obj(w);
+	jw_kstr(w, "PreferredPool", asked ? pool : "");
+	jw_kstr(w, "SubPool", asked ? range : "");
+	jw_kstr(w, "Gateway", s->gateway_asked || n->is_default ? gateway : "");
+	jw_kpairs(w, "AuxAddresses", &s->auxiliary, !n->is_default);
+	jw_end(w);
 }
 
-/* [{"IPAMData":"{..}","PoolID":..}]: what it has. */
-static void print_info(const struct net *n, struct str *out)
+/* {"IPAMData":"{..}","PoolID":..}: what it has. */
+static void print_info(const struct net *n, const struct net_subnet *s, struct jw *out)
 {
-	char pool[20], range[21] = "", gateway[24], text[16];
-	auto_free char *pool_id = NULL;
+	char pool[IPAM_PREFIX_TEXT], range[IPAM_PREFIX_TEXT + 1] = "", gateway[IP_TEXT];
+	auto_free char *pool_id = NULL, *with_len = NULL;
 	auto_str data = STR_INIT;
 	struct jw w = jw_to(&data);
 
-	ipam_format_net(n->subnet, pool);
-	if (n->has_range) {
+	ipam_format_net(s->subnet, pool);
+	if (s->has_range) {
 		range[0] = '/';
-		ipam_format_net(n->range, range + 1);
+		ipam_format_net(s->range, range + 1);
 	}
-	ipam_format(n->gateway, text);
-	snprintf(gateway, sizeof(gateway), "%s/%d", text, n->subnet.len);
+	ip_format(s->gateway, gateway);
 	jw_obj(&w);
 	jw_kstr(&w, "AddressSpace", "LocalDefault");
-	if (n->auxiliary.n || n->is_default) {
+	if (s->auxiliary.n || n->is_default) {
 		jw_kobj(&w, "AuxAddresses");
-		for (size_t i = 0; i < n->auxiliary.n; i++) {
-			char with_len[32];
+		for (size_t i = 0; i < s->auxiliary.n; i++) {
+			auto_free char *aux =
+			    xasprintf("%s/%d", s->auxiliary.v[i].value, s->subnet.len);
 
-			snprintf(with_len, sizeof(with_len), "%s/%d", n->auxiliary.v[i].value,
-				 n->subnet.len);
-			jw_kstr(&w, n->auxiliary.v[i].key, with_len);
+			jw_kstr(&w, s->auxiliary.v[i].key, aux);
 		}
 		jw_end(&w);
 	}
-	jw_kstr(&w, "Gateway", n->gateway ? gateway : "");
+	with_len = xasprintf("%s/%d", gateway, s->subnet.len);
+	if (*gateway)
+		jw_kstr(&w, "Gateway", with_len);
 	jw_kstr(&w, "Pool", pool);
 	jw_end(&w);
 	pool_id = xasprintf("LocalDefault/%s%s", pool, range);
-	w = jw_to(out);
-	jw_arr(&w);
-	jw_obj(&w);
-	jw_kstr(&w, "IPAMData", str_cstr(&data));
-	jw_kstr(&w, "PoolID", pool_id);
-	jw_end(&w);
-	jw_end(&w);
+	jw_obj(out);
+	jw_kstr(out, "IPAMData", str_cstr(&data));
+	jw_kstr(out, "PoolID", pool_id);
+	jw_end(out);
+}
+
+/* "ipamVxConfig" and "ipamVxInfo": arrays, as texts. */
+static void print_family(const struct net *n, bool ipv6, struct jw *w)
+{
+	auto_str config = STR_INIT, info = STR_INIT;
+	struct jw c = jw_to(&config), i = jw_to(&info);
+	bool on = false;
+
+	if (!net_first_subnet(n, ipv6))
+		return;
+	jw_arr(&c);
+	jw_arr(&i);
+	for (size_t k = 0; k < n->n_subnets; k++) {
+		const struct net_subnet *s = &n->subnets[k];
+
+		if (subnet_is_v6(s) != ipv6)
+			continue;
+		print_config(n, s, &c);
+		on = subnet_is_on(n, s) && !n->config_only;
+		if (on)
+			print_info(n, s, &i);
+	}
+	jw_end(&c);
+	jw_end(&i);
+	jw_kstr(w, ipv6 ? "ipamV6Config" : "ipamV4Config", str_cstr(&config));
+	if (on)
+		jw_kstr(w, ipv6 ? "ipamV6Info" : "ipamV4Info", str_cstr(&info));
 }
 
 static void print_generic(const struct net *n, struct jw *w)
 {
 	jw_kobj(w, "generic");
-	if (n->subnet.len) {
-		jw_kbool(w, "com.docker.network.enable_ipv4", true);
-		jw_kbool(w, "com.docker.network.enable_ipv6", false);
+	if (n->n_subnets) {
+		jw_kbool(w, "com.docker.network.enable_ipv4", n->ipv4);
+		jw_kbool(w, "com.docker.network.enable_ipv6", n->ipv6);
 	}
 	jw_kpairs(w, "com.docker.network.generic", &n->options, false);
 	if (n->internal)
@@ -125,17 +146,16 @@ static void print_generic(const struct net *n, struct jw *w)
 
 static void print_record(const struct net *n, struct str *out)
 {
-	auto_str config = STR_INIT, info = STR_INIT;
 	struct jw w = jw_to(out);
 
 	jw_obj(&w);
-	jw_kstr(&w, "addrSpace", n->subnet.len ? "LocalDefault" : "");
+	jw_kstr(&w, "addrSpace", n->n_subnets ? "LocalDefault" : "");
 	jw_kbool(&w, "attachable", n->attachable);
 	jw_kstr(&w, "configFrom", n->config_from);
 	jw_kbool(&w, "configOnly", n->config_only);
 	jw_ktime(&w, "created", n->created);
-	jw_kbool(&w, "enableIPv4", true);
-	jw_kbool(&w, "enableIPv6", false);
+	jw_kbool(&w, "enableIPv4", n->ipv4);
+	jw_kbool(&w, "enableIPv6", n->ipv6);
 	print_generic(n, &w);
 	jw_kstr(&w, "id", n->id);
 	jw_kbool(&w, "inDelete", false);
@@ -143,14 +163,8 @@ static void print_record(const struct net *n, struct str *out)
 	jw_kbool(&w, "internal", n->internal);
 	jw_kpairs(&w, "ipamOptions", &n->ipam_options, !n->ipam_options_given);
 	jw_kstr(&w, "ipamType", "default");
-	if (n->subnet.len) {
-		print_config(n, &config);
-		jw_kstr(&w, "ipamV4Config", str_cstr(&config));
-		if (!n->config_only) {
-			print_info(n, &info);
-			jw_kstr(&w, "ipamV4Info", str_cstr(&info));
-		}
-	}
+	print_family(n, false, &w);
+	print_family(n, true, &w);
 	jw_kpairs(&w, "labels", &n->labels, n->predefined);
 	jw_kstr(&w, "loadBalancerIP", "");
 	jw_kstr(&w, "loadBalancerMode", "NAT");
@@ -158,8 +172,8 @@ static void print_record(const struct net *n, struct str *out)
 	jw_kstr(&w, "networkType", n->driver_name);
 	jw_kbool(&w, "persist", true);
 	jw_kstr(&w, "scope", "local");
-	jw_kbool(&w, "skipGwAllocIPv4", false);
-	jw_kbool(&w, "skipGwAllocIPv6", false);
+	jw_kbool(&w, "skipGwAllocIPv4", n->no_gateway);
+	jw_kbool(&w, "skipGwAllocIPv6", n->no_gateway);
 	jw_end(&w);
 }
 
@@ -183,7 +197,8 @@ static void keep_unknown(json *to, json *from, const char *const *ours)
 /* The record, with what another daemon has kept in it and we don't understand. */
 static void print_whole(const struct net *n, struct str *out)
 {
-	static const char *const ours[] = {"ipamV4Config", "ipamV4Info", NULL};
+	static const char *const ours[] = {"ipamV4Config", "ipamV4Info", "ipamV6Config",
+					   "ipamV6Info", NULL};
 	static const char *const ours_generic[] = {
 	    "com.docker.network.enable_ipv4", "com.docker.network.enable_ipv6",
 	    "com.docker.network.generic", "com.docker.network.internal", NULL};
@@ -292,32 +307,42 @@ static json *inner(const json *j, const char *name)
 	return *text ? json_parse(text, strlen(text), &err) : NULL;
 }
 
-static int read_addresses(const json *j, struct net *n, struct error *err)
+/* What was asked for and what it has, of one subnet; either may be missing. */
+static int read_subnet(const json *asked, const json *info, struct net *n, struct error *err)
 {
-	auto_json *config = inner(j, "ipamV4Config"), *info = inner(j, "ipamV4Info"), *data = NULL;
-	const json *asked = json_first(config);
-	const char *pool, *gateway;
-	auto_free char *bare = NULL;
+	auto_json *data = inner(info, "IPAMData");
+	const char *range = json_get_str(asked, "SubPool", ""),
+		   *pool = json_get_str(data, "Pool", json_get_str(asked, "PreferredPool", "")),
+		   *gateway = json_get_str(data, "Gateway", json_get_str(asked, "Gateway", ""));
+	auto_free char *bare = xstrndup(gateway, strcspn(gateway, "/"));
+	struct ipam_prefix p;
+	struct net_subnet *s;
 
-	if (json_count(config) > 1)
-		return error_set(err, ERR_NOT_IMPLEMENTED, "it has several subnets");
-	n->user_subnet = *json_get_str(asked, "PreferredPool", "") != '\0';
-	n->user_gateway = *json_get_str(asked, "Gateway", "") != '\0';
-	data = inner(json_first(info), "IPAMData");
-	pool = json_get_str(data, "Pool", json_get_str(asked, "PreferredPool", ""));
 	if (!*pool)
 		return 0;
-	if (ipam_parse(pool, &n->subnet, err) < 0)
+	if (ipam_parse(pool, &p, err) < 0)
 		return -1;
-	gateway = json_get_str(data, "Gateway", json_get_str(asked, "Gateway", ""));
-	bare = xstrndup(gateway, strcspn(gateway, "/"));
-	if (*bare && ipam_parse_addr(bare, &n->gateway, err) < 0)
+	s = net_add_subnet(n, p);
+	s->asked = *json_get_str(asked, "PreferredPool", "") != '\0';
+	s->gateway_asked = *json_get_str(asked, "Gateway", "") != '\0';
+	if (*bare && ip_parse(bare, &s->gateway, err) < 0)
 		return -1;
-	n->range = n->subnet;
-	n->has_range = *json_get_str(asked, "SubPool", "") != '\0';
-	if (n->has_range && ipam_parse(json_get_str(asked, "SubPool", ""), &n->range, err) < 0)
+	s->has_range = *range != '\0';
+	if (s->has_range && ipam_parse(range, &s->range, err) < 0)
 		return -1;
-	return json_pairs(json_get(asked, "AuxAddresses"), &n->auxiliary);
+	return json_pairs(json_get(asked, "AuxAddresses"), &s->auxiliary);
+}
+
+static int read_addresses(const json *j, struct net *n, bool ipv6, struct error *err)
+{
+	auto_json *config = inner(j, ipv6 ? "ipamV6Config" : "ipamV4Config"),
+		  *info = inner(j, ipv6 ? "ipamV6Info" : "ipamV4Info");
+	const json *c = json_first(config), *i = json_first(info);
+
+	for (; c || i; c = c ? json_next(c) : NULL, i = i ? json_next(i) : NULL)
+		if (read_subnet(c, i, n, err) < 0)
+			return -1;
+	return 0;
 }
 
 static struct net *read_record(const json *j, struct error *err)
@@ -330,15 +355,16 @@ static struct net *read_record(const json *j, struct error *err)
 		error_set(err, ERR_INVALID, "it has no id");
 		return NULL;
 	}
-	if (!streq(json_get_str(j, "scope", ""), "local") ||
-	    json_get_bool(j, "enableIPv6", false) || !json_get_bool(j, "enableIPv4", true)) {
-		error_set(err, ERR_NOT_IMPLEMENTED,
-			  "networks of IPv6 and of other scopes are not supported yet");
+	if (!streq(json_get_str(j, "scope", ""), "local")) {
+		error_set(err, ERR_NOT_IMPLEMENTED, "networks of other scopes are not supported");
 		return NULL;
 	}
 	n = net_new(json_get_str(j, "name", ""), json_get_str(j, "networkType", ""), err);
 	memcpy(n->id, id, sizeof(n->id));
 	clock_parse(json_get_str(j, "created", ""), &n->created);
+	n->ipv4 = json_get_bool(j, "enableIPv4", true);
+	n->ipv6 = json_get_bool(j, "enableIPv6", false);
+	n->no_gateway = json_get_bool(j, "skipGwAllocIPv4", false);
 	n->internal = json_get_bool(j, "internal", false);
 	n->attachable = json_get_bool(j, "attachable", false);
 	n->config_only = json_get_bool(j, "configOnly", false);
@@ -348,7 +374,7 @@ static struct net *read_record(const json *j, struct error *err)
 	if (json_pairs(json_get(generic, "com.docker.network.generic"), &n->options) < 0 ||
 	    json_pairs(json_get(j, "labels"), &n->labels) < 0 ||
 	    json_pairs(json_get(j, "ipamOptions"), &n->ipam_options) < 0 ||
-	    read_addresses(j, n, err) < 0) {
+	    read_addresses(j, n, false, err) < 0 || read_addresses(j, n, true, err) < 0) {
 		if (!err->kind)
 			error_set(err, ERR_INVALID, "options or labels are no texts");
 		net_unref(n);

@@ -6,6 +6,14 @@
 
 #include <stdlib.h>
 
+/* May containers ask for addresses of the family? */
+static bool user_subnet(const struct net *n, bool ipv6)
+{
+	const struct net_subnet *s = net_first_subnet(n, ipv6);
+
+	return s && s->asked && subnet_is_on(n, s);
+}
+
 int network_traits(const char *name_or_id, struct network_traits *out, struct error *err)
 {
 	auto_net *n = network_get(name_or_id, err);
@@ -15,7 +23,10 @@ int network_traits(const char *name_or_id, struct network_traits *out, struct er
 	*out = (struct network_traits){.predefined = n->predefined,
 				       .is_default = n->is_default,
 				       .internal = n->internal,
-				       .user_subnet = n->user_subnet,
+				       .user_subnet = {user_subnet(n, false), user_subnet(n, true)},
+				       .ipv4 = n->ipv4,
+				       .ipv6 = n->ipv6,
+				       .publishes = net_caps(n) & DOCKERD_NETWORK_CAP_PORTS,
 				       .has_addresses = network_has_addresses(n),
 				       .in_host = net_caps(n) & DOCKERD_NETWORK_CAP_HOST,
 				       .resolver = !n->predefined};
@@ -35,20 +46,20 @@ static void check_addresses(const struct network_traits *t, const json *ipam, st
 	const char *v4 = json_get_str(ipam, "IPv4Address", ""),
 		   *v6 = json_get_str(ipam, "IPv6Address", "");
 	struct error bad = ERROR_INIT;
-	uint32_t ip;
+	struct ip ip;
 
 	if (!*v4 && !*v6)
 		return;
 	if (t->predefined)
 		complain(all,
 			 "user specified IP address is supported on user defined networks only");
-	else if (*v4 && ipam_parse_addr(v4, &ip, &bad) < 0)
+	else if (*v4 && (ip_parse(v4, &ip, &bad) < 0 || ip_is_v6(ip)))
 		str_printf(all, "\ninvalid IPv4 address: %s", v4);
-	else if (!t->user_subnet)
+	else if (*v6 && (ip_parse(v6, &ip, &bad) < 0 || !ip_is_v6(ip)))
+		str_printf(all, "\ninvalid IPv6 address: %s", v6);
+	else if ((*v4 && !t->user_subnet[0]) || (*v6 && !t->user_subnet[1]))
 		complain(all, "user specified IP address is supported only when connecting to "
 			      "networks with user configured subnets");
-	else if (*v6)
-		complain(all, "IPv6 addresses are not supported yet");
 }
 
 int network_check_settings(const struct network_traits *t, const json *settings, struct error *err)

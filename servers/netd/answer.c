@@ -110,25 +110,24 @@ static size_t finish(const struct dns_query *query, unsigned int records, bool c
 }
 
 static size_t addresses(const unsigned char *q, const struct dns_query *query,
-			const struct in_addr *ips, size_t count, unsigned int turn,
+			const struct dns_ip *ips, size_t count, unsigned int turn,
 			unsigned char *out, size_t limit)
 {
+	unsigned int len = query->type == TYPE_A ? 4 : 16;
 	size_t n, done = 0;
 
 	dns_reply(q, query, 0, out);
 	n = query->question_end;
-	if (query->type != TYPE_A) /* the name exists, without addresses of that family */
-		count = 0;
-	for (; done < count && n + 16 + 11 <= limit; done++) {
-		n += put_record(out + n, TYPE_A, 4);
-		memcpy(out + n, &ips[(done + turn) % count], 4);
-		n += 4;
+	for (; done < count && n + 12 + len + 11 <= limit; done++) {
+		n += put_record(out + n, query->type, len);
+		memcpy(out + n, ips[(done + turn) % count].b, len);
+		n += len;
 	}
 	return finish(query, (unsigned int)done, done < count, out, n);
 }
 
 /* "4.3.2.1.in-addr.arpa" */
-static bool reverse_address(const char *name, struct in_addr *out)
+static bool reverse_v4(const char *name, struct dns_ip *out)
 {
 	unsigned int b[4];
 	char rest[16] = "";
@@ -137,7 +136,26 @@ static bool reverse_address(const char *name, struct in_addr *out)
 	    strcmp(rest, "in-addr.arpa") != 0 || b[0] > 255 || b[1] > 255 || b[2] > 255 ||
 	    b[3] > 255)
 		return false;
-	out->s_addr = htonl(b[3] << 24 | b[2] << 16 | b[1] << 8 | b[0]);
+	*out = (struct dns_ip){.len = 4};
+	for (int i = 0; i < 4; i++)
+		out->b[i] = (unsigned char)b[3 - i];
+	return true;
+}
+
+/* "2.0.0.0. ... .d.f.ip6.arpa": 32 digits, the last one first. */
+static bool reverse_v6(const char *name, struct dns_ip *out)
+{
+	*out = (struct dns_ip){.len = 16};
+	if (strlen(name) != 64 + strlen("ip6.arpa") || strcmp(name + 64, "ip6.arpa") != 0)
+		return false;
+	for (int i = 0; i < 32; i++) {
+		char c = name[2 * i];
+
+		if (!isxdigit((unsigned char)c) || name[2 * i + 1] != '.')
+			return false;
+		c = (char)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+		out->b[15 - i / 2] |= (unsigned char)(i % 2 ? c << 4 : c);
+	}
 	return true;
 }
 
@@ -169,17 +187,18 @@ static size_t pointer(const unsigned char *q, const struct dns_query *query, con
 size_t dns_local(const char *sandbox, const unsigned char *q, const struct dns_query *query,
 		 unsigned int turn, unsigned char *out, size_t limit)
 {
-	struct in_addr ips[MANY], a;
+	struct dns_ip ips[MANY], a;
 	char name[512];
 	size_t n;
 
 	if (query->type == TYPE_PTR)
-		return reverse_address(query->name, &a) && names_of(sandbox, a, name)
+		return (reverse_v4(query->name, &a) || reverse_v6(query->name, &a)) &&
+			       names_of(sandbox, &a, name)
 			   ? pointer(q, query, name, out, limit)
 			   : 0;
 	if (query->type != TYPE_A && query->type != TYPE_AAAA)
 		return 0;
-	return names_find(sandbox, query->name, ips, MANY, &n)
+	return names_find(sandbox, query->name, query->type == TYPE_A ? 4 : 16, ips, MANY, &n)
 		   ? addresses(q, query, ips, n, turn, out, limit)
 		   : 0;
 }

@@ -19,10 +19,19 @@ int names_set(const struct msg *m, struct error *err);
 void names_forget(const struct msg *m);
 /* Is anything known? */
 bool names_any(void);
-/* Addresses of a name as the container `sandbox` sees it: the first network of its that knows the name. True: the name is known. */
-bool names_find(const char *sandbox, const char *name, struct in_addr *out, size_t max, size_t *n);
+/* An address in network byte order. */
+struct dns_ip {
+	unsigned char b[16];
+	uint8_t len; /* 4, 16; 0: none */
+};
+/*
+ * Addresses of `len` bytes of a name as the container `sandbox` sees it: the first network of its that knows the name. True: the name is known, with
+ * addresses of that family or without.
+ */
+bool names_find(const char *sandbox, const char *name, uint8_t len, struct dns_ip *out, size_t max,
+		size_t *n);
 /* "container.network" of an address, as the container sees it. */
-bool names_of(const char *sandbox, struct in_addr a, char out[512]);
+bool names_of(const char *sandbox, const struct dns_ip *a, char out[512]);
 
 /* ---- answer.c: RFC 1035, RFC 6891 */
 

@@ -14,7 +14,7 @@ struct place {
 	char *id, *sandbox;
 	struct strlist names; /* in small letters; the first is the container's own */
 	struct strlist links; /* "name:alias": what it calls others */
-	struct in_addr ip;
+	struct dns_ip ip[2];  /* of IPv4, of IPv6 */
 };
 
 /* All endpoints of one name. */
@@ -123,18 +123,37 @@ static void drop(struct network *n, const char *endpoint)
 	free(p);
 }
 
+/* At most one of each family. */
+static bool read_ips(const struct msg *m, struct dns_ip ip[2])
+{
+	const void *data;
+	size_t pos = 0, len;
+
+	while (msg_next(m, NETD_IP, &pos, &data, &len)) {
+		auto_free char *text = xstrndup(data, len);
+
+		if (inet_pton(AF_INET, text, ip[0].b) == 1)
+			ip[0].len = 4;
+		else if (inet_pton(AF_INET6, text, ip[1].b) == 1)
+			ip[1].len = 16;
+		else
+			return false;
+	}
+	return true;
+}
+
 int names_set(const struct msg *m, struct error *err)
 {
 	const char *network = msg_get_str(m, NETD_NETWORK), *id = msg_get_str(m, NETD_ENDPOINT),
-		   *name = msg_get_str(m, NETD_NETWORK_NAME), *ip = msg_get_str(m, NETD_IP),
+		   *name = msg_get_str(m, NETD_NETWORK_NAME),
 		   *sandbox = msg_get_str(m, NETD_SANDBOX);
 	const void *data;
 	size_t pos = 0, len;
-	struct in_addr a = {0};
+	struct dns_ip ip[2] = {0};
 	struct network *n;
 	struct place *p;
 
-	if (!network || !id || !sandbox || (ip && inet_pton(AF_INET, ip, &a) != 1))
+	if (!network || !id || !sandbox || !read_ips(m, ip))
 		return error_set(err, ERR_INVALID, "netd: names of nothing");
 	n = map_get(&networks, network);
 	if (!n) {
@@ -147,7 +166,8 @@ int names_set(const struct msg *m, struct error *err)
 	}
 	drop(n, id);
 	p = xnew(struct place);
-	*p = (struct place){.id = xstrdup(id), .sandbox = xstrdup(sandbox), .ip = a};
+	*p = (struct place){.id = xstrdup(id), .sandbox = xstrdup(sandbox)};
+	memcpy(p->ip, ip, sizeof(ip));
 	while (msg_next(m, NETD_NAME, &pos, &data, &len)) {
 		auto_free char *text = xstrndup(data, len), *low = small(text);
 
@@ -188,8 +208,8 @@ bool names_any(void)
 }
 
 /* As the container in that seat calls it: an alias of its own hides a name that others have. */
-static bool find_in(const struct seat *seat, const char *name, struct in_addr *out, size_t max,
-		    size_t *count)
+static bool find_in(const struct seat *seat, const char *name, uint8_t len, struct dns_ip *out,
+		    size_t max, size_t *count)
 {
 	const struct strlist *links = &seat->p->links;
 	const struct namesakes *s;
@@ -208,12 +228,13 @@ static bool find_in(const struct seat *seat, const char *name, struct in_addr *o
 
 	*count = 0;
 	for (size_t i = 0; s && i < s->n && *count < max; i++)
-		if (s->v[i]->ip.s_addr)
-			out[(*count)++] = s->v[i]->ip;
+		if (s->v[i]->ip[len == 16].len)
+			out[(*count)++] = s->v[i]->ip[len == 16];
 	return s != NULL;
 }
 
-bool names_find(const char *sandbox, const char *name, struct in_addr *out, size_t max, size_t *n)
+bool names_find(const char *sandbox, const char *name, uint8_t len, struct dns_ip *out, size_t max,
+		size_t *n)
 {
 	const struct membership *m = map_get(&members, sandbox);
 	const char *dot = strrchr(name, '.');
@@ -221,7 +242,7 @@ bool names_find(const char *sandbox, const char *name, struct in_addr *out, size
 
 	*n = 0;
 	for (size_t i = 0; m && i < m->n; i++)
-		if (find_in(&m->v[i], name, out, max, n))
+		if (find_in(&m->v[i], name, len, out, max, n))
 			return true;
 	if (!dot)
 		return false;
@@ -229,12 +250,12 @@ bool names_find(const char *sandbox, const char *name, struct in_addr *out, size
 	snprintf(first, sizeof(first), "%.*s", (int)(dot - name), name);
 	for (size_t i = 0; m && i < m->n; i++)
 		if (m->v[i].n->name && streq(m->v[i].n->name, dot + 1) &&
-		    find_in(&m->v[i], first, out, max, n))
+		    find_in(&m->v[i], first, len, out, max, n))
 			return true;
 	return false;
 }
 
-bool names_of(const char *sandbox, struct in_addr a, char out[512])
+bool names_of(const char *sandbox, const struct dns_ip *a, char out[512])
 {
 	const struct membership *m = map_get(&members, sandbox);
 
@@ -243,8 +264,9 @@ bool names_of(const char *sandbox, struct in_addr a, char out[512])
 
 		for (size_t k = 0; (e = map_next(&m->v[i].n->places, &k));) {
 			const struct place *p = e->value;
+			const struct dns_ip *ip = &p->ip[a->len == 16];
 
-			if (p->ip.s_addr != a.s_addr || !p->names.n)
+			if (ip->len != a->len || memcmp(ip->b, a->b, a->len) != 0 || !p->names.n)
 				continue;
 			snprintf(out, 512, "%s.%s", p->names.v[0],
 				 m->v[i].n->name ? m->v[i].n->name : "");

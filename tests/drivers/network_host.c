@@ -115,7 +115,7 @@ int join(struct box *b, const char *name, const struct network_port *ports, size
 						      .netlink_fd = b->netlink_fd,
 						      .ports = ports,
 						      .n_ports = n,
-						      .way_out = true,
+						      .ways = NETWORK_WAY_IPV4 | NETWORK_WAY_IPV6,
 						      .container_name = name},
 			       e, err);
 }

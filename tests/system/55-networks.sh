@@ -29,8 +29,8 @@ status "predefined names" 1 docker network create bridge
 like "say so" 'operation is not permitted on predefined bridge network' "$out"
 status "a driver that is not there" 1 docker network create -d nosuch no
 like "says so" 'plugin "nosuch" not found' "$out"
-status "IPv6" 1 docker network create --ipv6 no
-like "says that it is not there yet" 'IPv6 is not supported yet' "$out"
+status "several subnets are not the bridge's" 1 docker network create --subnet 10.233.0.0/24 --subnet 10.234.0.0/24 no
+like "says so" "bridge driver doesn't support multiple subnets" "$out"
 is "nothing is left of them" "bridge host none one two" "$(docker network ls --format '{{.Name}}' | sort | xargs)"
 is "ls --filter label" two "$(docker network ls -q -f label=l=v | xargs docker network inspect -f '{{.Name}}')"
 is "ls --filter type" "one two" "$(docker network ls -f type=custom --format '{{.Name}}' | sort | xargs)"

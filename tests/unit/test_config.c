@@ -365,7 +365,7 @@ static void test_states(void **state)
 
 	(void)state;
 	put_file("");
-	assert_non_null(strstr(parse("--ipv6", NULL), "not supported yet: --ipv6: "));
+	assert_non_null(strstr(parse("--selinux-enabled", NULL), "not supported yet: --selinux-enabled: "));
 	assert_string_equal(parse("--tls=false --selinux-enabled=false --ipv6=0", NULL), "");
 	put_file("{\"userns-remap\":\"default\"}");
 	assert_non_null(strstr(parse("", NULL), "not supported yet: userns-remap: "));
@@ -503,7 +503,7 @@ static void test_help(void **state)
 	assert_int_equal(config_dump_options("states", f, &err), 0);
 	fclose(f);
 	assert_non_null(strstr(text, ".It Cm default-shm-size Pq string\n"));
-	assert_non_null(strstr(text, "| `--ipv6` | `ipv6` | not yet | "));
+	assert_non_null(strstr(text, "| `--allow-direct-routing` | `allow-direct-routing` | not yet | "));
 	assert_int_equal(config_dump_options("nonsense", stdout, &err), -1);
 }
 

@@ -20,7 +20,7 @@ static void add(const char *network, const char *endpoint, const char *sandbox, 
 		const char *names)
 {
 	struct error err = ERROR_INIT;
-	auto_strlist list = STRLIST_INIT;
+	auto_strlist list = STRLIST_INIT, ips = STRLIST_INIT;
 	auto_msg m = {0};
 
 	strlist_split(&list, names, ' ');
@@ -29,7 +29,9 @@ static void add(const char *network, const char *endpoint, const char *sandbox, 
 	msg_put_str(&m, NETD_NETWORK_NAME, network);
 	msg_put_str(&m, NETD_ENDPOINT, endpoint);
 	msg_put_str(&m, NETD_SANDBOX, sandbox);
-	msg_put_str(&m, NETD_IP, ip);
+	strlist_split(&ips, ip, ' ');
+	for (size_t i = 0; i < ips.n; i++)
+		msg_put_str(&m, NETD_IP, ips.v[i]);
 	for (size_t i = 0; i < list.n; i++)
 		msg_put_str(&m, NETD_NAME, list.v[i]);
 	assert_int_equal(names_set(&m, &err), 0);
@@ -88,8 +90,9 @@ static const char *ask(const char *sandbox, const char *name, unsigned int type,
 	strcpy(text, len ? "" : "-");
 	at = query.question_end;
 	for (int i = 0; len && i < out[7]; i++) {
-		if (type == A) {
-			inet_ntop(AF_INET, out + at + 12, text + strlen(text), 16);
+		if (type == A || type == AAAA) {
+			inet_ntop(type == A ? AF_INET : AF_INET6, out + at + 12,
+				  text + strlen(text), 46);
 			strcat(text, " ");
 		}
 		at += 12 + (size_t)(out[at + 10] << 8 | out[at + 11]);
@@ -102,7 +105,7 @@ static const char *ask(const char *sandbox, const char *name, unsigned int type,
 static void test_names(void **state)
 {
 	char name[512];
-	struct in_addr a;
+	struct dns_ip a = {.len = 4};
 
 	(void)state;
 	add("front", "e1", "c1", "10.0.0.1", "web alias");
@@ -121,10 +124,10 @@ static void test_names(void **state)
 	assert_string_equal(ask("c1", "db", MX, 0), "-");
 	assert_string_equal(ask("c1", "alias", A, 0), "10.0.0.1 10.0.0.2 ");
 	assert_string_equal(ask("c1", "alias", A, 1), "10.0.0.2 10.0.0.1 ");
-	inet_pton(AF_INET, "10.1.0.3", &a);
-	assert_true(names_of("c2", a, name));
+	inet_pton(AF_INET, "10.1.0.3", a.b);
+	assert_true(names_of("c2", &a, name));
 	assert_string_equal(name, "job.back");
-	assert_false(names_of("c1", a, name));
+	assert_false(names_of("c1", &a, name));
 	/* told anew: the old names go */
 	add("front", "e2", "c2", "10.0.0.9", "database");
 	assert_string_equal(ask("c1", "db", A, 0), "-");
@@ -137,6 +140,29 @@ static void test_names(void **state)
 	forget("back", "e3");
 	forget("back", "e4");
 	assert_false(names_any());
+}
+
+static void test_v6(void **state)
+{
+	(void)state;
+	add("front", "e1", "c1", "10.0.0.1 fd00::1", "both alias");
+	add("front", "e2", "c2", "fd00::2", "six alias");
+	add("front", "e3", "c3", "10.0.0.3", "four alias");
+	assert_string_equal(ask("c1", "both", A, 0), "10.0.0.1 ");
+	assert_string_equal(ask("c1", "both", AAAA, 0), "fd00::1 ");
+	assert_string_equal(ask("c1", "six", A, 0), "");
+	assert_string_equal(ask("c1", "six", AAAA, 0), "fd00::2 ");
+	assert_string_equal(ask("c1", "four", AAAA, 0), "");
+	assert_string_equal(ask("c1", "alias", AAAA, 1), "fd00::2 fd00::1 ");
+	assert_string_equal(ask("c1", "alias", A, 0), "10.0.0.1 10.0.0.3 ");
+#define ZEROS "0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+	assert_string_equal(ask("c1", "2." ZEROS "0.0.d.f.ip6.arpa", PTR, 0), "");
+	assert_string_equal(ask("c1", "3." ZEROS "0.0.d.f.ip6.arpa", PTR, 0), "-");
+	assert_string_equal(ask("c1", "2." ZEROS "0.d.f.ip6.arpa", PTR, 0), "-");
+	assert_string_equal(ask("c1", "g." ZEROS "0.0.d.f.ip6.arpa", PTR, 0), "-");
+	forget("front", "e1");
+	forget("front", "e2");
+	forget("front", "e3");
 }
 
 static void test_many(void **state)
@@ -222,10 +248,8 @@ static void links(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(links),
-	    cmocka_unit_test(test_names),
-	    cmocka_unit_test(test_many),
-	    cmocka_unit_test(test_garbage),
+	    cmocka_unit_test(links),     cmocka_unit_test(test_names),   cmocka_unit_test(test_v6),
+	    cmocka_unit_test(test_many), cmocka_unit_test(test_garbage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

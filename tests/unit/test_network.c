@@ -29,12 +29,12 @@ static struct ipam_prefix prefix(const char *text)
 
 static const char *taken(struct ipam *p)
 {
-	static char text[16];
-	uint32_t a;
+	static char text[IP_TEXT];
+	struct ip a;
 
 	if (ipam_take(p, &a) < 0)
 		return "none";
-	ipam_format(a, text);
+	ip_format(a, text);
 	return text;
 }
 
@@ -49,22 +49,30 @@ static void test_ipam_parse(void **state)
 					  "10.0.0.1/-1",
 					  "10.0.0.1/ 8",
 					  "300.0.0.1/8",
-					  "fd00::1/64"};
+					  "fd00::1::2/64",
+					  "fd00::1/129"};
 	struct error err = ERROR_INIT;
 	struct ipam_prefix p;
-	char text[20];
+	char text[IPAM_PREFIX_TEXT];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(ipam_parse(bad[i], &p, &err), -1);
 		assert_int_equal(err.kind, ERR_INVALID);
 	}
-	assert_string_equal(err.text, "invalid CIDR address: fd00::1/64");
+	assert_string_equal(err.text, "invalid CIDR address: fd00::1/129");
 	p = prefix("172.18.5.6/16");
 	ipam_format_net(p, text);
 	assert_string_equal(text, "172.18.0.0/16");
 	ipam_format_net(prefix("1.2.3.4/0"), text);
 	assert_string_equal(text, "0.0.0.0/0");
+	ipam_format_net(prefix("fd00:1:2:3:4:5:6:7/61"), text);
+	assert_string_equal(text, "fd00:1:2::/61");
+	ipam_format_net(prefix("fd00::1/0"), text);
+	assert_string_equal(text, "::/0");
+	assert_true(ipam_overlap(prefix("fd00::/48"), prefix("fd00::8000:0:0:1/64")));
+	assert_false(ipam_overlap(prefix("fd00::/64"), prefix("fd00:0:0:1::/64")));
+	assert_false(ipam_overlap(prefix("0.0.0.0/0"), prefix("::/0")));
 }
 
 static void test_ipam_lowest_free(void **state)
@@ -109,41 +117,93 @@ static void test_ipam_range_and_size(void **state)
 	ipam_free(&p);
 	ipam_init(&p, prefix("10.0.0.0/8"), prefix("10.0.0.0/8"));
 	assert_string_equal(taken(&p), "10.0.0.1");
-	assert_true(p.words < 16);
+	assert_int_equal(p.n, 1);
 	ipam_free(&p);
 }
 
 static void test_pools(void **state)
 {
+	const struct ipam_pool *v4 = ipam_default_pools, ula = ipam_ula_pool("an id");
+	const size_t n = ipam_default_pool_count;
 	struct ipam_prefix used[40], p;
-	char text[20];
+	char text[IPAM_PREFIX_TEXT];
 
 	(void)state;
-	assert_int_equal(ipam_choose_pool(NULL, 0, NULL, 0, &p), 0);
+	assert_int_equal(ipam_choose_pool(v4, n, NULL, 0, 32, &p), 0);
 	ipam_format_net(p, text);
 	assert_string_equal(text, "172.17.0.0/16");
 	used[0] = prefix("172.17.3.0/24"); /* inside the first */
 	used[1] = prefix("172.18.0.0/15"); /* around the second and third */
-	assert_int_equal(ipam_choose_pool(NULL, 0, used, 2, &p), 0);
+	assert_int_equal(ipam_choose_pool(v4, n, used, 2, 32, &p), 0);
 	ipam_format_net(p, text);
 	assert_string_equal(text, "172.20.0.0/16");
 	used[0] = prefix("172.16.0.0/12");
-	assert_int_equal(ipam_choose_pool(NULL, 0, used, 1, &p), 0);
+	assert_int_equal(ipam_choose_pool(v4, n, used, 1, 32, &p), 0);
 	ipam_format_net(p, text);
 	assert_string_equal(text, "192.168.0.0/20");
 	used[1] = prefix("192.168.0.0/16");
-	assert_int_equal(ipam_choose_pool(NULL, 0, used, 2, &p), -1);
+	assert_int_equal(ipam_choose_pool(v4, n, used, 2, 32, &p), -1);
 	/* default-address-pools */
 	struct ipam_pool pools[] = {{prefix("10.5.0.0/23"), 24}, {prefix("10.7.0.0/16"), 16}};
 
 	used[0] = prefix("10.5.0.0/24");
-	assert_int_equal(ipam_choose_pool(pools, 2, used, 1, &p), 0);
+	assert_int_equal(ipam_choose_pool(pools, 2, used, 1, 32, &p), 0);
 	ipam_format_net(p, text);
 	assert_string_equal(text, "10.5.1.0/24");
 	used[1] = prefix("10.5.1.128/25");
-	assert_int_equal(ipam_choose_pool(pools, 2, used, 2, &p), 0);
+	assert_int_equal(ipam_choose_pool(pools, 2, used, 2, 32, &p), 0);
 	ipam_format_net(p, text);
 	assert_string_equal(text, "10.7.0.0/16");
+	/* moby's: 40 bits of the digest of the daemon's id */
+	ipam_format_net(ula.base, text);
+	assert_string_equal(text, "fd3c:fa80:609c::/48");
+	assert_int_equal(ipam_choose_pool(v4, n, NULL, 0, 128, &p), -1);
+	assert_int_equal(ipam_choose_pool(&ula, 1, NULL, 0, 32, &p), -1);
+	used[0] = prefix("fd3c:fa80:609c::/64");
+	used[1] = prefix("fd3c:fa80:609c:2::/63");
+	assert_int_equal(ipam_choose_pool(&ula, 1, used, 1, 128, &p), 0);
+	ipam_format_net(p, text);
+	assert_string_equal(text, "fd3c:fa80:609c:1::/64");
+	used[2] = p;
+	assert_int_equal(ipam_choose_pool(&ula, 1, used, 3, 128, &p), 0);
+	ipam_format_net(p, text);
+	assert_string_equal(text, "fd3c:fa80:609c:4::/64");
+	used[3] = prefix("fd00::/8");
+	assert_int_equal(ipam_choose_pool(&ula, 1, used, 4, 128, &p), -1);
+}
+
+/* A /64 is too large for a bit per address: what is taken is kept as runs. */
+static void test_ipam_v6(void **state)
+{
+	struct ipam p;
+
+	(void)state;
+	ipam_init(&p, prefix("fd00::/64"), prefix("fd00::/64"));
+	assert_int_equal(ipam_reserve(&p, prefix("fd00::1/64").addr), 0);
+	assert_int_equal(ipam_reserve(&p, prefix("fd00::ffff:ffff:ffff:ffff/64").addr), 0);
+	assert_int_equal(ipam_reserve(&p, prefix("fd00::ffff:ffff:ffff:ffff/64").addr), -1);
+	assert_int_equal(ipam_reserve(&p, prefix("fd00:0:0:1::/64").addr), -1);
+	assert_int_equal(ipam_reserve(&p, prefix("0.0.0.2/32").addr), -1);
+	assert_int_equal(ipam_reserve(&p, prefix("fd00::3/64").addr), 0);
+	assert_string_equal(taken(&p), "fd00::2");
+	assert_string_equal(taken(&p), "fd00::4");
+	assert_int_equal(p.n, 2);
+	ipam_release(&p, prefix("fd00::3/64").addr);
+	ipam_release(&p, prefix("fd00::3/64").addr);
+	assert_int_equal(p.n, 3);
+	assert_string_equal(taken(&p), "fd00::3");
+	assert_int_equal(p.n, 2);
+	ipam_free(&p);
+	ipam_init(&p, prefix("fd00::/64"), prefix("fd00::8000:0:0:0/126"));
+	for (int i = 0; i < 4; i++)
+		assert_string_not_equal(taken(&p), "none");
+	assert_string_equal(taken(&p), "none");
+	ipam_free(&p);
+	ipam_init(&p, prefix("fd00::4/127"), prefix("fd00::4/127"));
+	assert_string_equal(taken(&p), "fd00::4");
+	assert_string_equal(taken(&p), "fd00::5");
+	assert_string_equal(taken(&p), "none");
+	ipam_free(&p);
 }
 
 /* ---- firewall texts --------------------------------------------------------------------------------------------------------------------- */
@@ -219,8 +279,8 @@ static void test_fw_base(void **state)
 static void test_bridge_rules(void **state)
 {
 	struct bridge_net n = {.ifname = "docker0",
-			       .subnet = "172.17.0.0/16",
-			       .gateway = "172.17.0.1",
+			       .v = {{.subnet = "172.17.0.0/16", .gateway = "172.17.0.1"},
+				     {.subnet = "fd00::/64", .gateway = "fd00::1"}},
 			       .icc = true,
 			       .masquerade = true,
 			       .proxy = true};
@@ -247,7 +307,7 @@ static void test_bridge_rules(void **state)
 	char *text;
 
 	(void)state;
-	text = bridge_rules_network(&n, true);
+	text = bridge_rules_network(&n, false, true);
 	assert_string_equal(
 	    text,
 	    "*nat\n"
@@ -262,7 +322,7 @@ static void test_bridge_rules(void **state)
 	    "-A DOCKER-FORWARD -i docker0 -j ACCEPT\n"
 	    "COMMIT\n");
 	free(text);
-	text = bridge_rules_endpoint(&n, "172.17.0.3", ports, 4, true);
+	text = bridge_rules_endpoint(&n, false, "172.17.0.3", ports, 4, true);
 	assert_string_equal(
 	    text, "*raw\n"
 		  "-A PREROUTING -d 172.17.0.3/32 ! -i docker0 -j DROP\n"
@@ -282,7 +342,7 @@ static void test_bridge_rules(void **state)
 		  "COMMIT\n");
 	free(text);
 	n.proxy = n.icc = n.masquerade = false;
-	text = bridge_rules_network(&n, false);
+	text = bridge_rules_network(&n, false, false);
 	assert_non_null(
 	    strstr(text, "-D POSTROUTING -o docker0 -m addrtype --src-type LOCAL -j MASQUERADE\n"));
 	assert_non_null(strstr(text, "-D DOCKER-FORWARD -i docker0 -o docker0 -j DROP\n-D "
@@ -290,7 +350,7 @@ static void test_bridge_rules(void **state)
 	assert_null(strstr(text, "-s 172.17.0.0/16"));
 	assert_null(strstr(text, "-A "));
 	free(text);
-	text = bridge_rules_endpoint(&n, "172.17.0.3", ports, 1, true);
+	text = bridge_rules_endpoint(&n, false, "172.17.0.3", ports, 1, true);
 	assert_non_null(strstr(
 	    text, "-A DOCKER -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.3:80\n"));
 	assert_non_null(strstr(text, "-A POSTROUTING -s 172.17.0.3/32 -d 172.17.0.3/32 -p tcp -m "
@@ -342,6 +402,49 @@ static struct dockerd_port wish(const char *ip, uint32_t first, uint32_t last)
 				     .host_port_end = last};
 }
 
+/* As ip6tables-save shows them after moby 28.5 has done the same. */
+static void test_bridge_rules_v6(void **state)
+{
+	struct bridge_net n = {
+	    .ifname = "br-1",
+	    .v = {[1] = {.subnet = "2001:db8:1::/64", .gateway = "2001:db8:1::1"}},
+	    .icc = true,
+	    .masquerade = true,
+	    .proxy = true};
+	struct dockerd_port ports[] = {wish("0.0.0.0", 8080, 8080), wish("::", 8080, 8080),
+				       wish("::1", 8082, 8082)};
+	char *text;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		ports[i].bound_port = ports[i].host_port_start;
+	text = bridge_rules_endpoint(&n, true, "2001:db8:1::2", ports, 3, true);
+	assert_string_equal(
+	    text,
+	    "*raw\n"
+	    "-A PREROUTING -d 2001:db8:1::2/128 ! -i br-1 -j DROP\n"
+	    "COMMIT\n*nat\n"
+	    "-A DOCKER ! -s fe80::/10 ! -i br-1 -p tcp -m tcp --dport 8080 -j DNAT "
+	    "--to-destination [2001:db8:1::2]:80\n"
+	    "-A DOCKER ! -s fe80::/10 -d ::1/128 ! -i br-1 -p tcp -m tcp --dport 8082 -j DNAT "
+	    "--to-destination [2001:db8:1::2]:80\n"
+	    "COMMIT\n*filter\n"
+	    "-I DOCKER -d 2001:db8:1::2/128 ! -i br-1 -o br-1 -p tcp -m tcp --dport 80 -j ACCEPT\n"
+	    "COMMIT\n");
+	free(text);
+	text = bridge_rules_network(&n, true, true);
+	assert_non_null(
+	    strstr(text, "-I POSTROUTING -s 2001:db8:1::/64 ! -o br-1 -j MASQUERADE\n"));
+	free(text);
+	n.internal = true;
+	text = bridge_rules_network(&n, true, true);
+	assert_non_null(strstr(
+	    text, "-I DOCKER-ISOLATION-STAGE-1 ! -s 2001:db8:1::/64 ! -i br-1 -o br-1 -j DROP\n"
+		  "-I DOCKER-ISOLATION-STAGE-1 ! -d 2001:db8:1::/64 -i br-1 ! -o br-1 -j DROP\n"));
+	assert_null(strstr(text, "MASQUERADE"));
+	free(text);
+}
+
 static void test_ports(void **state)
 {
 	struct dockerd_host host = {
@@ -351,25 +454,26 @@ static void test_ports(void **state)
 			    b = wish("127.0.0.1", 8001, 8001);
 	struct dockerd_port e[] = {wish("0.0.0.0", 0, 0), wish("::", 0, 0)},
 			    f = wish("127.0.0.1", 8000, 8002);
+	const char *const first[2] = {"172.17.0.2", ""}, *const second[2] = {"172.17.0.3", ""};
 	struct dockerd_error err = {.size = sizeof(err)};
 
 	(void)state;
 	snprintf(busy, sizeof(busy), ":::8000"); /* the second address is what clashes */
-	assert_int_equal(ports_bind(&p, &host, "172.17.0.2", true, a, 2, &err), 0);
+	assert_int_equal(ports_bind(&p, &host, first, true, a, 2, &err), 0);
 	assert_int_equal(a[0].bound_port, 8001);
 	assert_int_equal(a[1].bound_port, 8001);
-	assert_int_equal(ports_bind(&p, &host, "172.17.0.3", true, &b, 1, &err), -1);
+	assert_int_equal(ports_bind(&p, &host, second, true, &b, 1, &err), -1);
 	assert_string_equal(err.text, "Bind for 0.0.0.0:8001 failed: port is already allocated");
 	b = wish("10.0.0.1", 9000, 9000);
 	snprintf(busy, sizeof(busy), "10.0.0.1:9000");
-	assert_int_equal(ports_bind(&p, &host, "172.17.0.3", true, &b, 1, &err), -1);
+	assert_int_equal(ports_bind(&p, &host, second, true, &b, 1, &err), -1);
 	assert_string_equal(
 	    err.text,
 	    "failed to bind host port for 10.0.0.1:9000:172.17.0.3:80/tcp: address already in use");
 	busy[0] = '\0';
-	assert_int_equal(ports_bind(&p, &host, "172.17.0.3", true, &f, 1, &err), 0);
+	assert_int_equal(ports_bind(&p, &host, second, true, &f, 1, &err), 0);
 	assert_int_equal(f.bound_port, 8000);
-	assert_int_equal(ports_bind(&p, &host, "172.17.0.3", true, e, 2, &err), 0);
+	assert_int_equal(ports_bind(&p, &host, second, true, e, 2, &err), 0);
 	assert_true(e[0].bound_port >= 1024 && e[0].bound_port == e[1].bound_port);
 	ports_release(&p, &host, a, 2);
 	ports_release(&p, &host, e, 2);
@@ -540,7 +644,9 @@ int main(void)
 	    cmocka_unit_test(test_pools),
 	    cmocka_unit_test(test_fw_parse),
 	    cmocka_unit_test(test_fw_base),
+	    cmocka_unit_test(test_ipam_v6),
 	    cmocka_unit_test(test_bridge_rules),
+	    cmocka_unit_test(test_bridge_rules_v6),
 	    cmocka_unit_test(test_ports),
 	    cmocka_unit_test(test_hosts),
 	    cmocka_unit_test(test_resolv_conf),

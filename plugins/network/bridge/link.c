@@ -6,6 +6,8 @@
 #include "bridge.h"
 #include "../common/netlink.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -18,6 +20,7 @@
 #include <netlink/route/link/veth.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 /* ---- the bridge --------------------------------------------------------------------------------------------------------------------------- */
 
@@ -72,9 +75,9 @@ static void drop_other(struct nl_object *o, void *arg)
 		x->r = rtnl_addr_delete(x->sk, a, 0);
 }
 
-/* The gateway's address on the bridge; on a bridge of ours instead of any other. */
-static int bridge_address(struct nl_sock *sk, const struct bridge_net *n, struct rtnl_link *l,
-			  struct dockerd_error *err)
+/* The gateway's address of one family on the bridge; on a bridge of ours instead of any other. */
+static int bridge_address(struct nl_sock *sk, const struct bridge_net *n, bool v6,
+			  struct rtnl_link *l, struct dockerd_error *err)
 {
 	const char *alias = rtnl_link_get_ifalias(l);
 	bool ours =
@@ -82,15 +85,19 @@ static int bridge_address(struct nl_sock *sk, const struct bridge_net *n, struct
 	int index = rtnl_link_get_ifindex(l), r;
 	struct rtnl_addr *filter = rtnl_addr_alloc();
 	struct nl_cache *cache = NULL;
-	char want[64];
-	const char *slash = strchr(n->subnet, '/');
+	char want[64] = "";
+	const char *slash = n->v[v6].subnet ? strchr(n->v[v6].subnet, '/') : NULL;
 	struct others x = {.sk = ours ? sk : NULL, .keep = want};
 
-	snprintf(want, sizeof(want), "%s%s", n->gateway, slash ? slash : "/32");
+	if (n->v[v6].gateway)
+		snprintf(want, sizeof(want), "%s%s", n->v[v6].gateway,
+			 slash ? slash
+			 : v6  ? "/128"
+			       : "/32");
 	r = filter ? rtnl_addr_alloc_cache(sk, &cache) : -NLE_NOMEM;
 	if (r == 0) {
 		rtnl_addr_set_ifindex(filter, index);
-		rtnl_addr_set_family(filter, AF_INET);
+		rtnl_addr_set_family(filter, v6 ? AF_INET6 : AF_INET);
 		nl_cache_foreach_filter(cache, OBJ_CAST(filter), drop_other, &x);
 		r = x.r;
 	}
@@ -98,7 +105,33 @@ static int bridge_address(struct nl_sock *sk, const struct bridge_net *n, struct
 	rtnl_addr_put(filter);
 	if (r < 0)
 		return netlink_fail(err, r, "addresses of bridge %s", n->ifname);
-	return x.found ? 0 : address_add(sk, index, want, err);
+	return x.found || !*want ? 0 : address_add(sk, index, want, err);
+}
+
+int sysctl_write(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), r = -1;
+
+	if (fd >= 0) {
+		r = write(fd, value, 1) == 1 ? 0 : -1;
+		close(fd);
+	}
+	return r;
+}
+
+/* A network of IPv6 needs it on its bridge, whatever the host's default is; and nobody in it may play the host's router. */
+static int enable_ipv6(const struct bridge_net *n, struct dockerd_error *err)
+{
+	static const char *const names[] = {"disable_ipv6", "accept_ra"};
+	char path[96];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", n->ifname, names[i]);
+		if (sysctl_write(path, "0") < 0)
+			return dockerd_fail_errno(err, errno, "enable IPv6 on bridge %s: write %s",
+						  n->ifname, path);
+	}
+	return 0;
 }
 
 int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
@@ -136,7 +169,11 @@ int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
 				 n->ifname);
 		goto out;
 	}
-	r = bridge_address(sk, n, l, err);
+	r = n->v[1].subnet ? enable_ipv6(n, err) : 0;
+	if (r == 0)
+		r = bridge_address(sk, n, false, l, err);
+	if (r == 0)
+		r = bridge_address(sk, n, true, l, err);
 	change = rtnl_link_alloc();
 	if (r == 0 && change) {
 		rtnl_link_set_flags(change, IFF_UP);

@@ -97,6 +97,12 @@ static const char *go_text(int errnum, char buf[128])
 	return buf;
 }
 
+/* Where a port of a host address leads. */
+static const char *target(const char *const ip[2], const struct dockerd_port *v)
+{
+	return is_v6(v->host_ip) && ip[1][0] ? ip[1] : ip[0];
+}
+
 static int bind_failed(const char *ip, const struct dockerd_port *v, uint32_t port,
 		       const struct dockerd_error *why, struct dockerd_error *err)
 {
@@ -145,8 +151,9 @@ static int reserve(struct ports *p, struct dockerd_port *v, uint32_t n, uint32_t
 }
 
 /* One port number for the group. */
-static int try_port(struct ports *p, const struct dockerd_host *host, const char *ip, bool forward,
-		    struct dockerd_port *v, uint32_t n, uint32_t port, struct dockerd_error *err)
+static int try_port(struct ports *p, const struct dockerd_host *host, const char *const ip[2],
+		    bool forward, struct dockerd_port *v, uint32_t n, uint32_t port,
+		    struct dockerd_error *err)
 {
 	struct dockerd_error why = {.size = sizeof(why)};
 	uint32_t i;
@@ -157,9 +164,10 @@ static int try_port(struct ports *p, const struct dockerd_host *host, const char
 		return -1;
 	for (i = 0; i < n; i++)
 		if (host->proxy_start(host, DOCKERD_AT(v, i)->proto, DOCKERD_AT(v, i)->host_ip,
-				      port, forward ? ip : NULL, DOCKERD_AT(v, i)->container_port,
-				      &why) < 0) {
-			bind_failed(ip, DOCKERD_AT(v, i), port, &why, err);
+				      port, forward ? target(ip, DOCKERD_AT(v, i)) : NULL,
+				      DOCKERD_AT(v, i)->container_port, &why) < 0) {
+			bind_failed(target(ip, DOCKERD_AT(v, i)), DOCKERD_AT(v, i), port, &why,
+				    err);
 			break;
 		}
 	if (i == n)
@@ -185,7 +193,7 @@ static void ephemeral_range(uint32_t *first, uint32_t *last)
 		fclose(f);
 }
 
-static int bind_group(struct ports *p, const struct dockerd_host *host, const char *ip,
+static int bind_group(struct ports *p, const struct dockerd_host *host, const char *const ip[2],
 		      bool forward, struct dockerd_port *v, uint32_t n, struct dockerd_error *err)
 {
 	uint32_t first = v->host_port_start, last = v->host_port_end, at, tries;
@@ -226,8 +234,8 @@ static bool same_wish(const struct dockerd_port *a, const struct dockerd_port *b
 	       strcmp(a->host_ip, b->host_ip) != 0;
 }
 
-int ports_bind(struct ports *p, const struct dockerd_host *host, const char *ip, bool forward,
-	       struct dockerd_port *v, uint32_t count, struct dockerd_error *err)
+int ports_bind(struct ports *p, const struct dockerd_host *host, const char *const ip[2],
+	       bool forward, struct dockerd_port *v, uint32_t count, struct dockerd_error *err)
 {
 	uint32_t done = 0;
 

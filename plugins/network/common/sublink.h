@@ -56,7 +56,7 @@ int sublink_update(const struct dockerd_network *n, const struct sublink_net *ne
 		   struct dockerd_error *err);
 int sublink_adopt(struct sublink *s, const struct dockerd_endpoint *e, struct dockerd_error *err);
 
-/* The MAC that a link gets: what the user wants, or one made from the endpoint's id. */
+/* The MAC that a link gets: what the user wants, or one made from its address. */
 void sublink_mac(const struct dockerd_endpoint *e, char out[24]);
 
 /* "IpvxSubnets" of moby's records, as its drivers print them, with a comma behind; malloc'ed, "" if there are none. */

@@ -2,6 +2,7 @@
 /* Endpoints: a link in the container that stands on the network's parent. See sublink.h. */
 #include "sublink_int.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -83,7 +84,7 @@ int sublink_update(const struct dockerd_network *n, const struct sublink_net *ne
 			struct dockerd_error ignored = {.size = sizeof(ignored)};
 			struct way_out first = way_out(n, net, was, false);
 
-			if (v6)
+			if (v6 && first.wanted != way_out(n, net, e, false).wanted)
 				inside_default_route(e, false, &first, &ignored);
 			return -1;
 		}
@@ -93,12 +94,25 @@ int sublink_update(const struct dockerd_network *n, const struct sublink_net *ne
 
 /* ---- join, leave, adopt -------------------------------------------------------------------------------------------------------------------- */
 
-/* Stands still while the endpoint lives, and is as random as its id. */
-static void mac_of(const char *id, char out[24])
+/* Made from an address, so that neighbours whose cache still has an earlier holder of it find the new one at once; without any, from the endpoint's id. */
+static void mac_of(const struct dockerd_endpoint *e, char out[24])
 {
 	unsigned int b[6] = {0};
+	unsigned char a[16];
+	char text[64];
 
-	sscanf(id, "%2x%2x%2x%2x%2x%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]);
+	for (int v6 = 0; v6 < 2; v6++) {
+		const char *address = dockerd_address_of(e, v6);
+
+		snprintf(text, sizeof(text), "%.*s", address ? (int)strcspn(address, "/") : 0,
+			 address ? address : "");
+		if (inet_pton(v6 ? AF_INET6 : AF_INET, text, a) != 1)
+			continue;
+		memmove(a, v6 ? a + 12 : a, 4);
+		snprintf(out, 24, "02:42:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3]);
+		return;
+	}
+	sscanf(e->id, "%2x%2x%2x%2x%2x%2x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]);
 	snprintf(out, 24, "%02x:%02x:%02x:%02x:%02x:%02x", (b[0] & 0xfc) | 2, b[1], b[2], b[3],
 		 b[4], b[5]);
 }
@@ -187,5 +201,5 @@ void sublink_mac(const struct dockerd_endpoint *e, char out[24])
 	if (e->mac && *e->mac)
 		snprintf(out, 24, "%s", e->mac);
 	else
-		mac_of(e->id, out);
+		mac_of(e, out);
 }
