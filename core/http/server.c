@@ -10,6 +10,7 @@
 #include "base/thread.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -310,10 +311,14 @@ static void *worker(void *arg)
 
 		pthread_mutex_lock(&s->lock);
 		if (s->stopping || (n == 0 && s->waiting > KEEP_WAITING)) {
+			bool calm;
+
 			s->waiting--;
-			s->threads--;
+			calm = --s->threads == KEEP_WAITING;
 			pthread_cond_broadcast(&s->quiet);
 			pthread_mutex_unlock(&s->lock);
+			if (calm) /* the burst is over: what it took lies in pieces all over the heap */
+				malloc_trim(0);
 			return NULL;
 		}
 		if (n <= 0) {
