@@ -203,6 +203,44 @@ void log_reader_close(struct log_reader *r)
 	free(r);
 }
 
+/*
+ * Options of the copy that makes logs readable whose driver can't read them. A driver that reads has no use for it, and moby takes the options
+ * all the same.
+ */
+static int take_cache_options(const char *driver, struct pairs *own, struct error *err)
+{
+	static const char *const keys[] = {"cache-disabled", "cache-max-size", "cache-max-file",
+					   "cache-compress"};
+	static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"},
+				 *const no[] = {"", "0", "f", "F", "FALSE", "false", "False"};
+	const char *value = pairs_get(own, keys[0]), *wanted = NULL;
+	const struct plugin *p;
+	bool off = false, known = !value;
+
+	for (size_t i = 0; value && i < ARRAY_LEN(yes); i++)
+		off |= strcmp(value, yes[i]) == 0;
+	for (size_t i = 0; value && i < ARRAY_LEN(no); i++)
+		known |= strcmp(value, no[i]) == 0;
+	if (!known && !off)
+		return error_set(err, ERR_INVALID, "invalid value for option %s: %s", keys[0],
+				 value);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (i && pairs_get(own, keys[i]))
+			wanted = keys[i];
+		pairs_del(own, keys[i]);
+	}
+	p = wanted && !off ? plugin_describe(DOCKERD_KIND_LOG, driver, err) : NULL;
+	if (wanted && !off && !p)
+		return -1;
+	if (p && !(p->capabilities & DOCKERD_LOG_CAP_READ))
+		return error_set(
+		    err, ERR_NOT_IMPLEMENTED,
+		    "log option %s: copies of what a log driver can't read back are not "
+		    "available yet",
+		    wanted);
+	return 0;
+}
+
 int log_options_split(const char *driver, const struct pairs *given, bool *non_blocking,
 		      uint64_t *max_buffer, struct pairs *rest, struct error *err)
 {
@@ -225,6 +263,8 @@ int log_options_split(const char *driver, const struct pairs *given, bool *non_b
 		pairs_copy(&own, given);
 	pairs_del(&own, "mode");
 	pairs_del(&own, "max-buffer-size");
+	if (take_cache_options(driver, &own, err) < 0)
+		return -1;
 	if (plugin_check_options(DOCKERD_KIND_LOG, driver, DOCKERD_SCOPE_CONTAINER, &own, err) < 0)
 		return -1;
 	if (rest)

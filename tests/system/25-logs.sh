@@ -27,6 +27,9 @@ for bad in "max-size=x|invalid value for max-size: x: invalid size: 'x'" "max-fi
 	like "refused at the start: ${bad%%|*}" "failed to create task for container: failed to initialize logging driver: ${bad#*|}" "$(docker start bad 2>&1)"
 	docker rm bad >/dev/null
 done
+works "options of the cache mean nothing to a driver that reads" docker create --name bad --log-opt cache-max-size=1k --log-opt cache-disabled=true busybox true
+docker rm bad >/dev/null
+like "but are looked at" "invalid value for option cache-disabled: x" "$(docker create --log-driver local --log-opt cache-disabled=x busybox true 2>&1)"
 docker run -d --name ki --log-driver local --stop-signal KILL busybox sh -c 'echo before; exec sleep 600' >/dev/null
 wait_log ki before
 printf '\0\0\0\031half' >>"$R/data/containers/$(docker inspect -f '{{.Id}}' ki)/local-logs/container.log"
