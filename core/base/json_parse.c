@@ -16,6 +16,7 @@
 /* 0x01 can't stand raw in a valid JSON string, and the pass writes it only here (an escaped \u0001 is told apart by the
  * digits that follow it: a client can't gain anything by imitating a number). */
 #define BIG_MARK "\x01#"
+#define MAX_DEPTH 900 /* cJSON has 1000 */
 
 struct scan {
 	const char *p, *end, *start;
@@ -24,12 +25,34 @@ struct scan {
 	int depth;
 };
 
-static int bad(struct scan *s, const char *what)
+/* Go's decoder's words (encoding/json), which clients get to see: "invalid character '}' looking for beginning of value". */
+static int bad(struct scan *s, const char *where)
 {
+	unsigned char c;
+	size_t n = 1;
+
 	if (s->p >= s->end)
 		return error_set(s->err, ERR_INVALID, "unexpected end of JSON input");
-	return error_set(s->err, ERR_INVALID, "invalid JSON at offset %zu: %s",
-			 (size_t)(s->p - s->start), what);
+	c = (unsigned char)*s->p;
+	while (c >= 0xc0 && s->p + n < s->end && ((unsigned char)s->p[n] & 0xc0) == 0x80)
+		n++; /* the bytes of one character */
+	if (c < 0x20 || c == 0x7f) {
+		const char *at = c ? strchr("\tt\nn\rr", c) : NULL;
+
+		return at ? error_set(s->err, ERR_INVALID, "invalid character '\\%c' %s", at[1], where)
+			  : error_set(s->err, ERR_INVALID, "invalid character '\\x%02x' %s", c, where);
+	}
+	return error_set(s->err, ERR_INVALID, "invalid character '%s%.*s' %s",
+			 c == '\'' || c == '\\' ? "\\" : "", (int)n, s->p, where);
+}
+
+/* of so many bytes, at s->p */
+static int bad_escape(struct scan *s, const char *from, size_t n)
+{
+	if (from + n > s->end)
+		return error_set(s->err, ERR_INVALID, "unexpected end of JSON input");
+	return error_set(s->err, ERR_INVALID, "invalid escape sequence `%.*s` in string", (int)n,
+			 from);
 }
 
 static int scan_escape(struct scan *s)
@@ -39,10 +62,10 @@ static int scan_escape(struct scan *s)
 
 	s->p++;
 	if (s->p >= s->end)
-		return bad(s, "cut escape");
+		return bad(s, "");
 	if (*s->p != 'u') {
 		if (!strchr("\"\\/bfnrt", *s->p) || !*s->p)
-			return bad(s, "unknown escape");
+			return bad_escape(s, at, 2);
 		s->p++;
 		str_add(&s->out, at, 2);
 		return 0;
@@ -50,13 +73,13 @@ static int scan_escape(struct scan *s)
 	s->p++;
 	for (int i = 0; i < 4; i++, s->p++) {
 		if (s->p >= s->end || !isxdigit((unsigned char)*s->p))
-			return bad(s, "\\u needs four hexadecimal digits");
+			return bad_escape(s, at, 6);
 		code = code << 4 |
 		       (unsigned int)(isdigit((unsigned char)*s->p) ? *s->p - '0'
 								    : (*s->p | 32) - 'a' + 10);
 	}
 	if (code == 0)
-		return bad(s, "\\u0000 is not allowed in a string");
+		return error_set(s->err, ERR_INVALID, "\\u0000 is not allowed in a string");
 	if (code >= 0xd800 && code <= 0xdfff) {
 		unsigned int low = 0;
 
@@ -92,43 +115,46 @@ static int scan_string(struct scan *s)
 			return 0;
 		}
 		if (*s->p != '\\')
-			return bad(s, "control character in string");
+			return bad(s, "in string");
 		if (scan_escape(s) < 0)
 			return -1;
 	}
+}
+
+static int scan_digits(struct scan *s, size_t *n)
+{
+	if (s->p >= s->end || !isdigit((unsigned char)*s->p))
+		return bad(s, "in numeric literal");
+	for (; s->p < s->end && isdigit((unsigned char)*s->p); s->p++)
+		++*n;
+	return 0;
 }
 
 static int scan_number(struct scan *s)
 {
 	const char *at = s->p;
 	bool integer = true;
-	size_t digits = 0;
+	size_t digits = 0, rest = 0;
 
 	if (*s->p == '-')
 		s->p++;
-	if (s->p < s->end && *s->p == '0' && s->p + 1 < s->end && isdigit((unsigned char)s->p[1]))
-		return bad(s, "leading zero");
-	for (; s->p < s->end && isdigit((unsigned char)*s->p); s->p++)
-		digits++;
-	if (!digits)
-		return bad(s, "number without digits");
+	if (s->p < s->end && *s->p == '0')
+		s->p++, digits = 1; /* another digit is no part of it */
+	else if (scan_digits(s, &digits) < 0)
+		return -1;
 	if (s->p < s->end && *s->p == '.') {
 		integer = false;
 		s->p++;
-		if (s->p >= s->end || !isdigit((unsigned char)*s->p))
-			return bad(s, "digits must follow the point");
-		while (s->p < s->end && isdigit((unsigned char)*s->p))
-			s->p++;
+		if (scan_digits(s, &rest) < 0)
+			return -1;
 	}
 	if (s->p < s->end && (*s->p | 32) == 'e') {
 		integer = false;
 		s->p++;
 		if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
 			s->p++;
-		if (s->p >= s->end || !isdigit((unsigned char)*s->p))
-			return bad(s, "exponent without digits");
-		while (s->p < s->end && isdigit((unsigned char)*s->p))
-			s->p++;
+		if (scan_digits(s, &rest) < 0)
+			return -1;
 	}
 	if (integer && digits >= 16) {
 		str_puts(&s->out, "\"" BIG_MARK);
@@ -140,27 +166,103 @@ static int scan_number(struct scan *s)
 	return 0;
 }
 
-/* Copies tokens, checking each; cJSON checks the grammar between them. */
+static void skip_space(struct scan *s)
+{
+	while (s->p < s->end && strchr(" \t\r\n", *s->p) && *s->p)
+		s->p++;
+}
+
+static int scan_word(struct scan *s, const char *word)
+{
+	char where[48];
+
+	for (const char *w = word; *w; w++, s->p++)
+		if (s->p >= s->end || *s->p != *w) {
+			snprintf(where, sizeof(where), "in literal %s (expecting '%c')", word, *w);
+			return bad(s, where);
+		}
+	str_puts(&s->out, word);
+	return 0;
+}
+
+static int scan_value(struct scan *s); /* recurses, at most MAX_DEPTH deep */
+
+/* One member of an object, or element of an array; then what separates it. 1: there is another, 0: that was the last. */
+static int scan_member(struct scan *s, char close)
+{
+	bool object = close == '}', more;
+
+	if (object) {
+		if (s->p >= s->end || *s->p != '"')
+			return bad(s, "looking for beginning of object key string");
+		if (scan_string(s) < 0)
+			return -1;
+		skip_space(s);
+		if (s->p >= s->end || *s->p != ':')
+			return bad(s, "after object key");
+		str_putc(&s->out, *s->p++);
+		skip_space(s);
+	}
+	if (scan_value(s) < 0)
+		return -1;
+	skip_space(s);
+	if (s->p >= s->end || (*s->p != ',' && *s->p != close))
+		return bad(s, object ? "after object key:value pair" : "after array element");
+	more = *s->p == ',';
+	str_putc(&s->out, *s->p++);
+	if (more)
+		skip_space(s);
+	return more;
+}
+
+static int scan_members(struct scan *s, char close)
+{
+	int r = 1;
+
+	if (++s->depth > MAX_DEPTH)
+		return error_set(s->err, ERR_INVALID, "exceeded max depth");
+	str_putc(&s->out, *s->p++);
+	skip_space(s);
+	if (s->p < s->end && *s->p == close) {
+		str_putc(&s->out, *s->p++);
+		r = 0;
+	}
+	while (r > 0)
+		r = scan_member(s, close);
+	s->depth--;
+	return r;
+}
+
+static int scan_value(struct scan *s)
+{
+	switch (s->p < s->end ? *s->p : '\0') {
+	case '{':
+		return scan_members(s, '}');
+	case '[':
+		return scan_members(s, ']');
+	case '"':
+		return scan_string(s);
+	case 't':
+		return scan_word(s, "true");
+	case 'f':
+		return scan_word(s, "false");
+	case 'n':
+		return scan_word(s, "null");
+	default:
+		if (s->p < s->end && (*s->p == '-' || isdigit((unsigned char)*s->p)))
+			return scan_number(s);
+		return bad(s, "looking for beginning of value");
+	}
+}
+
+/* Copies the tokens and checks the grammar: what cJSON gets is good. */
 static int scan_text(struct scan *s)
 {
-	while (s->p < s->end) {
-		char c = *s->p;
-		int r = 0;
-
-		if (c == '"')
-			r = scan_string(s);
-		else if (c == '-' || isdigit((unsigned char)c))
-			r = scan_number(s);
-		else if (strchr("{}[]:, \t\r\ntrufalsen", c) && c) {
-			str_putc(&s->out, c);
-			s->p++;
-		} else {
-			r = bad(s, "unexpected character");
-		}
-		if (r < 0)
-			return -1;
-	}
-	return 0;
+	skip_space(s);
+	if (scan_value(s) < 0)
+		return -1;
+	skip_space(s);
+	return s->p < s->end ? bad(s, "after top-level value") : 0;
 }
 
 json *json_parse(const char *text, size_t len, struct error *err)
@@ -173,16 +275,9 @@ json *json_parse(const char *text, size_t len, struct error *err)
 	if (scan_text(&s) == 0) {
 		/* +1: require_null_terminated reads the NUL behind the text */
 		j = cJSON_ParseWithLengthOpts(str_cstr(&s.out), s.out.len + 1, &end, 1);
-		if (!j) {
-			size_t off = end ? (size_t)(end - str_cstr(&s.out)) : 0;
-
-			if (off >= s.out.len)
-				error_set(err, ERR_INVALID, "unexpected end of JSON input");
-			else
-				error_set(err, ERR_INVALID,
-					  "invalid JSON near offset %zu: unexpected '%c'", off,
-					  str_cstr(&s.out)[off]);
-		}
+		if (!j)
+			error_set(err, ERR_INVALID, "invalid JSON near offset %zu",
+				  end ? (size_t)(end - str_cstr(&s.out)) : 0);
 	}
 	str_free(&s.out);
 	return j;

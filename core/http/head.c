@@ -348,7 +348,11 @@ json *http_body_json(struct http_exchange *x, bool required, struct error *err)
 	error_clear(err);
 	if (http_body_all(x, 16 * 1024 * 1024, &body, err) < 0)
 		return NULL;
-	if (type && *type && !is_json_type(type)) {
+	if (type && !*type) {
+		error_set(err, ERR_INVALID, "malformed Content-Type header (): mime: no media type");
+		return NULL;
+	}
+	if (type && !is_json_type(type)) {
 		if (body.len || required)
 			error_set(
 			    err, ERR_INVALID,
@@ -362,7 +366,7 @@ json *http_body_json(struct http_exchange *x, bool required, struct error *err)
 				  "invalid JSON: got EOF while reading request body");
 		return NULL;
 	}
-	if (!type || !*type) {
+	if (!type) {
 		error_set(err, ERR_INVALID,
 			  "unsupported Content-Type header (): must be 'application/json'");
 		return NULL;
@@ -372,6 +376,8 @@ json *http_body_json(struct http_exchange *x, bool required, struct error *err)
 		error_set(err, ERR_INVALID, "invalid JSON: unexpected EOF");
 	else if (!j && more_behind_object(str_cstr(&body), body.len))
 		error_set(err, ERR_INVALID, "unexpected content after JSON");
+	else if (!j)
+		error_wrap(err, "invalid JSON");
 	return j;
 }
 
