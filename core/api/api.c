@@ -68,8 +68,9 @@ static int negotiate(struct http_exchange *x)
 	}
 	if (x->api_version > API_VERSION) {
 		error_set(&err, ERR_INVALID,
-			  "client version 1.%d is too new. Maximum supported API version is 1.%d",
-			  x->api_version, API_VERSION);
+			  "client version %d.%d is too new. Maximum supported API version is 1.%d",
+			  x->api_version >= 1000 ? x->api_version / 1000 : 1, x->api_version % 1000,
+			  API_VERSION);
 		http_reply_error(x, &err);
 		return -1;
 	}
@@ -175,6 +176,26 @@ void api_answer_empty(struct http_exchange *x, int r, int status, const struct e
 		http_reply_error(x, err);
 	else
 		http_reply_empty(x, status);
+}
+
+json *api_body_object(struct http_exchange *x, const char *go_name, struct error *err)
+{
+	static const char *const kinds[] = {[JSON_BOOL] = "bool",
+					    [JSON_NUMBER] = "number",
+					    [JSON_STRING] = "string",
+					    [JSON_ARRAY] = "array"};
+	json *body = http_body_json(x, false, err);
+	enum json_type type = json_type(body);
+
+	if (!body && err->kind == ERR_NONE)
+		return json_parse("{}", 2, err);
+	if (!body || type == JSON_OBJECT || type == JSON_NULL)
+		return body;
+	error_set(err, ERR_INVALID,
+		  "invalid JSON: json: cannot unmarshal %s into Go value of type %s", kinds[type],
+		  go_name);
+	json_free(body);
+	return NULL;
 }
 
 int api_filters(struct http_exchange *x, json **out, struct error *err)

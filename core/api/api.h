@@ -59,6 +59,11 @@ void api_answer(struct http_exchange *x, int r, int status, struct str *body,
 void api_answer_empty(struct http_exchange *x, int r, int status, const struct error *err);
 /* The `filters` parameter: an object, or NULL if there is none. -1 with moby's error if malformed. */
 int api_filters(struct http_exchange *x, json **out, struct error *err);
+/*
+ * The body as an object; nothing at all counts as an empty one. Another JSON value is refused as Go's decoder does for the struct of that name. NULL
+ * with err.
+ */
+json *api_body_object(struct http_exchange *x, const char *go_name, struct error *err);
 /* Integer parameter; -1 with err if it is no number. */
 int api_query_int(struct http_exchange *x, const char *name, long fallback, long *out,
 		  struct error *err);

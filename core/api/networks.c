@@ -37,7 +37,7 @@ static void inspect(struct http_exchange *x, void *ctx)
 static void create(struct http_exchange *x, void *ctx)
 {
 	struct error err = ERROR_INIT;
-	auto_json *body = http_body_json(x, true, &err);
+	auto_json *body = api_body_object(x, "network.CreateRequest", &err);
 	auto_str id = STR_INIT, reply = STR_INIT;
 	auto_strlist warnings = STRLIST_INIT;
 	struct jw w = jw_to(&reply);
@@ -63,7 +63,7 @@ static void delete (struct http_exchange *x, void *ctx)
 static void connect(struct http_exchange *x, void *ctx)
 {
 	struct error err = ERROR_INIT;
-	auto_json *body = http_body_json(x, true, &err);
+	auto_json *body = api_body_object(x, "network.ConnectOptions", &err);
 	int r = body ? container_connect(http_param(x, "id"), json_get_str(body, "Container", ""),
 					 json_get(body, "EndpointConfig"), &err)
 		     : -1;
@@ -76,7 +76,7 @@ static void connect(struct http_exchange *x, void *ctx)
 static void disconnect(struct http_exchange *x, void *ctx)
 {
 	struct error err = ERROR_INIT;
-	auto_json *body = http_body_json(x, true, &err);
+	auto_json *body = api_body_object(x, "network.DisconnectOptions", &err);
 	int r = body
 		    ? container_disconnect(http_param(x, "id"), json_get_str(body, "Container", ""),
 					   json_get_bool(body, "Force", false), &err)

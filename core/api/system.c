@@ -472,45 +472,80 @@ static bool wants(struct http_exchange *x, const char *type)
 	return !any;
 }
 
+static int check_types(struct http_exchange *x, struct error *err)
+{
+	static const char *const known[] = {"container", "image", "volume", "build-cache"};
+
+	for (size_t i = 0; i < x->query.n; i++) {
+		bool found = !streq(x->query.v[i].key, "type");
+
+		for (size_t k = 0; k < ARRAY_LEN(known); k++)
+			found = found || streq(x->query.v[i].value, known[k]);
+		if (!found)
+			return error_set(err, ERR_INVALID, "unknown object type: %s",
+					 x->query.v[i].value);
+	}
+	return 0;
+}
+
+static int print_images(struct jw *w, struct error *err)
+{
+	struct image_filter f = {.all = false, .shared_size = true, .containers = true};
+	struct image_list images = {0};
+
+	if (image_list_get(api.images, &f, &images, err) < 0)
+		return -1;
+	jw_karr(w, "Images");
+	for (size_t i = 0; i < images.n; i++) {
+		const struct image_summary *s = &images.v[i];
+
+		jw_obj(w);
+		jw_ki64(w, "Containers", s->containers < 0 ? 0 : s->containers);
+		jw_ki64(w, "Created", s->created);
+		jw_kstr(w, "Id", s->id);
+		jw_kpairs(w, "Labels", &s->labels, true);
+		jw_kstr(w, "ParentId", s->parent);
+		jw_kstrlist(w, "RepoDigests", &s->digests, true);
+		jw_kstrlist(w, "RepoTags", &s->tags, true);
+		jw_ki64(w, "SharedSize", s->shared_size);
+		jw_ku64(w, "Size", s->size);
+		jw_end(w);
+	}
+	jw_end(w);
+	image_list_free(&images);
+	return 0;
+}
+
+/* What was not asked for is null. */
 static int print_df(struct http_exchange *x, struct jw *w, struct error *err)
 {
 	struct container_list how = {.all = true, .size = true};
 	auto_str containers = STR_INIT, volumes = STR_INIT;
-	struct image_filter f = {.all = false, .shared_size = true, .containers = true};
-	struct image_list images = {0};
+	bool images = wants(x, "image");
 
+	if (check_types(x, err) < 0)
+		return -1;
 	jw_obj(w);
-	jw_ku64(w, "LayersSize", image_store_layers_size(api.images));
-	if (wants(x, "image")) {
-		if (image_list_get(api.images, &f, &images, err) < 0)
-			return -1;
-		jw_karr(w, "Images");
-		for (size_t i = 0; i < images.n; i++) {
-			const struct image_summary *s = &images.v[i];
-
-			jw_obj(w);
-			jw_ki64(w, "Containers", s->containers < 0 ? 0 : s->containers);
-			jw_ki64(w, "Created", s->created);
-			jw_kstr(w, "Id", s->id);
-			jw_kpairs(w, "Labels", &s->labels, true);
-			jw_kstr(w, "ParentId", s->parent);
-			jw_kstrlist(w, "RepoDigests", &s->digests, true);
-			jw_kstrlist(w, "RepoTags", &s->tags, true);
-			jw_ki64(w, "SharedSize", s->shared_size);
-			jw_ku64(w, "Size", s->size);
-			jw_end(w);
-		}
+	jw_ku64(w, "LayersSize", images ? image_store_layers_size(api.images) : 0);
+	if (!images)
+		jw_knull(w, "Images");
+	else if (print_images(w, err) < 0)
+		return -1;
+	if (!wants(x, "container"))
+		jw_knull(w, "Containers");
+	else if (container_list(&how, x->api_version, &containers, err) < 0 ||
+		 embed(w, "Containers", &containers, NULL, err) < 0)
+		return -1;
+	if (!wants(x, "volume"))
+		jw_knull(w, "Volumes");
+	else if (volume_usage(&volumes, err) < 0 || embed(w, "Volumes", &volumes, NULL, err) < 0)
+		return -1;
+	if (wants(x, "build-cache")) {
+		jw_karr(w, "BuildCache");
 		jw_end(w);
-		image_list_free(&images);
-	}
-	if (wants(x, "container") && (container_list(&how, x->api_version, &containers, err) < 0 ||
-				      embed(w, "Containers", &containers, NULL, err) < 0))
-		return -1;
-	if (wants(x, "volume") &&
-	    (volume_usage(&volumes, err) < 0 || embed(w, "Volumes", &volumes, NULL, err) < 0))
-		return -1;
-	if (wants(x, "build-cache"))
+	} else {
 		jw_knull(w, "BuildCache");
+	}
 	jw_end(w);
 	return 0;
 }

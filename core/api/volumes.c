@@ -19,7 +19,7 @@ static void create(struct http_exchange *x, void *ctx)
 {
 	struct error err = ERROR_INIT;
 	auto_str reply = STR_INIT;
-	auto_json *body = http_body_json(x, true, &err);
+	auto_json *body = api_body_object(x, "volume.CreateOptions", &err);
 
 	(void)ctx;
 	api_answer(x, body ? volume_create(body, &reply, &err) : -1, 201, &reply, &err);

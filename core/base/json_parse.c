@@ -39,8 +39,10 @@ static int bad(struct scan *s, const char *where)
 	if (c < 0x20 || c == 0x7f) {
 		const char *at = c ? strchr("\tt\nn\rr", c) : NULL;
 
-		return at ? error_set(s->err, ERR_INVALID, "invalid character '\\%c' %s", at[1], where)
-			  : error_set(s->err, ERR_INVALID, "invalid character '\\x%02x' %s", c, where);
+		return at ? error_set(s->err, ERR_INVALID, "invalid character '\\%c' %s", at[1],
+				      where)
+			  : error_set(s->err, ERR_INVALID, "invalid character '\\x%02x' %s", c,
+				      where);
 	}
 	return error_set(s->err, ERR_INVALID, "invalid character '%s%.*s' %s",
 			 c == '\'' || c == '\\' ? "\\" : "", (int)n, s->p, where);
