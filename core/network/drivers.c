@@ -135,13 +135,16 @@ void drivers_close(void)
 static void take_row(const struct dockerd_emit *to, const char *key, const char *value)
 {
 	struct net *n = to->ctx;
+	const char *kind = str_after(key, "record.");
 
 	if (streq(key, "gateway") && !*value)
 		net_drop_gateways(n);
-	if (!streq(key, "record"))
+	if (!streq(key, "record") && !kind)
 		return;
 	free(n->driver_record);
+	free(n->record_kind);
 	n->driver_record = xstrdup(value);
+	n->record_kind = kind ? xasprintf("%s/%s", n->driver_name, kind) : xstrdup(n->driver_name);
 }
 
 static int call_network(struct net *n, bool create, struct error *err)

@@ -57,6 +57,7 @@ struct net {
 	struct dockerd_options *typed;
 	char *
 	    driver_record; /* JSON that the driver wants on disk, as moby's driver of its name keeps it; NULL: none */
+	char *record_kind; /* part of its key there: "bridge", "macvlan/network" */
 	char *record; /* as found on disk, for the members that we don't know; NULL: none */
 	/* under the lock: */
 	unsigned int refs, joining;

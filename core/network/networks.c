@@ -58,6 +58,7 @@ static void net_free(struct net *n)
 	map_free(&n->endpoints, free);
 	free(n->config_from);
 	free(n->driver_record);
+	free(n->record_kind);
 	free(n->record);
 	free(n);
 }

@@ -237,7 +237,7 @@ int store_put(const struct net *n, struct error *err)
 	put("network", n->id, str_cstr(&text), text.len);
 	put("endpoint_count", n->id, "{\"Count\":0}", 11);
 	if (n->driver_record)
-		put(n->driver_name, n->id, n->driver_record, strlen(n->driver_record));
+		put(n->record_kind, n->id, n->driver_record, strlen(n->driver_record));
 	if (held)
 		return 0;
 	if (bolt_commit(db, err) < 0)
@@ -265,8 +265,8 @@ int store_delete(const struct net *n, struct error *err)
 
 	del("network", n->id);
 	del("endpoint_count", n->id);
-	if (*n->driver_name)
-		del(n->driver_name, n->id);
+	if (n->record_kind)
+		del(n->record_kind, n->id);
 	if (bolt_commit(db, err) < 0)
 		return -1;
 	FAULT("network.store.deleted");

@@ -46,8 +46,12 @@ docker volume create ours-volume >/dev/null
 docker run --rm --network none -v ours-volume:/v busybox sh -c 'echo in-volume >/v/f'
 docker network create --subnet 10.240.0.0/24 --gateway 10.240.0.1 --aux-address x=10.240.0.2 --label l=ours -o com.docker.network.bridge.name=ts-ours ours-net >/dev/null
 docker network create ours-plain >/dev/null
+docker network create --ipv6 --subnet 10.239.0.0/24 --gateway 10.239.0.1 --subnet 2001:db8:5::/64 --gateway 2001:db8:5::1 --ip-range 2001:db8:5::8000/113 --aux-address y=2001:db8:5::8001 ours-six >/dev/null
+docker network create --ipv6 ours-ula >/dev/null
+ip link add tsm0 type veth peer name tsm1
+docker network create -d macvlan --subnet 10.240.1.0/24 --gateway 10.240.1.1 -o parent=tsm0 ours-mac >/dev/null
 show() { docker network inspect -f '{{.Id}} {{.Name}} {{json .IPAM}} {{json .Options}} {{json .Labels}} {{.Created}}' "$@" | sed 's/ +0000 UTC//'; }
-nets=$(show ours-net ours-plain)
+nets=$(show ours-net ours-plain ours-six ours-ula ours-mac)
 ids=$(docker images -q --no-trunc | sort -u)
 names=$(docker images --format '{{.Repository}}:{{.Tag}}' | sort)
 saved=$(layers committed:1)
@@ -61,11 +65,16 @@ run_is "and what we committed" from-ours --network none committed:1 cat /kept
 run_is "with what it deleted" gone --network none committed:1 sh -c '[ -e /root ] || echo gone'
 is "our volume is there" ours-volume "$(docker volume ls -q --filter name=ours)"
 run_is "with its content" in-volume --network none -v ours-volume:/v busybox cat /v/f
-is "our networks are there" "$nets" "$(show ours-net ours-plain)"
+is "our networks are there" "$nets" "$(show ours-net ours-plain ours-six ours-ula ours-mac)"
 run_is "with their addresses" 10.240.0.3/24 --network ours-net busybox sh -c "ip -4 -o addr show eth0 | sed 's/.*inet //; s/ .*//'"
+run_is "of IPv6 too" 2001:db8:5::8000/64 --network ours-six busybox sh -c "ip -6 -o addr show eth0 scope global | sed 's/.*inet6 //; s/ .*//'"
+ip link set tsm0 up
+run_is "on a link of the host" 10.240.1.2/24 --network ours-mac busybox sh -c "ip -4 -o addr show eth0 | sed 's/.*inet //; s/ .*//'"
+docker network create --ipv6 --subnet 10.239.1.0/24 --gateway 10.239.1.1 --subnet 2001:db8:6::/64 --gateway 2001:db8:6::9 their-six >/dev/null
+docker network create -d macvlan --subnet 10.240.2.0/24 --internal -o parent=tsm0 -o macvlan_mode=private their-mac >/dev/null
 docker network create --subnet 10.241.0.0/24 --internal --label l=theirs their-net >/dev/null
 docker network rm ours-plain >/dev/null
-theirs=$(show their-net)
+theirs=$(show their-net their-six their-mac ours-ula)
 is "our container is there" "ours Exited" "$(docker ps -a --filter name=ours --format '{{.Names}} {{.Status}}' | cut -d' ' -f1,2)"
 is "with its changes" from-ours "$(docker cp ours:/kept - | tar -xO)"
 is "what it changed is the same" "$changes" "$(docker diff ours | sort)"
@@ -98,9 +107,11 @@ run_is "and run them" from-moby --network none theirs:1 cat /kept
 run_is "with what was deleted" gone --network none theirs:1 sh -c '[ -e /tmp ] || echo gone'
 is "its labels" moby "$(docker inspect -f '{{.Config.Labels.by}}' theirs:1)"
 is "moby's volume" by-moby "$(docker run --rm --network none -v moby-volume:/v busybox cat /v/f)"
-is "moby's network" "$theirs" "$(show their-net)"
+is "moby's networks" "$theirs" "$(show their-net their-six their-mac ours-ula)"
 run_is "with its addresses" 10.241.0.2/24 --network their-net busybox sh -c "ip -4 -o addr show eth0 | sed 's/.*inet //; s/ .*//'"
-is "what moby removed is gone" "bridge host none ours-net their-net" "$(docker network ls --format '{{.Name}}' | sort | xargs)"
+run_is "of IPv6" 2001:db8:6::1/64 --network their-six busybox sh -c "ip -6 -o addr show eth0 scope global | sed 's/.*inet6 //; s/ .*//'"
+run_is "on a link of the host" 10.240.2.1/24 --network their-mac busybox sh -c "ip -4 -o addr show eth0 | sed 's/.*inet //; s/ .*//'"
+is "what moby removed is gone" "bridge host none ours-mac ours-net ours-six ours-ula their-mac their-net their-six" "$(docker network ls --format '{{.Name}}' | sort | xargs)"
 is "moby's container is there" "theirs Exited" "$(docker ps -a --filter name=theirs --format '{{.Names}} {{.Status}}' | cut -d' ' -f1,2)"
 is "we read its log of the local driver" "$log" "$(docker logs log-b | md5sum)"
 works "and write on" docker start log-b
@@ -109,7 +120,8 @@ works "and runs" docker start -a theirs
 like "the same program" done "$out"
 is "ours has been through both" from-ours "$(docker cp ours:/kept - | tar -xO)"
 docker rm -f ours theirs log-a log-b >/dev/null
-docker network rm ours-net their-net >/dev/null
+docker network rm ours-net ours-six ours-ula ours-mac their-net their-six their-mac >/dev/null
+ip link del tsm0
 docker volume rm ours-volume moby-volume >/dev/null
 docker rmi -f theirs:1 committed:1 busybox >/dev/null
 is "all of it goes" "" "$(docker images -qa)"

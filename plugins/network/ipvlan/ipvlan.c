@@ -93,7 +93,7 @@ static int emit_record(const struct dockerd_network *n, const struct sublink_net
 			       subnets, flag_names[net->flag], modes[net->mode], net->parent)
 		    : -1;
 	if (r >= 0)
-		n->out->row(n->out, "record", record);
+		n->out->row(n->out, "record.network", record);
 	free(subnets);
 	if (r >= 0)
 		free(record);

@@ -82,7 +82,7 @@ static int emit_record(const struct dockerd_network *n, const struct sublink_net
 			       subnets, mode_names[net->mode], net->parent)
 		    : -1;
 	if (r >= 0)
-		n->out->row(n->out, "record", record);
+		n->out->row(n->out, "record.network", record);
 	free(subnets);
 	if (r >= 0)
 		free(record);

@@ -49,6 +49,12 @@ struct dockerd_subnet {
 #define DOCKERD_NETWORK_IPV4 UINT32_C(4)     /* containers get addresses of IPv4 */
 #define DOCKERD_NETWORK_IPV6 UINT32_C(8)
 
+/*
+ * Rows that `network_create` may emit to `out`:
+ *   "record"       JSON for the daemon to keep, as moby's driver of this name would
+ *   "record.KIND"  the same, where that driver tells kinds of records apart: "record.network" of macvlan
+ *   "gateway"      "": containers have no use for gateways of the subnets; those that nobody asked for are free again
+ */
 struct dockerd_network {
 	uint32_t size;
 	uint32_t flags; /* bit set of DOCKERD_NETWORK_* */
@@ -57,7 +63,7 @@ struct dockerd_network {
 	uint32_t subnet_count;
 	uint32_t mtu; /* 0: the driver's choice */
 	const struct dockerd_options *options; /* scope NETWORK: --opt of docker network create */
-	const struct dockerd_emit *out; /* network_create only, else NULL; row "record": JSON for the daemon to keep, as moby's driver of this name would */
+	const struct dockerd_emit *out; /* network_create only, else NULL: see above */
 };
 
 struct dockerd_port {
