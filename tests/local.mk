@@ -53,13 +53,21 @@ tests_drivers_test_log_sinks_LDADD = $(LOG_LIBS)
 endif
 endif
 if NETWORK_BRIDGE
-network_tests = tests/drivers/test_network_choice tests/drivers/test_network tests/drivers/test_network_kills tests/drivers/test_network_settings
+network_tests = tests/drivers/test_network_choice tests/drivers/test_network_v6 tests/drivers/test_network tests/drivers/test_network_kills tests/drivers/test_network_settings
 check_PROGRAMS += $(network_tests)
 TESTS += $(network_tests)
 NETWORK_HOST = tests/drivers/network_host.c tests/drivers/network_host.h tests/drivers/network_box.c tests/drivers/network_box.h
 NETWORK_TEST_LIBS = libnetwork.a libplugin.a libbase.a $(CJSON_LIBS)
 tests_drivers_test_network_choice_SOURCES = tests/drivers/test_network_choice.c $(NETWORK_HOST)
 tests_drivers_test_network_choice_LDADD = $(NETWORK_TEST_LIBS)
+tests_drivers_test_network_v6_SOURCES = tests/drivers/test_network_v6.c $(NETWORK_HOST)
+tests_drivers_test_network_v6_LDADD = $(NETWORK_TEST_LIBS)
+if NETWORK_MACVLAN
+check_PROGRAMS += tests/drivers/test_network_links
+TESTS += tests/drivers/test_network_links
+tests_drivers_test_network_links_SOURCES = tests/drivers/test_network_links.c $(NETWORK_HOST)
+tests_drivers_test_network_links_LDADD = $(NETWORK_TEST_LIBS)
+endif
 check_LTLIBRARIES += tests/drivers/choosing.la
 tests_drivers_choosing_la_SOURCES = tests/drivers/choosing.c
 tests_drivers_choosing_la_CFLAGS = $(DRIVER_CFLAGS)

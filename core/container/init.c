@@ -373,7 +373,7 @@ int containers_init(const struct container_room *r, struct error *err)
 		return -1;
 	restore_all();
 	volumes_settle();
-	network_sweep();
+	network_sweep(networks_namespace_of);
 	return 0;
 }
 

@@ -376,6 +376,14 @@ int networks_namespace(const struct container *c)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+int networks_namespace_of(const char *container_id)
+{
+	struct error ignored = ERROR_INIT;
+	auto_container *c = container_find(container_id, &ignored);
+
+	return c && c->state.running && streq(c->id, container_id) ? networks_namespace(c) : -1;
+}
+
 void networks_adopt(struct container *c)
 {
 	auto_close ns = -1;

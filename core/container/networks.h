@@ -56,6 +56,8 @@ int networks_start(struct container *c, const struct shim_created *made,
 void networks_stop(struct container *c);
 /* After a restart of the daemon. */
 void networks_adopt(struct container *c);
+/* Descriptor of a running container's namespace, or -1. */
+int networks_namespace_of(const char *container_id);
 /* The container has another name. */
 void networks_rename(struct container *c);
 

@@ -78,6 +78,9 @@ int network_adopt(const char *container_id, const char *container_name,
 	return endpoint_call(n, "adopt", &v, err);
 }
 
+/* Of network_sweep; set once, before there are requests. */
+static int (*namespace_of)(const char *container_id);
+
 /* ---- after a crash ------------------------------------------------------------------------------------------------------------------------- */
 
 /* An endpoint on record: does anybody hold it? If not, its driver takes it away, as far as it can be told. */
@@ -90,6 +93,7 @@ static void sweep_one(const char *id)
 	struct net_endpoint e = {0};
 	auto_view v = {0};
 	auto_net *n = NULL;
+	auto_close ns = -1;
 	const struct net_endpoint *known;
 	bool held;
 
@@ -118,6 +122,8 @@ static void sweep_one(const char *id)
 			e.addr[ip_is_v6(p.addr)] = p;
 	}
 	view_init(&v, n, &e, NULL, NETWORK_WAY_IPV4 | NETWORK_WAY_IPV6);
+	/* a link that nobody has on the host's side is found there */
+	v.endpoint.netns_fd = ns = namespace_of ? namespace_of(e.container_id) : -1;
 	dns_del(n, id);
 	log_info("removing what is left of a network endpoint", "endpoint", id, "container",
 		 e.container_id);
@@ -160,7 +166,7 @@ void endpoints_retry(struct net *n)
 		sweep_one(ids.v[i]);
 }
 
-void network_sweep(void)
+void network_sweep(int (*find)(const char *container_id))
 {
 	auto_free char *path = xasprintf("%s/endpoints", room.state_dir);
 	auto_strlist ids = STRLIST_INIT;
@@ -170,6 +176,7 @@ void network_sweep(void)
 	while (d && (entry = readdir(d)))
 		if (strlen(entry->d_name) == 64 && strspn(entry->d_name, "0123456789abcdef") == 64)
 			strlist_add(&ids, entry->d_name);
+	namespace_of = find;
 	for (size_t i = 0; i < ids.n; i++)
 		sweep_one(ids.v[i]);
 	firewall_sweep();

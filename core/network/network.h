@@ -129,8 +129,11 @@ int network_adopt(const char *container_id, const char *container_name, struct n
 /* The container has another name, or other names for the DNS. */
 void network_rename(const struct network_endpoint *e, const char *container_name,
 		    const struct strlist *names);
-/* After restore of all containers: remove links, rules and leases of containers that are gone. */
-void network_sweep(void);
+/*
+ * After restore of all containers: remove links, rules and leases of containers that are gone, or that have never learnt of them. namespace_of:
+ * descriptor of a running container's network namespace, or -1; it is asked at later attempts too. NULL: none is known.
+ */
+void network_sweep(int (*namespace_of)(const char *container_id));
 
 /* A NETLINK_ROUTE socket born in the namespace. */
 int network_netlink_in(int netns_fd, struct error *err);

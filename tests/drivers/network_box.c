@@ -31,7 +31,8 @@ struct command {
 
 static int new_socket(const char *proto, int family)
 {
-	return socket(family, (strcmp(proto, "udp") ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+	return socket(family, (strncmp(proto, "udp", 3) ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC,
+		      0);
 }
 
 static socklen_t fill(const char *ip, uint16_t port, struct sockaddr_storage *sa)
@@ -105,7 +106,9 @@ bool echo_from_here(const char *proto, const char *ip, uint16_t port, int timeou
 static void serve_tcp(int l, int report)
 {
 	for (;;) {
-		struct sockaddr_in from;
+		struct sockaddr_storage from;
+		const struct sockaddr_in *v4 = (const void *)&from;
+		const struct sockaddr_in6 *v6 = (const void *)&from;
 		socklen_t len = sizeof(from);
 		int fd = accept4(l, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
 		static char buf[PAYLOAD];
@@ -115,7 +118,10 @@ static void serve_tcp(int l, int report)
 
 		if (fd < 0)
 			return;
-		inet_ntop(AF_INET, &from.sin_addr, text, sizeof(text));
+		if (from.ss_family == AF_INET)
+			inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text));
+		else
+			inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text));
 		if (write(report, text, sizeof(text)) < 0)
 			return;
 		while (n < sizeof(buf) && (r = read(fd, buf + n, sizeof(buf) - n)) > 0)
@@ -133,7 +139,7 @@ static void serve_tcp(int l, int report)
 static void serve_udp(int l)
 {
 	for (;;) {
-		struct sockaddr_in from;
+		struct sockaddr_storage from;
 		socklen_t len = sizeof(from);
 		char buf[2048];
 		ssize_t n = recvfrom(l, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len);
@@ -147,9 +153,9 @@ static void serve_udp(int l)
 static bool serve(const struct command *c, int report)
 {
 	struct sockaddr_storage sa;
-	socklen_t len = fill("0.0.0.0", c->port, &sa);
-	int fd = new_socket(c->proto, AF_INET), on = 1;
-	bool udp = !strcmp(c->proto, "udp");
+	socklen_t len = fill(c->proto[3] == '6' ? "::" : "0.0.0.0", c->port, &sa);
+	int fd = new_socket(c->proto, sa.ss_family), on = 1;
+	bool udp = !strncmp(c->proto, "udp", 3);
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&sa, len) < 0 || (!udp && listen(fd, 16) < 0))

@@ -20,7 +20,7 @@ struct box {
 void box_open(struct box *b);
 /* The child ends, and with it the namespace once its descriptors are closed. */
 void box_close(struct box *b);
-/* Serve TCP (every connection is read to its end, then everything is sent back) or UDP (each datagram goes back). */
+/* Serve TCP (every connection is read to its end, then everything is sent back) or UDP (each datagram goes back). "tcp6", "udp6": on [::]. */
 bool box_serve(struct box *b, const char *proto, uint16_t port);
 /* Connect from inside, send, read the answer to its end: true if it came back whole. `from` receives the peer's view... */
 bool box_echo(struct box *b, const char *proto, const char *ip, uint16_t port);

@@ -88,6 +88,7 @@ struct network_config config(void)
 				       .ip_forward = true,
 				       .ip_masq = true,
 				       .iptables = true,
+				       .ip6tables = true,
 				       .userland_proxy = true,
 				       .live_restore = true};
 }
@@ -111,6 +112,30 @@ int join(struct box *b, const char *name, const struct network_port *ports, size
 	memcpy(id, name, strlen(name));
 	return network_connect(&(struct network_join){.container_id = id,
 						      .network = "bridge",
+						      .netns_fd = b->netns_fd,
+						      .netlink_fd = b->netlink_fd,
+						      .ports = ports,
+						      .n_ports = n,
+						      .ways = NETWORK_WAY_IPV4 | NETWORK_WAY_IPV6,
+						      .container_name = name},
+			       e, err);
+}
+
+int make_network(const char *text, struct error *err)
+{
+	auto_json *body = json_parse(text, strlen(text), err);
+	auto_strlist warnings = STRLIST_INIT;
+	auto_str id = STR_INIT;
+
+	return body ? network_create(body, &id, &warnings, err) : -1;
+}
+
+int join_network(struct box *b, const char *network, const char *name,
+		 const struct network_port *ports, size_t n, struct network_endpoint *e,
+		 struct error *err)
+{
+	return network_connect(&(struct network_join){.container_id = name,
+						      .network = network,
 						      .netns_fd = b->netns_fd,
 						      .netlink_fd = b->netlink_fd,
 						      .ports = ports,

@@ -52,6 +52,12 @@ void wipe(void);
 /* Connect to the default bridge as a container whose id begins with the name. */
 int join(struct box *b, const char *name, const struct network_port *ports, size_t n,
 	 struct network_endpoint *e, struct error *err);
+/* A network of a user's, from the request's JSON. */
+int make_network(const char *body, struct error *err);
+/* Connect to it: the container's id is its name. ports of both families. */
+int join_network(struct box *b, const char *network, const char *name,
+		 const struct network_port *ports, size_t n, struct network_endpoint *e,
+		 struct error *err);
 struct network_port port(uint16_t inside, const char *proto, const char *ip, uint16_t first,
 			 uint16_t last);
 /* pid of the netd whose socket is ours, or 0. */

@@ -51,16 +51,13 @@ static bool called(const char *want)
 	return false;
 }
 
-static void make_network(void)
+static void make_it(void)
 {
 	auto_free char *text = xasprintf(
 	    "{\"Name\":\"net\",\"Driver\":\"choosing\",\"Options\":{\"log\":\"%s\"}}", log_path);
-	auto_strlist warnings = STRLIST_INIT;
 	struct error err = ERROR_INIT;
-	auto_json *body = json_parse(text, strlen(text), &err);
-	auto_str id = STR_INIT;
 
-	OK(network_create(body, &id, &warnings, &err));
+	OK(make_network(text, &err));
 }
 
 static void connect_with(const char *const rows[], const char *ipv4, struct network_endpoint *e)
@@ -117,7 +114,7 @@ static void body_rows(void *arg)
 
 	(void)arg;
 	offer_driver();
-	make_network();
+	make_it();
 	connect_with(both, NULL, &e);
 	CHECK(!strcmp(e.ipv4, "192.0.2.5") && e.prefix4 == 24 && !strcmp(e.gateway4, "192.0.2.1"));
 	CHECK(!strcmp(e.ipv6, "2001:db8::5") && e.prefix6 == 64 &&
@@ -156,7 +153,7 @@ static void body_first(void *arg)
 
 	(void)arg;
 	offer_driver();
-	make_network();
+	make_it();
 	connect_with(both, NULL, &kept);
 	CHECK(write(endpoint_file, &kept, sizeof(kept)) == sizeof(kept));
 	network_shutdown();
@@ -170,7 +167,7 @@ static void body_second(void *arg)
 
 	(void)arg;
 	OK(network_adopt("c1", "c1", &kept, NETWORK_WAY_IPV4 | NETWORK_WAY_IPV6, &names, -1, &err));
-	network_sweep();
+	network_sweep(NULL);
 	CHECK(shown("\"IPv4Address\":\"192.0.2.5/24\",\"IPv6Address\":\"2001:db8::5/64\""));
 	network_shutdown();
 }
@@ -178,7 +175,7 @@ static void body_second(void *arg)
 static void body_third(void *arg)
 {
 	(void)arg;
-	network_sweep();
+	network_sweep(NULL);
 	CHECK(!on_record(&kept, "192"));
 	network_shutdown();
 }
