@@ -166,9 +166,10 @@ if ip link add link tsp0 name tsprobe type ipvlan mode l2 2>/dev/null; then
 		is "ipvlan $mode: none is kept free" "10.245.0.1 " "$(setting ia il IPAddress) $(setting ia il Gateway)"
 		is "ipvlan $mode: the default route" "default dev eth0" "$(docker exec ia ip route | grep default | sed 's/ scope.*//; s/ *$//')"
 		is "ipvlan $mode: each other" "1 packets received" "$(pings ia ib)"
-		in_neighbour ip route replace 10.245.0.0/24 dev eth0
-		docker exec ia ping -c 1 -W 5 10.241.0.250 >/dev/null
+		ip addr add 10.241.0.249/24 dev tsp0 # the host is the router between them
+		in_neighbour ip route replace 10.245.0.0/24 via 10.241.0.249
 		is "ipvlan $mode: the neighbour" "1 packets received" "$(pings ia 10.241.0.250)"
+		ip addr del 10.241.0.249/24 dev tsp0
 		docker rm -f ia ib >/dev/null
 		docker network rm il >/dev/null
 	done
