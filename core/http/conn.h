@@ -52,6 +52,8 @@ int http_parse_head(struct http_exchange *x, size_t len, struct error *err);
 int http_feed_body(struct http_conn *c, struct error *err);
 /* Read the rest of the body away so that the connection can be used again; false: it can't. */
 bool http_drain(struct http_exchange *x);
+/* Before a close with a part of the request unread: the client gets half a second to stop writing and read the reply. */
+void http_linger(int fd);
 void http_exchange_free(struct http_exchange *x);
 
 /* The reply has ended on a connection that stays open: wait for the next request, or close. Gives the connection away. */

@@ -4,12 +4,18 @@
  * handler reads it, and stops exactly at its end: the bytes behind are the next request, or raw stream after a hijack.
  */
 #include "http/conn.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+
+#define DRAIN_MAX (256 * 1024)
+#define DRAIN_NS (INT64_C(2) * 1000000000)
+#define LINGER_NS (INT64_C(500) * 1000000)
 
 ssize_t http_head_length(struct http_conn *c)
 {
@@ -286,27 +292,52 @@ int http_body_all(struct http_exchange *x, size_t max, struct str *out, struct e
 	}
 }
 
+/* Something to read within the time; CLOCK_MONOTONIC ns. */
+static bool readable_until(int fd, int64_t until)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int64_t left = until - clock_mono_ns();
+
+	return left > 0 && poll(&p, 1, (int)(left / 1000000) + 1) > 0;
+}
+
+/*
+ * Short bodies that nobody wanted are waited for, as net/http does: a client that is still writing when we close may never read the reply.
+ * A slow sender does not hold us for long.
+ */
 bool http_drain(struct http_exchange *x)
 {
+	int64_t until = clock_mono_ns() + DRAIN_NS;
 	struct error err = ERROR_INIT;
 	char buf[8192];
 
 	str_reset(&x->preread);
 	if (x->expect_continue && !x->body_done)
 		return false; /* it was never sent */
-	for (int i = 0; i < 32; i++) {
+	if (x->content_length - x->body_read > DRAIN_MAX)
+		return false;
+	for (int i = 0; i < DRAIN_MAX / (int)sizeof(buf) + 2; i++) {
 		ssize_t n;
 
 		if (x->body_done && !x->conn->decoded.len)
 			return true;
-		/* only what is here already: a slow sender does not hold us */
-		if (!x->conn->in.len && recv(x->conn->fd, buf, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+		if (!x->conn->in.len && !readable_until(x->conn->fd, until))
 			return false;
 		n = http_body_read(x, buf, sizeof(buf), &err);
 		if (n <= 0)
 			return n == 0;
 	}
 	return false;
+}
+
+void http_linger(int fd)
+{
+	int64_t until = clock_mono_ns() + LINGER_NS;
+	char buf[8192];
+
+	shutdown(fd, SHUT_WR);
+	while (readable_until(fd, until) && recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
 }
 
 static bool is_json_type(const char *type)

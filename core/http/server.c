@@ -225,6 +225,8 @@ static bool run_one(struct http_conn *c, size_t head_len)
 	}
 	gone = x.streaming;
 	keep = x.keep_alive && !x.hijacked;
+	if (!keep && !gone && !x.hijacked && !x.body_done && !x.expect_continue)
+		http_linger(c->fd);
 	http_exchange_free(&x);
 	if (gone)
 		return false;

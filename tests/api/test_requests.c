@@ -3,6 +3,7 @@
  * The daemon under raw HTTP: what a request may look like, how it may arrive, and that a bad one costs nobody else anything. The words and
  * statuses are moby's (tests/compat compares them beside it).
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -266,6 +267,32 @@ static void keep_alive(void)
 	}
 }
 
+/* Clients that write head and body apart: a reply that came in between, with the end of the connection, would meet them writing. */
+static void unwanted_bodies(void)
+{
+	static const char head[] = "POST /v1.51/nothing HTTP/1.1\r\nHost: d\r\nContent-Length: ";
+	struct pollfd p = {.fd = dial(), .events = POLLIN};
+	auto_close owned = p.fd, fd = -1;
+	char *megabytes = calloc(1, 1 << 20);
+	auto_reply r = {0};
+
+	send_text(p.fd, head);
+	send_text(p.fd, "5\r\n\r\n");
+	ok(poll(&p, 1, 50) == 0, "a short body that nobody wants is waited for");
+	send_text(p.fd, "abcde");
+	ok(read_reply(p.fd, false, &r) == 0 && r.status == 404 && !r.closes,
+	   "then comes the reply");
+	send_text(p.fd, "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n");
+	ok(read_reply(p.fd, false, &r) == 0 && r.status == 200, "and the connection goes on");
+	fd = dial();
+	send_text(fd, head);
+	send_text(fd, "1048576\r\n\r\n");
+	ok(send_all(fd, megabytes, 1 << 20) == 0 && read_reply(fd, false, &r) == 0 &&
+	       r.status == 404 && r.closes,
+	   "a large one is let in, the reply is read, the connection ends");
+	free(megabytes);
+}
+
 static int test(void)
 {
 	pid_t pid = daemon_start(false, NULL);
@@ -283,6 +310,7 @@ static int test(void)
 	expect_continue();
 	large_heads();
 	keep_alive();
+	unwanted_bodies();
 	ok(daemon_end(pid, 15) == 0, "daemon ends cleanly");
 	if (box_failed)
 		daemon_log_show();
