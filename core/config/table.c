@@ -262,6 +262,7 @@ const struct option option_table[] = {
      .help = "IPv4 subnet for the default bridge network"},
     {.flag = "fixed-cidr-v6",
      .type = OPT_STRING,
+     .check = check_cidr,
      .help = "IPv6 subnet for the default bridge network"},
     {.flag = "group",
      .letter = 'G',

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <linux/rtnetlink.h>
@@ -127,7 +128,7 @@ static void links_are(struct kit *k, unsigned int want, const char *when)
 struct net {
 	struct dockerd_network n;
 	struct dockerd_options *options;
-	struct dockerd_subnet subnet;
+	struct dockerd_subnet subnet[2];
 	unsigned int links; /* before it was made */
 };
 
@@ -141,6 +142,13 @@ static void parent_up(struct kit *k)
 		  (ioctl(fd, SIOCBRADDBR, PARENT) == 0 || errno == EEXIST) &&
 		      ioctl(fd, SIOCSIFFLAGS, &r) == 0,
 		  "no link to stand on: %s", strerror(errno));
+}
+
+/* Both the driver and the host have it. */
+static bool with_ipv6(const struct kit *k)
+{
+	return k->plugin->capabilities & DOCKERD_NETWORK_CAP_IPV6 &&
+	       access("/proc/sys/net/ipv6", F_OK) == 0;
 }
 
 static bool wants_parent(const struct kit *k)
@@ -162,16 +170,22 @@ static void net_init(struct kit *k, struct net *net)
 	}
 	*net = (struct net){.options = kit_options(k, DOCKERD_SCOPE_NETWORK, &more),
 			    .links = count_links()};
-	net->subnet = (struct dockerd_subnet){
-	    .size = sizeof(net->subnet), .subnet = "10.211.0.0/24", .gateway = "10.211.0.1"};
+	net->subnet[0] = (struct dockerd_subnet){
+	    .size = sizeof(net->subnet[0]), .subnet = "10.211.0.0/24", .gateway = "10.211.0.1"};
+	net->subnet[1] = (struct dockerd_subnet){
+	    .size = sizeof(net->subnet[1]), .subnet = "fd00:211::/64", .gateway = "fd00:211::1"};
 	net->n = (struct dockerd_network){.size = sizeof(net->n),
 					  .flags = DOCKERD_NETWORK_IPV4,
 					  .id = NETWORK_ID,
 					  .name = "kit",
 					  .options = net->options};
 	if (k->plugin->capabilities & DOCKERD_NETWORK_CAP_ADDRESSES) {
-		net->n.subnets = &net->subnet;
+		net->n.subnets = net->subnet;
 		net->n.subnet_count = 1;
+		if (with_ipv6(k)) {
+			net->n.subnet_count = 2;
+			net->n.flags |= DOCKERD_NETWORK_IPV6;
+		}
 	}
 }
 
@@ -195,33 +209,106 @@ static void net_close(struct kit *k, struct net *net)
 
 static struct dockerd_endpoint endpoint(struct kit *k, const struct box *b, unsigned int n)
 {
-	static char text[4][3][80];
-	static struct dockerd_address address[4];
+	static char text[4][4][80];
+	static struct dockerd_address address[4][2];
 	struct dockerd_endpoint e = {.size = sizeof(e),
 				     .ifname = "eth0",
 				     .netns_fd = b->netns,
 				     .netlink_fd = b->netlink,
-				     .flags = DOCKERD_ENDPOINT_ROUTE_IPV4,
+				     .flags = DOCKERD_ENDPOINT_ROUTE_IPV4 |
+					      (with_ipv6(k) ? DOCKERD_ENDPOINT_ROUTE_IPV6 : 0),
 				     .name = "kit-container"};
 
 	snprintf(text[n][0], 80, "%u7%062u", n, 0);
 	snprintf(text[n][1], 80, "%u8%062u", n, 0);
 	snprintf(text[n][2], 80, "10.211.0.%u/24", n + 2);
+	snprintf(text[n][3], 80, "fd00:211::%u/64", n + 2);
 	e.id = text[n][0];
 	e.container_id = text[n][1];
-	address[n] = (struct dockerd_address){.size = sizeof(address[n]), .address = text[n][2]};
+	for (int v6 = 0; v6 < 2; v6++)
+		address[n][v6] = (struct dockerd_address){.size = sizeof(address[n][v6]),
+							  .address = text[n][2 + v6]};
 	if (k->plugin->capabilities & DOCKERD_NETWORK_CAP_ADDRESSES) {
-		e.addresses = &address[n];
-		e.address_count = 1;
+		e.addresses = address[n];
+		e.address_count = with_ipv6(k) ? 2 : 1;
 	}
 	return e;
+}
+
+/* ---- What the kernel knows in the container, asked through the socket that was born in there ------------------------------------------ */
+
+/* Is there an answer to the question that fits? */
+static bool any_answer(struct kit *k, const struct box *b, uint16_t type, unsigned char family,
+		       bool (*fits)(const struct nlmsghdr *h, const void *arg), const void *arg)
+{
+	struct {
+		struct nlmsghdr h;
+		struct rtmsg r; /* the longest; all begin with the family */
+	} ask = {.h = {.nlmsg_len = sizeof(ask),
+		       .nlmsg_type = type,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+		       .nlmsg_seq = 77},
+		 .r = {.rtm_family = family}};
+	char buf[16384];
+	bool found = false;
+	ssize_t n;
+
+	KIT_CHECK(k, send(b->netlink, &ask, sizeof(ask), 0) == sizeof(ask), "netlink question %u",
+		  type);
+	while ((n = recv(b->netlink, buf, sizeof(buf), 0)) > 0)
+		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf; NLMSG_OK(h, (size_t)n);
+		     h = NLMSG_NEXT(h, n)) {
+			if (h->nlmsg_seq != 77)
+				continue;
+			if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+				return found;
+			found = found || fits(h, arg);
+		}
+	return found;
+}
+
+static bool is_default_route(const struct nlmsghdr *h, const void *arg)
+{
+	const struct rtmsg *r = NLMSG_DATA(h);
+
+	return r->rtm_family == *(const unsigned char *)arg && r->rtm_dst_len == 0 &&
+	       r->rtm_table == RT_TABLE_MAIN && r->rtm_type == RTN_UNICAST;
+}
+
+/* Of each family that the driver has. */
+static bool has_default_route(struct kit *k, const struct box *b)
+{
+	const unsigned char families[2] = {AF_INET, AF_INET6};
+	bool v4 = any_answer(k, b, RTM_GETROUTE, AF_INET, is_default_route, &families[0]);
+
+	if (with_ipv6(k))
+		KIT_CHECK(
+		    k,
+		    any_answer(k, b, RTM_GETROUTE, AF_INET6, is_default_route, &families[1]) == v4,
+		    "the default routes of IPv4 and of IPv6 don't come and go together");
+	return v4;
+}
+
+/* Usable at once: not while duplicates are searched for. */
+static bool is_address(const struct nlmsghdr *h, const void *arg)
+{
+	const struct ifaddrmsg *m = NLMSG_DATA(h);
+	const struct rtattr *a = IFA_RTA(m);
+	unsigned int left = IFA_PAYLOAD(h);
+
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == IFA_ADDRESS && RTA_PAYLOAD(a) == 16 &&
+		    !memcmp(RTA_DATA(a), arg, 16))
+			return !(m->ifa_flags & IFA_F_TENTATIVE);
+	return false;
 }
 
 static void judge_inside(struct kit *k, const struct box *b, const struct dockerd_endpoint *e)
 {
 	struct ifreq r = {0};
 	struct in_addr want;
-	char ip[INET_ADDRSTRLEN] = "";
+	char ip[INET6_ADDRSTRLEN] = "";
+	unsigned char six[16];
 	const char *address = dockerd_address_of(e, 0);
 
 	if (!address)
@@ -234,6 +321,13 @@ static void judge_inside(struct kit *k, const struct box *b, const struct docker
 	inet_pton(AF_INET, ip, &want);
 	KIT_CHECK(k, ((struct sockaddr_in *)&r.ifr_addr)->sin_addr.s_addr == want.s_addr,
 		  "%s has another address than %s", e->ifname, address);
+	if (dockerd_address_of(e, 1)) {
+		snprintf(ip, sizeof(ip), "%.*s", (int)strcspn(dockerd_address_of(e, 1), "/"),
+			 dockerd_address_of(e, 1));
+		inet_pton(AF_INET6, ip, six);
+		KIT_CHECK(k, any_answer(k, b, RTM_GETADDR, AF_INET6, is_address, six),
+			  "%s has not %s, or not yet", e->ifname, ip);
+	}
 	KIT_CHECK(k, !e->out_mac[0] || strlen(e->out_mac) == 17, "out_mac is '%s'", e->out_mac);
 	KIT_CHECK(k, memchr(e->out_host_ifname, '\0', sizeof(e->out_host_ifname)),
 		  "out_host_ifname does not end");
@@ -401,36 +495,6 @@ static void check_ports(struct kit *k)
 	net_close(k, &net);
 }
 
-/* Does the container have a default route? By the kernel's list of routes, asked through a socket in there. */
-static bool has_default_route(struct kit *k, const struct box *b)
-{
-	struct {
-		struct nlmsghdr h;
-		struct rtmsg r;
-	} ask = {.h = {.nlmsg_len = sizeof(ask),
-		       .nlmsg_type = RTM_GETROUTE,
-		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-		       .nlmsg_seq = 77},
-		 .r = {.rtm_family = AF_INET}};
-	char buf[16384];
-	bool found = false;
-	ssize_t n;
-
-	KIT_CHECK(k, send(b->netlink, &ask, sizeof(ask), 0) == sizeof(ask), "RTM_GETROUTE");
-	while ((n = recv(b->netlink, buf, sizeof(buf), 0)) > 0)
-		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buf; NLMSG_OK(h, (size_t)n);
-		     h = NLMSG_NEXT(h, n)) {
-			const struct rtmsg *r = NLMSG_DATA(h);
-
-			if (h->nlmsg_seq != 77)
-				continue;
-			if (h->nlmsg_type != RTM_NEWROUTE)
-				return found;
-			found |= r->rtm_dst_len == 0 && r->rtm_table == RT_TABLE_MAIN;
-		}
-	return found;
-}
-
 /* The way out comes, with ports, and goes again. */
 static void check_update(struct kit *k)
 {
@@ -448,7 +512,7 @@ static void check_update(struct kit *k)
 	MUST_OP(k, join, &net.n, &e);
 	KIT_CHECK(k, !has_default_route(k, &b), "a default route that nobody asked for");
 	was = e;
-	e.flags = DOCKERD_ENDPOINT_ROUTE_IPV4;
+	e.flags = DOCKERD_ENDPOINT_ROUTE_IPV4 | (with_ipv6(k) ? DOCKERD_ENDPOINT_ROUTE_IPV6 : 0);
 	if (k->plugin->capabilities & DOCKERD_NETWORK_CAP_PORTS) {
 		e.ports = ports;
 		e.port_count = 2;

@@ -152,8 +152,11 @@ start_daemon
 unlike "rules of a bridge that has IPv6 no longer go" "$bridge" "$(ip6tables-save)"
 kill_daemon
 rules=$(ip6tables-save | grep -v '^#')
-start_daemon '"ip6tables": false, "ipv6": true'
+start_daemon '"ip6tables": false, "ipv6": true, "default-address-pools": [{"base": "fd00:77::/56", "size": 64}]'
 docker network create --ipv6 six >/dev/null
+docker network create --ipv6 six2 >/dev/null
+is "pools of one's own" "fd00:77::/64 fd00:77:0:1::/64" "$(for n in six six2; do inspect $n '{{(index .IPAM.Config 1).Subnet}}'; done | xargs)"
+docker network rm six2 >/dev/null
 works "--ip6tables=false" docker run --rm --network six -p 18096:80 busybox true
 is "touches nothing" "$rules" "$(ip6tables-save | grep -v '^#')"
 docker network rm six >/dev/null
