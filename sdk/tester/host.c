@@ -103,7 +103,7 @@ static bool good_rules(const char *rules)
 		} else if (n && *rules != '#') {
 			if (!table ||
 			    !(*rules == ':' || (n > 3 && *rules == '-' && rules[2] == ' ' &&
-						strchr("AIDNFXC", rules[1]))))
+						strchr("AIDNFXCP", rules[1]))))
 				return false;
 		}
 		rules += n + (rules[n] == '\n');
