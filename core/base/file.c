@@ -215,9 +215,9 @@ struct removal {
  * Whoever has a directory of the tree open can fill it while it is emptied, without end. From so many entries on, every sixteenth is looked at: when so
  * many were all made after we began, we give up.
  */
-#define REMOVAL_MANY 50000
+#define REMOVAL_MANY 5000
 #define REMOVAL_SAMPLE 16
-#define REMOVAL_FRESH 500
+#define REMOVAL_FRESH 100
 
 static bool is_refilled(struct removal *r, int dir, const char *name)
 {

@@ -254,6 +254,70 @@ static int host_objects(pid_t pid)
 	return n;
 }
 
+#define RELEASED "native.create.released=stop"
+
+/* A dockerd-exec, or what it cloned, that was started with our fault: its state, otherwise 0. */
+static char state_of_ours(const char *pid)
+{
+	auto_free char *environ = xasprintf("/proc/%s/environ", pid),
+		       *line = xasprintf("/proc/%s/cmdline", pid);
+	auto_str text = STR_INIT, name = STR_INIT;
+	struct error err;
+
+	if (atoi(pid) <= 0 || file_read_at(AT_FDCWD, line, 1 << 20, &name, &err) < 0 ||
+	    !streq(str_cstr(&name), "dockerd-exec") ||
+	    file_read_at(AT_FDCWD, environ, 1 << 20, &text, &err) < 0 || !text.len ||
+	    !memmem(text.p, text.len, "=" RELEASED, sizeof("=" RELEASED)))
+		return 0;
+	return process_state(atoi(pid));
+}
+
+/* Once the process that is being made is dead, its maker, which is stopped, goes on. */
+static int continue_maker(void)
+{
+	for (int round = 0; round < 1000000; round++) {
+		auto_dir DIR *d = opendir("/proc");
+		struct dirent *e;
+		pid_t stopped = 0;
+		int alive = 0;
+
+		while (d && (e = readdir(d))) {
+			char state = state_of_ours(e->d_name);
+
+			if (state == 'T')
+				stopped = atoi(e->d_name);
+			else if (state && state != 'Z' && state != 'X')
+				alive++;
+		}
+		if (stopped && !alive)
+			return kill(stopped, SIGCONT);
+		sched_yield();
+	}
+	return -1;
+}
+
+/* The first process fails, and is gone before its maker looks at it: what it said of the reason is the error. */
+static void test_childs_word(void)
+{
+	auto_free char *null = xasprintf("%s/falsenull", fx.dir),
+		       *mount = xasprintf(",{\"destination\":\"/dev/null\",\"type\":\"bind\","
+					  "\"source\":\"%s\",\"options\":[\"rbind\"]}",
+					  null);
+	auto_close fd = open(null, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	pid_t looker;
+	int status;
+
+	setenv("DOCKERD_FAULT", RELEASED, 1);
+	looker = fork();
+	if (looker == 0)
+		_exit(continue_maker() < 0);
+	expect_refusal("the dead child's word is the error",
+		       &(struct spec_options){.argv = ARGV("true"), .extra_mounts = mount},
+		       ERR_INVALID, "/dev/null of the container is not the null device");
+	unsetenv("DOCKERD_FAULT");
+	ok(waitpid(looker, &status, 0) == looker && status == 0, "its maker was stopped meanwhile");
+}
+
 /* First process in the pid namespace of b that is stopped; waits for it as one that looks from outside. */
 static pid_t find_stopped(pid_t init)
 {
@@ -355,6 +419,7 @@ static void all(void)
 	test_null_device();
 	test_join_pid();
 #ifdef ENABLE_FAULTS
+	test_childs_word();
 	test_session_window();
 	test_join_window();
 #endif

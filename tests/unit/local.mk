@@ -41,6 +41,7 @@ endif
 unit_tests += tests/unit/test_bolt
 tests_unit_test_bolt_SOURCES = tests/unit/test_bolt.c
 tests_unit_test_bolt_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_bolt_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=flock
 tests_unit_test_bolt_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_dns
 tests_unit_test_dns_SOURCES = tests/unit/test_dns.c servers/netd/answer.c servers/netd/names.c

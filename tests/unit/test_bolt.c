@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -131,6 +132,17 @@ static void test_lock(void **state)
 	bolt_close(must_open());
 }
 
+static int waits = -1; /* told of a flock(2) that waits */
+
+int __real_flock(int fd, int how);
+int __wrap_flock(int fd, int how);
+int __wrap_flock(int fd, int how)
+{
+	if (!(how & LOCK_NB) && waits >= 0)
+		assert_int_equal(write(waits, "x", 1), 1);
+	return __real_flock(fd, how);
+}
+
 /* Its holder goes while it is waited for: a child of a killed daemon, just before its exec. */
 static void test_lock_comes_free(void **state)
 {
@@ -145,19 +157,15 @@ static void test_lock_comes_free(void **state)
 	if (pid == 0) {
 		close(gate[1]);
 		/* the parent has closed its own, and tries: this one goes by the end of the process */
-		_exit(read(gate[0], &c, 1) < 0);
+		_exit(read(gate[0], &c, 1) != 1);
 	}
 	bolt_close(b);
-	if (fork() == 0) {
-		close(gate[0]);
-		usleep(100000); /* a lock that is waited for can't be seen from outside */
-		_exit(write(gate[1], "x", 1) != 1);
-	}
 	close(gate[0]);
+	waits = gate[1];
 	bolt_close(must_open());
+	waits = -1;
 	close(gate[1]);
-	while (wait(NULL) > 0)
-		;
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 /* A commit that was cut between its pages and its head never was. */

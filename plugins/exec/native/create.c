@@ -150,6 +150,7 @@ static int serve_child(struct launch *l, int sync, int pidfd, pid_t pid,
 
 	if (dress_child(l, pid, err) < 0 || sync_send(sync, SYNC_GO, -1, err) < 0)
 		return -1;
+	FAULT("native.create.released");
 	if (l->spec.unshare & CLONE_NEWNET && open_network(pidfd, pid, out, err) < 0)
 		return -1;
 	if (save_pid(l, pid, out, err) < 0)
@@ -222,6 +223,8 @@ int native_create(const struct dockerd_container *c, const struct dockerd_stdio 
 			r = serve_stage(&l, ours, pidfd, pid, &born, out, err);
 		else
 			r = serve_child(&l, ours, pidfd, pid, out, err);
+		if (r < 0 && pid > 0)
+			sync_last_word(ours, err);
 	}
 	if (r == 0) {
 		snprintf(out->cgroup, sizeof(out->cgroup), "%s", l.cgroup.path);

@@ -109,6 +109,8 @@ int sync_send_born(int sock, pid_t pid, int pidfd, struct error *err);
  * error. fd: NULL, or takes the received one.
  */
 int sync_receive(int sock, enum sync_type expect, int *fd, int timeout_ms, struct error *err);
+/* Our side failed, perhaps because the other one had died: if it said why, that becomes err instead. Does not wait. */
+void sync_last_word(int sock, struct error *err);
 int sync_receive_born(int sock, pid_t *pid, int *pidfd, int timeout_ms, struct error *err);
 
 /* ---- binds.c ------------------------------------------------------------------------------------------------------------------ */

@@ -193,6 +193,8 @@ int native_session(const struct dockerd_container *c, const char *text, size_t l
 		}
 		fd_close(&s.sync);
 		r = stage < 0 ? -1 : serve(&s, ours, stage, &pidfd, out, err);
+		if (r < 0 && stage > 0)
+			sync_last_word(ours, err);
 	}
 	if (r != 0) {
 		if (stage > 0)

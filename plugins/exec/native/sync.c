@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -17,6 +18,33 @@ struct word {
 	int32_t number; /* errno, or the pid of SYNC_BORN */
 	char text[1016];
 };
+
+static int said_error(struct word *w, struct error *err)
+{
+	w->text[sizeof(w->text) - 1] = '\0';
+	error_set(err, w->kind && w->kind < ERR_KINDS ? (enum error_kind)w->kind : ERR_SYSTEM, "%s",
+		  w->text);
+	err->sys = w->number;
+	return -1;
+}
+
+void sync_last_word(int sock, struct error *err)
+{
+	struct word w = {0};
+	ssize_t n;
+
+	for (;;) {
+		n = recv(sock, &w, sizeof(w), MSG_DONTWAIT);
+		if (n < 0 && (errno == EINTR || errno == ECONNRESET))
+			continue;
+		if (n < (ssize_t)offsetof(struct word, text))
+			return;
+		if (w.type == SYNC_ERROR) {
+			said_error(&w, err);
+			return;
+		}
+	}
+}
 
 static int send_word(int sock, const struct word *w, int fd, struct error *err)
 {
@@ -44,8 +72,8 @@ static int send_word(int sock, const struct word *w, int fd, struct error *err)
 		return 0;
 	error_sys(err, errno, "send to the other side of the container's setup");
 	/* It is gone, but may have said why. */
-	if (errno == EPIPE && w->type != SYNC_ERROR)
-		sync_receive(sock, (enum sync_type)w->type, NULL, -1, err);
+	if (w->type != SYNC_ERROR)
+		sync_last_word(sock, err);
 	return -1;
 }
 
@@ -101,10 +129,11 @@ static int receive_word(int sock, enum sync_type expect, struct word *w, int *fd
 
 	if (timeout_ms >= 0 && wait_word(sock, timeout_ms, err) < 0)
 		return -1;
+	/* ECONNRESET comes once, of a peer that left a word unread, and before the words that it said itself */
 	do
 		n = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	if (n == 0)
 		return 0;
 	if (n < (ssize_t)offsetof(struct word, text))
 		return error_sys(err, n < 0 ? errno : EPROTO,
@@ -113,14 +142,8 @@ static int receive_word(int sock, enum sync_type expect, struct word *w, int *fd
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
 	    c->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&got, CMSG_DATA(c), sizeof(int));
-	if (w->type == SYNC_ERROR) {
-		w->text[sizeof(w->text) - 1] = '\0';
-		error_set(err,
-			  w->kind && w->kind < ERR_KINDS ? (enum error_kind)w->kind : ERR_SYSTEM,
-			  "%s", w->text);
-		err->sys = w->number;
-		return -1;
-	}
+	if (w->type == SYNC_ERROR)
+		return said_error(w, err);
 	if (w->type != expect)
 		return error_set(err, ERR_SYSTEM, "container's setup out of step (%u, not %d)",
 				 w->type, (int)expect);
