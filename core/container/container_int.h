@@ -36,6 +36,8 @@ struct state {
 /* A volume or bind as it was resolved; kept for inspect and removal. */
 struct mount_point {
 	char *type, *source, *destination, *name, *driver, *mode, *propagation;
+	char *subpath;  /* of the volume or image, or NULL */
+	char *image_id; /* of an image that is mounted; NULL: something else is */
 	bool rw, anonymous;
 	bool fill; /* copy-up at the creation; not kept */
 };
@@ -195,6 +197,8 @@ int mounts_create(struct container *c, const json *config, const json *host, str
 int mounts_resolve(struct container *c, const json *config, const json *host,
 		   struct spec_mounts *out, struct error *err);
 void mounts_free(struct container *c);
+/* One of its mount points is that image; c->lock held. */
+bool mounts_has_image(const struct container *c, const char *image_id);
 /* The container does not use the volume (all its volumes) any more. */
 void mounts_release_volume(struct container *c, const char *name, bool remove);
 void mounts_release(struct container *c, bool remove_anonymous);

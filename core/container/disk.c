@@ -62,10 +62,15 @@ static void print_mounts(struct jw *w, const struct container *c)
 			jw_kstr(w, "Propagation", m->propagation);
 		jw_kobj(w, "Spec");
 		jw_kstr(w, "Type", m->type);
-		jw_kstr(w, "Source", m->name ? m->name : m->source);
+		jw_kstr(w, "Source", m->image_id ? m->image_id : m->name ? m->name : m->source);
 		jw_kstr(w, "Target", m->destination);
-		if (!m->rw)
+		if (!m->rw && !m->image_id)
 			jw_kbool(w, "ReadOnly", true);
+		if (m->subpath) {
+			jw_kobj(w, m->image_id ? "ImageOptions" : "VolumeOptions");
+			jw_kstr(w, "Subpath", m->subpath);
+			jw_end(w);
+		}
 		jw_end(w);
 		jw_kbool(w, "Anonymous", m->anonymous);
 		jw_kbool(w, "SkipMountpointCreation", false);
@@ -241,6 +246,16 @@ static void load_state(struct container *c, const json *s)
 	c->state.finished = read_time(s, "FinishedAt");
 }
 
+static void load_mounted_spec(struct mount_point *m, const json *spec)
+{
+	bool image = streq(m->type, "image");
+	const char *subpath =
+	    json_get_str(json_get(spec, image ? "ImageOptions" : "VolumeOptions"), "Subpath", "");
+
+	m->subpath = *subpath ? xstrdup(subpath) : NULL;
+	m->image_id = image ? xstrdup(json_get_str(spec, "Source", "")) : NULL;
+}
+
 static void load_mounts(struct container *c, const json *points)
 {
 	c->mounts = xcalloc(json_count(points), sizeof(*c->mounts));
@@ -257,6 +272,7 @@ static void load_mounts(struct container *c, const json *points)
 		m->propagation = xstrdup(json_get_str(p, "Propagation", ""));
 		m->rw = json_get_bool(p, "RW", true);
 		m->anonymous = json_get_bool(p, "Anonymous", false);
+		load_mounted_spec(m, json_get(p, "Spec"));
 	}
 }
 

@@ -119,16 +119,16 @@ static int by_depth(const void *a, const void *b)
 	return d ? d : strcmp(x->path, y->path);
 }
 
-static struct unpack_volume *volumes_of(const struct container *c, size_t *n)
+static struct unpack_volume *volumes_of(const struct spec_mounts *m, size_t *n)
 {
-	struct unpack_volume *v = xcalloc(c->n_mounts + 1, sizeof(*v));
+	struct unpack_volume *v = xcalloc(m->n + 1, sizeof(*v));
 
 	*n = 0;
-	for (size_t i = 0; i < c->n_mounts; i++)
-		if (!streq(c->mounts[i].type, "tmpfs")) /* it is the container's alone */
-			v[(*n)++] = (struct unpack_volume){.source = c->mounts[i].source,
-							   .path = c->mounts[i].destination,
-							   .read_only = !c->mounts[i].rw};
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].type != SPEC_MOUNT_TMPFS) /* it is the container's alone */
+			v[(*n)++] = (struct unpack_volume){.source = m->v[i].source,
+							   .path = m->v[i].destination,
+							   .read_only = m->v[i].read_only};
 	qsort(v, *n, sizeof(*v), by_depth);
 	return v;
 }
@@ -137,13 +137,15 @@ static struct unpack_volume *volumes_of(const struct container *c, size_t *n)
 static int open_view(struct container_files *f, bool pack, uint64_t *owner, struct error *err)
 {
 	auto_free struct unpack_volume *volumes = NULL;
-	auto_json *config = owner ? json_parse(f->c->config, strlen(f->c->config), err) : NULL;
+	auto_json *config = json_parse(f->c->config, strlen(f->c->config), err);
 	auto_json *host = container_host_config(f->c, err);
 	const char *user = json_get_str(config, "User", "");
+	struct spec_mounts mounts = {0};
 	auto_close root = -1;
 	size_t n;
+	int r;
 
-	if (!host || image_use_layer_mount(f->c->id, &root, NULL, err) < 0)
+	if (!config || !host || image_use_layer_mount(f->c->id, &root, NULL, err) < 0)
 		return -1;
 	f->mounted = true;
 	if (owner && *user && spec_user_ids(root, user, owner, err) < 0)
@@ -151,9 +153,15 @@ static int open_view(struct container_files *f, bool pack, uint64_t *owner, stru
 	if (mounts_mount(f->c, err) < 0)
 		return -1;
 	f->volumes = true;
-	volumes = volumes_of(f->c, &n);
-	return unpacker_view(&f->unpacker, pack, root, json_get_bool(host, "ReadonlyRootfs", false),
-			     volumes, n, err);
+	if (mounts_resolve(f->c, config, host, &mounts, err) < 0) {
+		spec_mounts_free(&mounts);
+		return -1;
+	}
+	volumes = volumes_of(&mounts, &n);
+	r = unpacker_view(&f->unpacker, pack, root, json_get_bool(host, "ReadonlyRootfs", false),
+			  volumes, n, err);
+	spec_mounts_free(&mounts);
+	return r;
 }
 
 static struct container_files *files_new(const char *name, const char *path, struct error *err)

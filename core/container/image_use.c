@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See image_use.h. */
 #include "container/image_use.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "image/image.h"
 
@@ -54,6 +55,40 @@ int image_use_layer_size(const char *container_id, int64_t *rw, int64_t *root, s
 	*rw = (int64_t)own;
 	*root = (int64_t)total;
 	return 0;
+}
+
+int image_use_mount_hold(const char *container_id, const char *image_id, struct error *err)
+{
+	return image_hold(containers.images, container_id, image_id, err);
+}
+
+int image_use_mount(const char *container_id, const char *image_id, char **path, struct error *err)
+{
+	return image_hold_mount(containers.images, container_id, image_id, path, err);
+}
+
+void image_use_unmount(const char *container_id, const char *image_id)
+{
+	struct error err = ERROR_INIT;
+
+	if (image_hold_unmount(containers.images, container_id, image_id, &err) < 0)
+		log_warn("image not unmounted", "image", image_id, "error", err.text);
+}
+
+int image_use_mount_find(const char *container_id, const char *name, char **image_id, char **path,
+			 struct error *err)
+{
+	*image_id = image_resolve(containers.images, name, err);
+	if (!*image_id || image_use_mount_hold(container_id, *image_id, err) < 0 ||
+	    image_use_mount(container_id, *image_id, path, err) < 0)
+		return -1;
+	image_use_unmount(container_id, *image_id);
+	return 0;
+}
+
+void image_use_mount_release(const char *container_id)
+{
+	image_hold_release(containers.images, container_id);
 }
 
 void image_use_print_driver(const char *container_id, struct jw *w)

@@ -17,6 +17,13 @@ int image_use_layer_unmount(const char *container_id, struct error *err);
 int image_use_layer_remove(const char *container_id, struct error *err);
 /* Bytes of the read-write layer and of the whole root. */
 int image_use_layer_size(const char *container_id, int64_t *rw, int64_t *root, struct error *err);
+/* Images mounted into the container: the one that `name` means now, held for it, and where it is when it is mounted (both malloc'ed). */
+int image_use_mount_find(const char *container_id, const char *name, char **image_id, char **path,
+			 struct error *err);
+int image_use_mount_hold(const char *container_id, const char *image_id, struct error *err);
+int image_use_mount(const char *container_id, const char *image_id, char **path, struct error *err);
+void image_use_unmount(const char *container_id, const char *image_id);
+void image_use_mount_release(const char *container_id);
 /* GraphDriver member of inspect. */
 void image_use_print_driver(const char *container_id, struct jw *w);
 

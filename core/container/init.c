@@ -104,7 +104,7 @@ static bool surely_absent(const char *path)
 /* Read-write layers without a container, run directories without a container. */
 static void sweep_orphans(void)
 {
-	auto_strlist layers = STRLIST_INIT;
+	auto_strlist layers = STRLIST_INIT, holders = STRLIST_INIT;
 	auto_free char *path = path_join(containers.exec_root, "containers");
 	auto_dir DIR *d = opendir(path);
 	struct error err = ERROR_INIT;
@@ -119,6 +119,14 @@ static void sweep_orphans(void)
 		if (!c && surely_absent(dir) && image_use_layer_remove(layers.v[i], &err) < 0)
 			log_error("orphaned read-write layer", "container", layers.v[i], "error",
 				  err.text);
+	}
+	image_hold_list(containers.images, &holders);
+	for (size_t i = 0; i < holders.n; i++) {
+		auto_container *c = container_by_id(holders.v[i]);
+		auto_free char *dir = container_dir(holders.v[i]);
+
+		if (!c && surely_absent(dir))
+			image_use_mount_release(holders.v[i]);
 	}
 	while (d && (e = readdir(d))) {
 		auto_container *c = is_id(e->d_name) ? container_by_id(e->d_name) : NULL;
@@ -346,7 +354,7 @@ static void users_of(void *ctx, const char *image_id, struct image_users *out)
 	(void)ctx;
 	for (size_t i = 0; i < n; i++) {
 		pthread_mutex_lock(&all[i]->lock);
-		if (streq(all[i]->image_id, image_id))
+		if (streq(all[i]->image_id, image_id) || mounts_has_image(all[i], image_id))
 			image_users_add(out, all[i]->id, all[i]->state.running);
 		pthread_mutex_unlock(&all[i]->lock);
 		container_unref(all[i]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mount points of a container: host directories are made, anonymous and named volumes come from the volume room, --volumes-from takes those of
+ * The mount points of a container: host directories are made, anonymous and named volumes come from the volume room, images from the image room, --volumes-from takes those of
  * other containers; what was resolved at create is kept, so that a start mounts the same again.
  */
 #include "base/cleanup.h"
@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "container/container_int.h"
 #include "container/copy_up.h"
+#include "container/image_use.h"
 #include "volume/volume.h"
 
 #include <errno.h>
@@ -19,6 +20,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static bool is_volume(const struct mount_point *m)
+{
+	return m->name && streq(m->type, "volume");
+}
 
 static struct mount_point *point_at(const struct container *c, const char *destination)
 {
@@ -37,6 +43,8 @@ static void point_free(struct mount_point *m)
 	free(m->driver);
 	free(m->mode);
 	free(m->propagation);
+	free(m->subpath);
+	free(m->image_id);
 	*m = (struct mount_point){0};
 }
 
@@ -46,9 +54,10 @@ static struct mount_point *point_new(struct container *c, const char *destinatio
 	struct mount_point *p = point_at(c, destination);
 
 	if (p) {
-		char *name = p->name;
+		char *name = is_volume(p) ? p->name : NULL;
 
-		p->name = NULL;
+		if (name)
+			p->name = NULL;
 		point_free(p);
 		if (name)
 			mounts_release_volume(c, name, false);
@@ -68,6 +77,14 @@ void mounts_free(struct container *c)
 	free(c->mounts);
 	c->mounts = NULL;
 	c->n_mounts = 0;
+}
+
+bool mounts_has_image(const struct container *c, const char *image_id)
+{
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (c->mounts[i].image_id && streq(c->mounts[i].image_id, image_id))
+			return true;
+	return false;
 }
 
 /* Binds (-v) make a missing host directory; Mounts do not, unless asked to. */
@@ -109,16 +126,28 @@ static int resolve_volume(struct container *c, const struct spec_mount *m, struc
 	return volume_use(&wish, c->id, &p->source, err);
 }
 
+/* Mounted once now: inspect shows where, and what can't be mounted is refused here. */
+static int resolve_image(struct container *c, const struct spec_mount *m, struct mount_point *p,
+			 struct error *err)
+{
+	p->driver = xstrdup("");
+	p->name = xstrdup(m->name);
+	return image_use_mount_find(c->id, m->name, &p->image_id, &p->source, err);
+}
+
 static int resolve_one(struct container *c, const struct spec_mount *m, struct mount_point *p,
 		       struct error *err)
 {
-	static const char *const types[] = {"bind", "volume", "tmpfs"};
+	static const char *const types[] = {"bind", "volume", "tmpfs", "image"};
 
 	p->type = xstrdup(types[m->type]);
 	p->destination = xstrdup(m->destination);
 	p->mode = xstrdup(m->mode ? m->mode : "");
 	p->propagation = xstrdup(m->propagation ? m->propagation : "");
 	p->rw = !m->read_only;
+	p->subpath = xstrdup_null(m->subpath);
+	if (m->type == SPEC_MOUNT_IMAGE)
+		return resolve_image(c, m, p, err);
 	if (m->type == SPEC_MOUNT_VOLUME)
 		return resolve_volume(c, m, p, err);
 	p->driver = xstrdup("");
@@ -151,10 +180,19 @@ static struct mount_point *points_of(struct container *other, size_t *n)
 					       .driver = dup_or_empty(m->driver),
 					       .mode = xstrdup(""),
 					       .propagation = dup_or_empty(m->propagation),
+					       .subpath = xstrdup_null(m->subpath),
+					       .image_id = xstrdup_null(m->image_id),
 					       .rw = m->rw,
 					       .anonymous = m->anonymous};
 	}
 	return copy;
+}
+
+static int take_point(struct container *c, const struct mount_point *p, struct error *err)
+{
+	if (p->image_id)
+		return image_use_mount_hold(c->id, p->image_id, err);
+	return is_volume(p) ? volume_use_again(p->name, c->id, err) : 0;
 }
 
 static int take_from(struct container *c, const char *spec, struct error *err)
@@ -175,7 +213,7 @@ static int take_from(struct container *c, const char *spec, struct error *err)
 	for (size_t i = 0; i < n; i++) {
 		struct mount_point *p;
 
-		if (r < 0 || (points[i].name && volume_use_again(points[i].name, c->id, err) < 0)) {
+		if (r < 0 || take_point(c, &points[i], err) < 0) {
 			point_free(&points[i]);
 			r = -1;
 			continue;
@@ -215,7 +253,7 @@ int mounts_create(struct container *c, const json *config, const json *host, str
 /* ---- Start ------------------------------------------------------------------------------------------------------------------------- */
 
 /*
- * The directory or file below the volume that is mounted, resolved inside the volume. It is named by the descriptor that was found, so that nobody
+ * The directory or file below the volume or image that is mounted, resolved inside the volume. It is named by the descriptor that was found, so that nobody
  * who writes to the volume can have another one mounted in its place.
  */
 static int volume_source(const char *volume, struct spec_mount *m, struct error *err)
@@ -257,7 +295,7 @@ static struct spec_mount *spec_at(struct spec_mounts *m, const char *destination
 }
 
 /* What the settings do not name is kept as it was made: volumes of the image, those of other containers. */
-static void add_kept(const struct container *c, struct spec_mounts *out)
+static int add_kept(const struct container *c, struct spec_mounts *out, struct error *err)
 {
 	for (size_t i = 0; i < c->n_mounts; i++) {
 		const struct mount_point *p = &c->mounts[i];
@@ -269,12 +307,17 @@ static void add_kept(const struct container *c, struct spec_mounts *out)
 		m = &out->v[out->n++];
 		*m = (struct spec_mount){.type = streq(p->type, "bind")    ? SPEC_MOUNT_BIND
 						 : streq(p->type, "tmpfs") ? SPEC_MOUNT_TMPFS
+						 : p->image_id             ? SPEC_MOUNT_IMAGE
 									   : SPEC_MOUNT_VOLUME,
+					 .subpath = xstrdup_null(p->subpath),
 					 .source = xstrdup(p->source),
 					 .destination = xstrdup(p->destination),
 					 .propagation = dup_or_empty(p->propagation),
 					 .read_only = !p->rw};
+		if (p->subpath && volume_source(p->source, m, err) < 0)
+			return -1;
 	}
+	return 0;
 }
 
 static void drop_image_volumes(struct spec_mounts *m)
@@ -296,7 +339,7 @@ int mounts_resolve(struct container *c, const json *config, const json *host,
 
 		if (m->type == SPEC_MOUNT_BIND && check_bind_source(m, err) < 0)
 			return -1;
-		if (m->type != SPEC_MOUNT_VOLUME)
+		if (m->type != SPEC_MOUNT_VOLUME && m->type != SPEC_MOUNT_IMAGE)
 			continue;
 		if (!p)
 			return error_set(
@@ -306,8 +349,7 @@ int mounts_resolve(struct container *c, const json *config, const json *host,
 		if (volume_source(p->source, m, err) < 0)
 			return -1;
 	}
-	add_kept(c, out);
-	return 0;
+	return add_kept(c, out, err);
 }
 
 /* ---- Volumes: in use, mounted ------------------------------------------------------------------------------------------------------- */
@@ -315,7 +357,7 @@ int mounts_resolve(struct container *c, const json *config, const json *host,
 void mounts_release_volume(struct container *c, const char *name, bool remove)
 {
 	for (size_t i = 0; i < c->n_mounts; i++)
-		if (c->mounts[i].name && streq(c->mounts[i].name, name))
+		if (is_volume(&c->mounts[i]) && streq(c->mounts[i].name, name))
 			return; /* it is at another place as well */
 	volume_release(name, c->id, remove);
 }
@@ -323,14 +365,34 @@ void mounts_release_volume(struct container *c, const char *name, bool remove)
 void mounts_release(struct container *c, bool remove_anonymous)
 {
 	for (size_t i = 0; i < c->n_mounts; i++)
-		if (c->mounts[i].name && streq(c->mounts[i].type, "volume"))
+		if (is_volume(&c->mounts[i]))
 			volume_release(c->mounts[i].name, c->id,
 				       remove_anonymous && c->mounts[i].anonymous);
+	image_use_mount_release(c->id);
 }
 
-static bool is_volume(const struct mount_point *m)
+static int mount_one(struct container *c, struct mount_point *m, struct error *err)
 {
-	return m->name && streq(m->type, "volume");
+	char *path;
+
+	if (is_volume(m))
+		return volume_mount(m->name, err);
+	if (!m->image_id)
+		return 0;
+	if (image_use_mount(c->id, m->image_id, &path, err) < 0)
+		return -1;
+	LOCK_SCOPE(&c->lock); /* inspect reads it */
+	free(m->source);
+	m->source = path;
+	return 0;
+}
+
+static void unmount_one(struct container *c, struct mount_point *m)
+{
+	if (is_volume(m))
+		volume_unmount(m->name);
+	else if (m->image_id)
+		image_use_unmount(c->id, m->image_id);
 }
 
 int mounts_mount(struct container *c, struct error *err)
@@ -338,21 +400,19 @@ int mounts_mount(struct container *c, struct error *err)
 	size_t i;
 
 	for (i = 0; i < c->n_mounts; i++)
-		if (is_volume(&c->mounts[i]) && volume_mount(c->mounts[i].name, err) < 0)
+		if (mount_one(c, &c->mounts[i], err) < 0)
 			break;
 	if (i == c->n_mounts)
 		return 0;
 	while (i-- > 0)
-		if (is_volume(&c->mounts[i]))
-			volume_unmount(c->mounts[i].name);
+		unmount_one(c, &c->mounts[i]);
 	return -1;
 }
 
 void mounts_unmount(struct container *c)
 {
 	for (size_t i = 0; i < c->n_mounts; i++)
-		if (is_volume(&c->mounts[i]))
-			volume_unmount(c->mounts[i].name);
+		unmount_one(c, &c->mounts[i]);
 }
 
 int mounts_start(struct container *c, struct error *err)

@@ -210,6 +210,24 @@ int layer_rw_driver_data(struct image_store *s, const char *container_id, struct
 /* Ids of all containers that have a layer: for the sweep of those that have no container any more. */
 void layer_rw_list(struct image_store *s, struct strlist *out);
 
+/* ---- Images mounted into containers ----------------------------------------------------------------------------------------------- */
+
+/*
+ * The container (by id) holds the image's layers until the release, whatever becomes of the image. Once is enough for several mounts of an image.
+ * Crash-safe at return, and not synced.
+ */
+int image_hold(struct image_store *s, const char *container_id, const char *image_id,
+	       struct error *err);
+/* The image's files, read-only. Counted: each mount needs its unmount. *path (may not be NULL) malloc'ed. */
+int image_hold_mount(struct image_store *s, const char *container_id, const char *image_id,
+		     char **path, struct error *err);
+int image_hold_unmount(struct image_store *s, const char *container_id, const char *image_id,
+		       struct error *err);
+/* All of the container's; none: fine. */
+void image_hold_release(struct image_store *s, const char *container_id);
+/* Containers that hold images: for the sweep. */
+void image_hold_list(struct image_store *s, struct strlist *container_ids);
+
 /* GET /containers/{id}/changes: kind 0 modified, 1 added, 2 deleted. */
 int layer_rw_changes(struct image_store *s, const char *container_id,
 		     void (*change)(void *ctx, const char *path, int kind), void *ctx,

@@ -18,7 +18,7 @@
 struct job {
 	struct job *next;
 	char *unmount; /* driver's layer id, or NULL: a removal */
-	char *dir;     /* "tmp/rw-X" */
+	char *dir;     /* "tmp/rw-X", or NULL: just the reference */
 	char *mount_id, *init_id;
 	struct layer *parent; /* reference */
 };
@@ -40,7 +40,7 @@ static void job_run(struct image_store *s, struct job *j)
 		mount_end(s, j->unmount);
 		return;
 	}
-	if (rw_erase(s, j->dir, j->mount_id, j->init_id, &err) < 0)
+	if (j->dir && rw_erase(s, j->dir, j->mount_id, j->init_id, &err) < 0)
 		log_warn("container layer not removed; the next start tries again", "layer",
 			 j->mount_id, "error", err.text);
 	layer_unref(s, j->parent, NULL);
@@ -114,6 +114,14 @@ void reaper_unmount(struct image_store *s, const char *id)
 	struct job *j = xnew(struct job);
 
 	j->unmount = xstrdup(id);
+	enqueue(s, j);
+}
+
+void reaper_unref(struct image_store *s, struct layer *l)
+{
+	struct job *j = xnew(struct job);
+
+	j->parent = l;
 	enqueue(s, j);
 }
 

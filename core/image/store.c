@@ -105,6 +105,7 @@ static int make_dirs(struct image_store *s, const char *data_root, struct error 
 		    {"layerdb/sha256", 0755},
 		    {"layerdb/mounts", 0755},
 		    {"layerdb/tmp", 0755},
+		    {"held", 0700},
 		    {"distribution", 0700}};
 
 	if (dir_make_all(AT_FDCWD, s->tmp, 0700, err) < 0 ||
@@ -135,8 +136,8 @@ int image_store_open(const char *data_root, struct plugin_instance *storage,
 	pthread_cond_init(&s->changed, NULL);
 	pthread_cond_init(&s->work, NULL);
 	if (make_dirs(s, data_root, err) < 0 || reaper_start(s, err) < 0 ||
-	    layers_read(s, err) < 0 || rws_read(s, err) < 0 || layers_sweep(s, err) < 0 ||
-	    images_read(s, err) < 0 || tags_read(s, err) < 0) {
+	    layers_read(s, err) < 0 || rws_read(s, err) < 0 || held_read(s, err) < 0 ||
+	    layers_sweep(s, err) < 0 || images_read(s, err) < 0 || tags_read(s, err) < 0) {
 		image_store_close(s);
 		return -1;
 	}
@@ -154,6 +155,7 @@ void image_store_close(struct image_store *s)
 	map_free(&s->tags, free);
 	map_free(&s->images, free);
 	map_free(&s->rws, rw_free);
+	held_close(s);
 	map_free(&s->mounts, mount_count_free);
 	map_free(&s->layers, layer_free);
 	fd_close(&s->layerdb);

@@ -50,6 +50,7 @@ struct image_store {
 	struct map layers;            /* chain -> struct layer */
 	struct map images;            /* id -> struct image_record */
 	struct map rws;               /* container id -> struct rw_layer */
+	struct map held;              /* container.image -> struct layer (held.c) */
 	struct map mounts;            /* driver's layer id -> struct mount_count (mounts.c) */
 	struct map tags;              /* full reference string -> id (struct tag) */
 	pthread_mutex_t tags_file;    /* one writer of repositories.json; taken before `lock` */
@@ -157,6 +158,8 @@ void reaper_unmount(struct image_store *s, const char *id);
 /* dir: the container's entry below layerdb, moved into tmp. Takes the reference. */
 void reaper_remove(struct image_store *s, const char *dir, const char *mount_id,
 		   const char *init_id, struct layer *parent);
+/* Gives a reference back, behind what is queued already. */
+void reaper_unref(struct image_store *s, struct layer *l);
 
 /* ---- diff.c ---- */
 /* Differences of tree `fd` to `parent` (-1: all is new): kinds of layer_rw_changes; size: of what was added or modified. */
@@ -164,6 +167,10 @@ typedef void diff_fn(void *ctx, const char *path, int kind, uint64_t size);
 int diff_trees(int fd, int parent, diff_fn *fn, void *ctx, struct error *err);
 /* The same from a directory of changes with overlay whiteouts. */
 int diff_overlay(int changes, int parent, diff_fn *fn, void *ctx, struct error *err);
+
+/* ---- held.c ---- */
+int held_read(struct image_store *s, struct error *err);
+void held_close(struct image_store *s);
 
 /* ---- rw.c, init.c ---- */
 int rws_read(struct image_store *s, struct error *err);

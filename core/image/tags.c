@@ -200,8 +200,7 @@ int tag_parse(const char *repo, const char *tag, struct reference *out, struct e
 		return -1;
 	if (out->digest) {
 		reference_free(out);
-		return error_set(err, ERR_INVALID,
-				 "cannot import digest reference");
+		return error_set(err, ERR_INVALID, "cannot import digest reference");
 	}
 	if (streq(out->name, "docker.io/library/sha256")) {
 		reference_free(out);

@@ -23,10 +23,8 @@ static int check_options(const json *mount, const char *type, struct error *err)
 {
 	static const struct {
 		const char *type, *member;
-	} options[] = {{"bind", "BindOptions"},
-		       {"volume", "VolumeOptions"},
-		       {"image", "ImageOptions"},
-		       {"tmpfs", "TmpfsOptions"}};
+	} options[] = {
+	    {"bind", "BindOptions"}, {"volume", "VolumeOptions"}, {"tmpfs", "TmpfsOptions"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(options); i++)
 		if (!streq(options[i].type, type) &&
@@ -34,7 +32,9 @@ static int check_options(const json *mount, const char *type, struct error *err)
 			return error_set(err, ERR_INVALID,
 					 "%s must not be specified on mount type \"%s\"",
 					 options[i].member, type);
-	return 0;
+	return json_type(json_get(mount, "ImageOptions")) == JSON_OBJECT && !streq(type, "image")
+		   ? bad(mount, err, "field ImageOptions must not be specified")
+		   : 0;
 }
 
 static int parse_bind(const json *mount, struct spec_mount *m, struct error *err)
@@ -174,6 +174,30 @@ static int parse_tmpfs(const json *mount, struct spec_mount *m, struct error *er
 	return 0;
 }
 
+static int parse_image(const json *mount, struct spec_mount *m, struct error *err)
+{
+	const char *source = json_get_str(mount, "Source", ""),
+		   *subpath = json_get_str(json_get(mount, "ImageOptions"), "Subpath", "");
+
+	if (!*source)
+		return bad(mount, err, "field Source must not be empty");
+	if (!subpath_ok(subpath))
+		return bad(mount, err, "subpath must be a relative path within the volume");
+	m->type = SPEC_MOUNT_IMAGE;
+	m->name = xstrdup(source);
+	m->subpath = *subpath ? xstrdup(subpath) : NULL;
+	m->read_only = true;
+	m->mode = xstrdup("");
+	m->propagation = xstrdup("rprivate");
+	return 0;
+}
+
+static bool is_type(const char *type)
+{
+	return streq(type, "bind") || streq(type, "volume") || streq(type, "tmpfs") ||
+	       streq(type, "image");
+}
+
 static int parse_one(const json *mount, struct spec_mounts *out, struct error *err)
 {
 	const char *type = json_get_str(mount, "Type", ""),
@@ -190,6 +214,8 @@ static int parse_one(const json *mount, struct spec_mounts *out, struct error *e
 	m->destination = destination;
 	m->from_mounts = true;
 	m->read_only = json_get_bool(mount, "ReadOnly", false);
+	if (!is_type(type))
+		return bad(mount, err, "mount type unknown");
 	if (check_options(mount, type, err) < 0)
 		return -1;
 	if (streq(type, "bind"))
@@ -198,11 +224,20 @@ static int parse_one(const json *mount, struct spec_mounts *out, struct error *e
 		return parse_volume(mount, m, err);
 	if (streq(type, "tmpfs"))
 		return parse_tmpfs(mount, m, err);
-	if (streq(type, "image"))
-		return error_set(
-		    err, ERR_NOT_IMPLEMENTED,
-		    "HostConfig.Mounts: mounts of type \"image\" are not available yet");
-	return bad(mount, err, "mount type unknown");
+	return parse_image(mount, m, err);
+}
+
+int mounts_check_version(const json *host_config, int api_version, struct error *err)
+{
+	for (json *c = json_first(json_get(host_config, "Mounts")); c; c = json_next(c)) {
+		if (api_version < 45 && *json_get_str(json_get(c, "VolumeOptions"), "Subpath", ""))
+			return error_set(err, ERR_INVALID,
+					 "VolumeOptions.Subpath needs API v1.45 or newer");
+		if (api_version < 48 && streq(json_get_str(c, "Type", ""), "image"))
+			return error_set(err, ERR_INVALID,
+					 "Mount type \"Image\" needs API v1.48 or newer");
+	}
+	return 0;
 }
 
 int mounts_parse_api(const json *host_config, struct spec_mounts *out, struct error *err)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The structs of the containers API (moby api/types 28.5: container, mount, network), in the order in which they are printed. */
+#include "spec/mounts_int.h"
 #include "spec/schema.h"
 
 #include "base/cleanup.h"
@@ -356,6 +357,8 @@ int spec_normalise_host_config(const json *in, int api_version, struct str *out,
 {
 	auto_pairs replace = PAIRS_INIT;
 
+	if (api_version && mounts_check_version(in, api_version, err) < 0)
+		return -1;
 	if (api_version && api_version < 41)
 		pairs_set(&replace, "CgroupnsMode", "\"host\""); /* older clients know no other */
 	if (api_version && api_version < 40) {

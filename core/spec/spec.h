@@ -81,7 +81,7 @@ bool spec_name_ok(const char *name);
 
 /* ---- Mounts (mounts.c) ------------------------------------------------------------------------------------------------------------ */
 
-enum spec_mount_type { SPEC_MOUNT_BIND, SPEC_MOUNT_VOLUME, SPEC_MOUNT_TMPFS };
+enum spec_mount_type { SPEC_MOUNT_BIND, SPEC_MOUNT_VOLUME, SPEC_MOUNT_TMPFS, SPEC_MOUNT_IMAGE };
 
 /* One mount point of a container, from Binds, Mounts, Tmpfs or the image's Volumes. */
 struct spec_mount {
@@ -89,7 +89,7 @@ struct spec_mount {
 	char *
 	    source; /* BIND: host path; VOLUME: its directory once resolved by the container room, else NULL */
 	char *destination; /* clean, absolute */
-	char *name;        /* VOLUME: its name; NULL: anonymous */
+	char *name;        /* VOLUME: its name; NULL: anonymous. IMAGE: as the client names it */
 	char *driver;      /* VOLUME: "" = local */
 	char *mode;        /* as given behind the second colon: "ro,z" */
 	char *propagation; /* "rprivate", ... or "" */

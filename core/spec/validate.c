@@ -265,7 +265,8 @@ static int check_conflicts(const json *config, const json *h, struct strlist *wa
 	return 0;
 }
 
-static int check_parsers(const json *config, const json *h, struct error *err)
+static int check_parsers(const json *config, const json *h, struct strlist *warnings,
+			 struct error *err)
 {
 	auto_strlist caps = STRLIST_INIT;
 	struct security_opts security;
@@ -278,6 +279,9 @@ static int check_parsers(const json *config, const json *h, struct error *err)
 	spec_ports_free(&ports);
 	if (spec_parse_mounts(config, h, &mounts, err) < 0)
 		return -1;
+	for (size_t i = 0; i < mounts.n; i++)
+		if (mounts.v[i].type == SPEC_MOUNT_IMAGE)
+			warn(warnings, "Image mount is an experimental feature");
 	spec_mounts_free(&mounts);
 	return 0;
 }
@@ -292,5 +296,5 @@ int spec_validate(const json *config, const json *host_config, const struct spec
 	    validate_resources(host_config, h, warnings, err) < 0 ||
 	    check_runtime(host_config, h, err) < 0)
 		return -1;
-	return check_parsers(config, host_config, err);
+	return check_parsers(config, host_config, warnings, err);
 }

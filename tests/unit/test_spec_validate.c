@@ -198,6 +198,16 @@ static const struct refusal refusals[] = {
      "invalid mount config for type \"\": field Target must not be empty"},
     {"{\"Mounts\":[{\"Type\":\"foo\",\"Target\":\"/x\"}]}", ERR_INVALID,
      "invalid mount config for type \"foo\": mount type unknown"},
+    {"{\"Mounts\":[{\"Type\":\"image\",\"Target\":\"/x\"}]}", ERR_INVALID,
+     "invalid mount config for type \"image\": field Source must not be empty"},
+    {"{\"Mounts\":[{\"Type\":\"image\",\"Source\":\"i\",\"Target\":\"/x\","
+     "\"ImageOptions\":{\"Subpath\":\"a/../../b\"}}]}",
+     ERR_INVALID,
+     "invalid mount config for type \"image\": subpath must be a relative path within the volume"},
+    {"{\"Mounts\":[{\"Type\":\"image\",\"Source\":\"i\",\"Target\":\"/x\",\"BindOptions\":{}}]}",
+     ERR_INVALID, "BindOptions must not be specified on mount type \"image\""},
+    {"{\"Mounts\":[{\"Type\":\"tmpfs\",\"Target\":\"/x\",\"ImageOptions\":{}}]}", ERR_INVALID,
+     "invalid mount config for type \"tmpfs\": field ImageOptions must not be specified"},
     {"{\"Mounts\":[{\"Type\":\"bind\",\"Target\":\"/x\"}]}", ERR_INVALID,
      "invalid mount config for type \"bind\": field Source must not be empty"},
     {"{\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/nonex\",\"Target\":\"/x\"}]}", ERR_INVALID,
@@ -383,8 +393,6 @@ static const struct refusal missing[] = {
      "could not select device driver \"\" with capabilities: [[gpu nvidia] [x]]"},
     {"{\"VolumeDriver\":\"foo\",\"Binds\":[\"v1v:/x\"]}", ERR_NOT_FOUND,
      "create v1v: error looking up volume plugin foo: plugin \"foo\" not found"},
-    {"{\"Mounts\":[{\"Type\":\"image\",\"Source\":\"busybox\",\"Target\":\"/x\"}]}",
-     ERR_NOT_IMPLEMENTED, "HostConfig.Mounts: mounts of type \"image\" are not available yet"},
 };
 
 /* The way of a create request through this room. */
