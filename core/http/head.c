@@ -301,6 +301,35 @@ static bool readable_until(int fd, int64_t until)
 	return left > 0 && poll(&p, 1, (int)(left / 1000000) + 1) > 0;
 }
 
+/* Chunks that nobody wants, until the time is over or they are too many. */
+static bool drain_chunks(struct http_exchange *x, int64_t until)
+{
+	struct http_conn *c = x->conn;
+	struct error err = ERROR_INIT;
+	size_t total = 0;
+
+	for (;;) {
+		ssize_t n;
+
+		str_reset(&c->decoded);
+		if (c->message_complete) {
+			x->body_done = true;
+			return true;
+		}
+		if (!c->in.len) {
+			if (total > DRAIN_MAX || !readable_until(c->fd, until))
+				return false;
+			n = recv(c->fd, str_reserve(&c->in, 32768), 32768, MSG_DONTWAIT);
+			if (n <= 0)
+				return false;
+			c->in.len += (size_t)n;
+			total += (size_t)n;
+		}
+		if (http_feed_body(c, &err) < 0)
+			return false;
+	}
+}
+
 /*
  * Short bodies that nobody wanted are waited for, as net/http does: a client that is still writing when we close may never read the reply.
  * A slow sender does not hold us for long.
@@ -314,6 +343,8 @@ bool http_drain(struct http_exchange *x)
 	str_reset(&x->preread);
 	if (x->expect_continue && !x->body_done)
 		return false; /* it was never sent */
+	if (x->chunked && !x->body_done)
+		return drain_chunks(x, until);
 	if (x->content_length - x->body_read > DRAIN_MAX)
 		return false;
 	for (int i = 0; i < DRAIN_MAX / (int)sizeof(buf) + 2; i++) {
@@ -380,7 +411,8 @@ json *http_body_json(struct http_exchange *x, bool required, struct error *err)
 	if (http_body_all(x, 16 * 1024 * 1024, &body, err) < 0)
 		return NULL;
 	if (type && !*type) {
-		error_set(err, ERR_INVALID, "malformed Content-Type header (): mime: no media type");
+		error_set(err, ERR_INVALID,
+			  "malformed Content-Type header (): mime: no media type");
 		return NULL;
 	}
 	if (type && !is_json_type(type)) {

@@ -74,7 +74,8 @@ void http_conn_close(struct http_conn *c)
 {
 	struct http_server *s = c->server;
 
-	fd_close(&c->fd); /* leaves the epoll set by itself */
+	fd_close(
+	    &c->fd); /* disarmed: no event comes, even if a child that is being started still holds it */
 	pthread_mutex_lock(&s->lock);
 	*c->prev = c->next;
 	if (c->next)

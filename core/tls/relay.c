@@ -12,12 +12,15 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #define LISTENERS 16
+#define ACCEPTS 32   /* in a pass */
+#define SHAKING_MS 5 /* in a pass */
 
 struct tls_relay {
 	struct identity id;
@@ -26,10 +29,15 @@ struct tls_relay {
 	int spare; /* descriptor kept for when there are no others */
 	int listeners[LISTENERS];
 	size_t n_listeners;
+	atomic_bool stopping;
+	unsigned int pass;
+	bool more_clients; /* listeners may have more */
 	/* by state; the oldest first, so the first is the first that is due */
-	struct session_list hello, open, linger;
-	size_t n_hello;
-	struct session_list turns;
+	struct session_list hello, open, gone, linger;
+	size_t n_hello, n_linger;
+	struct session_list turns; /* of those that shook hands, or are at their end */
+	struct session_list
+	    shaking; /* handshakes are dear, and come from anybody: what time is left */
 };
 
 static int64_t now_ms(void)
@@ -44,28 +52,71 @@ static int64_t now_ms(void)
 
 static struct session_list *list_of(struct tls_relay *r, enum session_state state)
 {
-	return state == SESSION_OPEN ? &r->open : state == SESSION_LINGER ? &r->linger : &r->hello;
+	switch (state) {
+	case SESSION_OPEN:
+		return &r->open;
+	case SESSION_GONE:
+		return &r->gone;
+	case SESSION_LINGER:
+		return &r->linger;
+	default:
+		return &r->hello;
+	}
 }
+
+static size_t *count_of(struct tls_relay *r, const struct session_list *list)
+{
+	return list == &r->hello ? &r->n_hello : list == &r->linger ? &r->n_linger : NULL;
+}
+
+static void drop(struct tls_relay *r, struct session *s, enum session_state state);
 
 static void enter(struct tls_relay *r, struct session *s)
 {
-	s->due = now_ms() + (s->state == SESSION_LINGER ? TLS_LINGER_MS : TLS_HELLO_MS);
-	TAILQ_INSERT_TAIL(list_of(r, s->state), s, entry);
-	r->n_hello += list_of(r, s->state) == &r->hello;
+	struct session_list *list = list_of(r, s->state);
+	size_t *count = count_of(r, list);
+
+	if (s->state == SESSION_LINGER && r->n_linger >= TLS_LINGER_MAX)
+		drop(r, TAILQ_FIRST(&r->linger), SESSION_LINGER);
+	s->due = now_ms() + (s->state == SESSION_LINGER ? TLS_LINGER_MS
+			     : s->state == SESSION_GONE ? TLS_GONE_MS
+							: TLS_HELLO_MS);
+	TAILQ_INSERT_TAIL(list, s, entry);
+	if (count)
+		++*count;
+}
+
+/* Out of the set by hand: a child that another thread is just starting may hold the same sockets open, and events of a freed session would come. */
+static void unwatch(const struct tls_relay *r, const struct session *s)
+{
+	epoll_ctl(r->epoll, EPOLL_CTL_DEL, s->sock, NULL);
+	if (s->plain >= 0)
+		epoll_ctl(r->epoll, EPOLL_CTL_DEL, s->plain, NULL);
 }
 
 /* `state`: what it was when it entered. */
 static void leave(struct tls_relay *r, struct session *s, enum session_state state)
 {
-	TAILQ_REMOVE(list_of(r, state), s, entry);
-	r->n_hello -= list_of(r, state) == &r->hello;
+	struct session_list *list = list_of(r, state);
+	size_t *count = count_of(r, list);
+
+	TAILQ_REMOVE(list, s, entry);
+	if (count)
+		--*count;
+}
+
+/* Whose turn it is waits in the list of its kind. */
+static struct session_list *turns_of(struct tls_relay *r, const struct session *s)
+{
+	return s->shakes ? &r->shaking : &r->turns;
 }
 
 static void drop(struct tls_relay *r, struct session *s, enum session_state state)
 {
 	leave(r, s, state);
 	if (s->waits)
-		TAILQ_REMOVE(&r->turns, s, turn);
+		TAILQ_REMOVE(turns_of(r, s), s, turn);
+	unwatch(r, s);
 	session_free(s);
 }
 
@@ -80,7 +131,9 @@ static void queue(struct tls_relay *r, struct session *s)
 	if (s->waits)
 		return;
 	s->waits = true;
-	TAILQ_INSERT_TAIL(&r->turns, s, turn);
+	s->shakes = list_of(r, s->state) == &r->hello;
+	s->pass = r->pass;
+	TAILQ_INSERT_TAIL(turns_of(r, s), s, turn);
 }
 
 static bool watch(const struct tls_relay *r, int fd, struct session *s)
@@ -180,11 +233,16 @@ static bool turn_away(struct tls_relay *r, int listener)
 
 static void accept_all(struct tls_relay *r, int listener)
 {
-	for (;;) {
+	for (int i = 0; !atomic_load(&r->stopping); i++) {
 		struct sockaddr_storage from = {0};
 		socklen_t len = sizeof(from);
-		int fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
+		int fd;
 
+		if (i == ACCEPTS) {
+			r->more_clients = true;
+			return;
+		}
+		fd = accept4(listener, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
 		if (fd >= 0) {
 			welcome(r, fd, &from);
 			continue;
@@ -209,12 +267,15 @@ static int64_t first_due(const struct session_list *list)
 
 static int time_left(const struct tls_relay *r)
 {
-	int64_t due = first_due(&r->hello), other = first_due(&r->linger), now;
+	int64_t due = first_due(&r->hello), linger = first_due(&r->linger),
+		gone = first_due(&r->gone), now;
 
-	if (!TAILQ_EMPTY(&r->turns))
+	if (!TAILQ_EMPTY(&r->turns) || !TAILQ_EMPTY(&r->shaking) || r->more_clients)
 		return 0;
-	if (other < due)
-		due = other;
+	if (linger < due)
+		due = linger;
+	if (gone < due)
+		due = gone;
 	if (due == INT64_MAX)
 		return -1;
 	now = now_ms();
@@ -229,6 +290,8 @@ static void give_up_the_late(struct tls_relay *r)
 		refuse(r, TAILQ_FIRST(&r->hello), "the handshake took too long");
 	while (first_due(&r->linger) <= now)
 		drop(r, TAILQ_FIRST(&r->linger), SESSION_LINGER);
+	while (first_due(&r->gone) <= now)
+		drop(r, TAILQ_FIRST(&r->gone), SESSION_GONE);
 }
 
 static int *listener_of(struct tls_relay *r, void *tag)
@@ -247,9 +310,37 @@ static void note(struct tls_relay *r, const struct epoll_event *ev)
 {
 	struct session *s = ev->data.ptr;
 
-	if (s->state == SESSION_OPEN && ev->events & EPOLLHUP)
-		s->gone = true;
+	if (s->state == SESSION_OPEN && ev->events & EPOLLHUP) {
+		leave(r, s, SESSION_OPEN);
+		s->state = SESSION_GONE;
+		enter(r, s);
+	}
 	queue(r, s);
+}
+
+/* All that wait now; what is queued meanwhile waits for the next pass. Any of them may be dropped by another's turn. */
+static void take_turns(struct tls_relay *r)
+{
+	struct session *s;
+
+	r->pass++;
+	while ((s = TAILQ_FIRST(&r->turns)) && s->pass != r->pass) {
+		TAILQ_REMOVE(&r->turns, s, turn);
+		s->waits = false;
+		take_turn(r, s);
+	}
+}
+
+static void shake_hands(struct tls_relay *r)
+{
+	int64_t until = now_ms() + SHAKING_MS;
+	struct session *s;
+
+	while ((s = TAILQ_FIRST(&r->shaking)) && now_ms() < until) {
+		TAILQ_REMOVE(&r->shaking, s, turn);
+		s->waits = false;
+		take_turn(r, s);
+	}
 }
 
 static void run(struct tls_relay *r)
@@ -257,23 +348,20 @@ static void run(struct tls_relay *r)
 	struct epoll_event ev[64];
 
 	for (;;) {
-		struct session_list now = TAILQ_HEAD_INITIALIZER(now);
-		struct session *s;
 		int n = epoll_wait(r->epoll, ev, 64, time_left(r));
+		bool clients = r->more_clients;
 
 		/* sessions first: accepting may end one of them */
 		for (int i = 0; i < n; i++)
-			if (!listener_of(r, ev[i].data.ptr))
-				note(r, &ev[i]);
-		for (int i = 0; i < n; i++)
 			if (listener_of(r, ev[i].data.ptr))
-				accept_all(r, *listener_of(r, ev[i].data.ptr));
-		TAILQ_CONCAT(&now, &r->turns, turn);
-		while ((s = TAILQ_FIRST(&now))) {
-			TAILQ_REMOVE(&now, s, turn);
-			s->waits = false;
-			take_turn(r, s);
-		}
+				clients = true;
+			else
+				note(r, &ev[i]);
+		take_turns(r);
+		r->more_clients = false;
+		for (size_t i = 0; clients && i < r->n_listeners; i++)
+			accept_all(r, r->listeners[i]);
+		shake_hands(r);
 		give_up_the_late(r);
 	}
 }
@@ -286,6 +374,8 @@ static struct tls_relay *open_relay(const struct tls_files *files, const struct 
 	r->hooks = *hooks;
 	TAILQ_INIT(&r->hello);
 	TAILQ_INIT(&r->open);
+	TAILQ_INIT(&r->gone);
+	TAILQ_INIT(&r->shaking);
 	TAILQ_INIT(&r->linger);
 	TAILQ_INIT(&r->turns);
 	if (identity_open(&r->id, files, err) < 0) {
@@ -318,11 +408,15 @@ static int add_listener(struct tls_relay *r, int fd, struct error *err)
 	return 0;
 }
 
+/*
+ * Neither closed, since the relay's thread may be about to accept, and the number may be given to another by then; nor shut down, which a listener
+ * that systemd has opened would not survive there.
+ */
 static void stop(struct tls_relay *r)
 {
-	/* not closed: the relay's thread may be about to accept, and the number may be given to another by then */
+	atomic_store(&r->stopping, true);
 	for (size_t i = 0; i < r->n_listeners; i++)
-		shutdown(r->listeners[i], SHUT_RDWR);
+		epoll_ctl(r->epoll, EPOLL_CTL_DEL, r->listeners[i], NULL);
 }
 
 extern const struct tls_module dockerd_tls_module;

@@ -24,7 +24,10 @@
 /* A client that has not shaken hands, or does not take note of the end, for so long is given up. */
 #define TLS_HELLO_MS 30000
 #define TLS_LINGER_MS 5000
-#define TLS_HELLO_MAX 256 /* handshakes at once; beyond it the oldest goes */
+#define TLS_GONE_MS 30000 /* what the daemon said last, to a client that does not read it */
+/* Clients that have not proved themselves are bounded: beyond so many handshakes, or ends, at once the oldest goes. */
+#define TLS_HELLO_MAX 256
+#define TLS_LINGER_MAX 256
 
 struct identity {
 	mbedtls_entropy_context entropy;
@@ -48,17 +51,24 @@ struct flow {
 	bool told;  /* and the other side knows */
 };
 
-enum session_state { SESSION_NEW, SESSION_HANDSHAKE, SESSION_OPEN, SESSION_LINGER, SESSION_DEAD };
+enum session_state {
+	SESSION_NEW,
+	SESSION_HANDSHAKE,
+	SESSION_OPEN,
+	SESSION_GONE, /* open, and the daemon has closed its side altogether */
+	SESSION_LINGER,
+	SESSION_DEAD
+};
 
 struct session {
 	TAILQ_ENTRY(session) entry; /* in the list of its state */
 	TAILQ_ENTRY(session) turn;  /* in the list of those that wait for their turn */
-	bool waits;
+	bool waits, shakes;         /* shakes: in which of the two lists */
+	unsigned int pass;          /* in which it began to wait */
 	enum session_state state;
-	int64_t due; /* CLOCK_MONOTONIC ms; HANDSHAKE and LINGER */
+	int64_t due; /* CLOCK_MONOTONIC ms; not while OPEN */
 	int sock;    /* the client's */
 	int plain;   /* ours of the pair; -1 before the handshake is over */
-	bool gone;   /* the daemon has closed its side altogether */
 	mbedtls_ssl_context ssl;
 	struct flow in, out; /* client to daemon, daemon to client */
 	char peer[64];

@@ -65,6 +65,7 @@ void session_free(struct session *s)
 static void part(struct session *s)
 {
 	shutdown(s->sock, SHUT_WR);
+	mbedtls_ssl_free(&s->ssl);
 	s->state = SESSION_LINGER;
 }
 
@@ -251,7 +252,7 @@ static bool to_client(struct session *s)
 /* Both sides have ended, or the daemon has closed the connection. */
 static void maybe_end(struct session *s)
 {
-	if (s->out.told && (s->gone || s->in.told))
+	if (s->out.told && (s->state == SESSION_GONE || s->in.told))
 		part(s);
 }
 
@@ -271,6 +272,11 @@ static void linger(struct session *s)
 	}
 }
 
+static bool is_open(const struct session *s)
+{
+	return s->state == SESSION_OPEN || s->state == SESSION_GONE;
+}
+
 bool session_pump(struct session *s, int *daemon, char name[256], const char **why, char text[128])
 {
 	bool more = true;
@@ -281,17 +287,17 @@ bool session_pump(struct session *s, int *daemon, char name[256], const char **w
 		shake_hands(s, daemon, name, why, text);
 		return s->state == SESSION_OPEN || s->state == SESSION_LINGER;
 	}
-	for (int i = 0; more && i < ROUNDS && s->state == SESSION_OPEN; i++) {
+	for (int i = 0; more && i < ROUNDS && is_open(s); i++) {
 		bool in = from_client(s);
 
-		more = s->state == SESSION_OPEN && to_client(s);
+		more = is_open(s) && to_client(s);
 		more = more || in;
-		if (s->state == SESSION_OPEN)
+		if (is_open(s))
 			maybe_end(s);
 	}
 	if (s->state == SESSION_LINGER) {
 		linger(s);
 		return false;
 	}
-	return more && s->state == SESSION_OPEN;
+	return more && is_open(s);
 }

@@ -284,6 +284,16 @@ static void unwanted_bodies(void)
 	   "then comes the reply");
 	send_text(p.fd, "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n");
 	ok(read_reply(p.fd, false, &r) == 0 && r.status == 200, "and the connection goes on");
+	send_text(
+	    p.fd,
+	    "POST /v1.51/nothing HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n3\r");
+	ok(poll(&p, 1, 50) == 0, "so are short chunks");
+	send_text(p.fd, "\nabc\r\n0\r\n\r\n");
+	ok(read_reply(p.fd, false, &r) == 0 && r.status == 404 && !r.closes, "to their end");
+	send_text(
+	    p.fd,
+	    "POST /v1.51/nothing HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n3\r");
+	ok(read_reply(p.fd, false, &r) == 0 && r.status == 404 && r.closes, "but not for ever");
 	fd = dial();
 	send_text(fd, head);
 	send_text(fd, "1048576\r\n\r\n");

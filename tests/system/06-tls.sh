@@ -102,6 +102,31 @@ P
 is "silent, slow, idle and noisy clients hold nobody up" "HTTP/1.1 200 OK OK,True,done," "$(tr '\n' ',' <"$R/idle")"
 is "and nothing else" OK "$(https $(cert alice) https://$port/_ping)"
 
+# ---- who has no certificate and does his worst, while programs are being started (a child holds our sockets for a moment)
+python3 - "$port" <<'P' >"$R/flood" 2>&1 &
+import socket, sys, time
+host, port = sys.argv[1].split(":"); held, end, n = [], time.monotonic() + 8, 0
+while time.monotonic() < end:
+    s = socket.create_connection((host, int(port))); n += 1
+    if n % 3 == 0: s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    held.append(s)
+    if len(held) > 300:
+        for t in held[:60]:
+            try: t.sendall(b"\x16"); t.close()
+            except OSError: pass
+        del held[:60]
+print("flood done")
+P
+flood=$!
+while kill -0 $flood 2>/dev/null; do
+	api GET '/containers/web/archive?path=/etc' -o /dev/null
+	as alice ps >/dev/null || fail "a client with a certificate is served meanwhile"
+done
+is "a flood without certificates" "flood done" "$(cat "$R/flood")"
+is "ends, and all is well" OK "$(https $(cert alice) https://$port/_ping)"
+fds=$(ls "/proc/$daemon/fd" | wc -l)
+is "few descriptors are held by strangers" yes "$([ "$fds" -lt 650 ] && echo yes || echo "$fds")"
+
 # ---- who it was
 cat >"$R/rules.json" <<'J'
 {"default": "allow", "rules": [{"verdict": "deny", "user": "bob", "auth-method": "TLS", "route": "GET /version"}]}
