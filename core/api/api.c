@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/file.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -88,6 +89,16 @@ static int negotiate(struct http_exchange *x)
 	return 0;
 }
 
+/* A decoded path as part of a URL again, RFC 3986. */
+static void put_path(struct str *out, const char *path)
+{
+	for (; *path; path++)
+		if (isalnum((unsigned char)*path) || strchr("-._~!$&'()*+,;=:@/", *path))
+			str_putc(out, *path);
+		else
+			str_printf(out, "%%%02X", (unsigned char)*path);
+}
+
 /* mux answers an unclean path with a redirect to the clean one. */
 static bool redirected(struct http_exchange *x)
 {
@@ -96,7 +107,11 @@ static bool redirected(struct http_exchange *x)
 		    (str_ends(x->path, "/") && strlen(clean) == strlen(x->path) - 1);
 
 	if (!same) {
-		http_set_header(x, "Location", clean);
+		auto_str location = STR_INIT;
+
+		put_path(&location, clean);
+		str_puts(&location, strchrnul(x->uri, '?'));
+		http_set_header(x, "Location", str_cstr(&location));
 		http_reply_empty(x, 301);
 	}
 	free(clean);

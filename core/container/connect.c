@@ -150,11 +150,13 @@ int container_connect(const char *network, const char *container, const json *se
 		      struct error *err)
 {
 	struct network_traits t;
+	char mac[18] = "";
 	bool added;
 	auto_container *c = NULL;
 	struct container_network *n;
 
-	if (network_traits(network, &t, err) < 0)
+	if (network_traits(network, &t, err) < 0 ||
+	    networks_take_mac(json_get_str(settings, "MacAddress", ""), mac, err) < 0)
 		return -1;
 	if (!*container)
 		return error_set(err, ERR_INVALID, "invalid name or ID supplied: \"\"");
@@ -176,7 +178,7 @@ int container_connect(const char *network, const char *container, const json *se
 	added = !n;
 	pthread_mutex_lock(&c->lock);
 	n = networks_add(c, t.name, settings);
-	snprintf(n->mac, sizeof(n->mac), "%s", json_get_str(settings, "MacAddress", ""));
+	memcpy(n->mac, mac, sizeof(mac));
 	pthread_mutex_unlock(&c->lock);
 	if ((c->state.running && connect_live(c, t.name, err) < 0) ||
 	    FAULT_ERR("container.connect.save", err) < 0 || container_save(c, false, err) < 0) {

@@ -16,6 +16,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#define CHAIN_MAX 16 /* containers that use one another's network */
+
 #define FILE_NAME "links.json"
 
 static atomic_uint links_count;
@@ -127,10 +129,19 @@ static struct container *find_child(const char *name, struct error *err)
 static struct container *owner_of_network(struct container *child, struct error *err)
 {
 	const char *of;
+	int n = 0;
 
 	while (child && (of = str_after(child->network_mode, "container:"))) {
-		struct container *next = find_child(of, err);
+		struct container *next = NULL;
 
+		/* a mode may name a container that comes later, so there may be rings; none of them starts */
+		if (++n > CHAIN_MAX)
+			error_set(err, ERR_INVALID,
+				  "container %s uses the network of containers that use one "
+				  "another's",
+				  child->name);
+		else
+			next = find_child(of, err);
 		container_unref(child);
 		child = next;
 	}

@@ -34,6 +34,8 @@ int networks_move(struct container *c, struct container_network *n, unsigned int
 int networks_resolver(const struct container *c, int netns_fd, struct error *err);
 void networks_event(const struct container *c, const char *action,
 		    const struct network_endpoint *e);
+/* Settings as a request has them: "02:42:...", written in one way; "" stays. */
+int networks_take_mac(const char *mac, char out[18], struct error *err);
 /* Descriptor of the running container's namespace, or -1. */
 int networks_namespace(const struct container *c);
 

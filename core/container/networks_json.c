@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The networks of a container as JSON: EndpointSettings of the API, NetworkSettings of config.v2.json and inspect. */
-#include "container/networks.h"
+#include "container/networks_int.h"
 #include "base/mem.h"
 #include "container/container_int.h"
 
@@ -9,15 +9,16 @@
 
 /* ---- requests ------------------------------------------------------------------------------------------------------------------------- */
 
-static int take_mac(const char *mac, char out[18], struct error *err)
+int networks_take_mac(const char *mac, char out[18], struct error *err)
 {
 	unsigned int b[6];
 	char rest;
 
 	if (!*mac)
 		return 0;
-	if (strlen(mac) != 17 || sscanf(mac, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2],
-					&b[3], &b[4], &b[5], &rest) != 6)
+	if (strlen(mac) != 17 || strspn(mac, "0123456789abcdefABCDEF:") != 17 ||
+	    sscanf(mac, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+		   &rest) != 6)
 		return error_set(err, ERR_INVALID, "invalid MAC address: %s", mac);
 	snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
 	return 0;
@@ -141,13 +142,13 @@ int networks_from_request(struct container *c, const json *body, struct error *e
 					 "container cannot be connected to multiple networks with "
 					 "one of the networks in private (none) mode");
 		n = networks_add(c, t.name, e);
-		if (take_mac(json_get_str(e, "MacAddress", ""), n->mac, err) < 0)
+		if (networks_take_mac(json_get_str(e, "MacAddress", ""), n->mac, err) < 0)
 			return -1;
 		given = given || n->mac[0];
 	}
 	n = networks_find(c, main.name);
 	/* of the container, before API 1.44 */
-	return given ? 0 : take_mac(json_get_str(body, "MacAddress", ""), n->mac, err);
+	return given ? 0 : networks_take_mac(json_get_str(body, "MacAddress", ""), n->mac, err);
 }
 
 /* ---- disk --------------------------------------------------------------------------------------------------------------------------------- */

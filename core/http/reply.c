@@ -81,7 +81,8 @@ int http_send(int fd, const struct iovec *iov_in, int n)
 
 void http_set_header(struct http_exchange *x, const char *name, const char *value)
 {
-	pairs_set(&x->reply_headers, name, value);
+	if (!strpbrk(value, "\r\n")) /* it would be two */
+		pairs_set(&x->reply_headers, name, value);
 }
 
 static void add_date(struct str *out)

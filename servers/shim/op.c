@@ -231,7 +231,8 @@ static void keep_cgroup(struct shim *s, const struct msg *m)
 {
 	const char *path = msg_get_str(m, TAG_CGROUP);
 
-	if (path && msg_get_u32(m, TAG_JUST_CGROUP, 0))
+	/* one that does not fit is left to the driver's destroy */
+	if (path && strlen(path) < sizeof(s->cgroup) && msg_get_u32(m, TAG_JUST_CGROUP, 0))
 		snprintf(s->cgroup, sizeof(s->cgroup), "%s", path);
 }
 

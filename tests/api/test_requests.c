@@ -267,6 +267,19 @@ static void keep_alive(void)
 	}
 }
 
+static void redirects(void)
+{
+	auto_reply r = {0};
+
+	ok(request("GET", "//info?x=%0d%0a", NULL, &r) == 0 && r.status == 301 &&
+	       streq(reply_header(&r, "Location"), "/info?x=%0d%0a"),
+	   "an unclean path is redirected with its query");
+	ok(request("GET", "//a%0d%0aX-Evil:%20yes%3f", NULL, &r) == 0 && r.status == 301 &&
+	       streq(reply_header(&r, "Location"), "/a%0D%0AX-Evil:%20yes%3F") &&
+	       !reply_header(&r, "X-Evil"),
+	   "and can't put headers into the reply");
+}
+
 /* Clients that write head and body apart: a reply that came in between, with the end of the connection, would meet them writing. */
 static void unwanted_bodies(void)
 {
@@ -321,6 +334,7 @@ static int test(void)
 	large_heads();
 	keep_alive();
 	unwanted_bodies();
+	redirects();
 	ok(daemon_end(pid, 15) == 0, "daemon ends cleanly");
 	if (box_failed)
 		daemon_log_show();

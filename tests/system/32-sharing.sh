@@ -101,4 +101,10 @@ wait_pid "$daemon"
 start_daemon
 unlike "killed behind the mount: nothing is left" /mounts/shm "$(cat /proc/self/mountinfo)"
 works "and it starts" docker start cut
+# rings of containers that use one another's network: none starts, and nobody runs round in them
+docker create --name ring --network container:ring busybox true >/dev/null
+status "a link to a ring" 125 docker run --rm --link ring busybox true
+like "says so" "use one another's" "$out"
+status "a ring does not start" 1 docker start ring
+docker rm ring >/dev/null
 finish
