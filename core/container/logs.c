@@ -366,9 +366,13 @@ int log_serve_past(struct container *c, int sock, bool want_out, bool want_err, 
 	    .size = sizeof(how), .since = INT64_MIN, .until = INT64_MAX, .tail = -1};
 	struct past p = {.format = {.out = want_out, .err = want_err, .multiplexed = multiplexed},
 			 .sock = sock};
+	struct error unflushed = ERROR_INIT;
 	struct log_reader *reader;
 	int r;
 
+	/* as in container_logs */
+	if (!is_down(c))
+		logd_flush(c->log_driver, c->id, &unflushed);
 	if (open_reader(c, &how, &reader, err) < 0)
 		return -1;
 	do {
