@@ -160,7 +160,11 @@ tests_api_test_load_SOURCES = tests/api/test_load.c
 tests_api_test_load_CPPFLAGS = $(box_cppflags)
 tests_api_test_load_LDADD = $(box_libs)
 EXTRA_DIST += tests/vm/README tests/vm/cgroup2.sh tests/vm/lib.sh tests/vm/links.sh tests/vm/run tests/vm/systemd.sh
-EXTRA_DIST += try check LICENSE README.md HACKING.md docs/architecture.md docs/compat-choices.md docs/registries.md tests/allowed-skips tests/system/run
+EXTRA_DIST += try LICENSE README.md HACKING.md docs/architecture.md docs/compat-choices.md docs/protocols.md docs/registries.md \
+	docs/storage-on-disk.md tests/allowed-skips tests/system/run
+# Not in EXTRA_DIST: there its name means the target, and each "make dist" would run all tests first.
+dist-hook:
+	cp -p $(top_srcdir)/check $(distdir)/check
 EXTRA_DIST += tests/lib/setup.sh
 EXTRA_DIST += tests/lib/count.sh
 EXTRA_DIST += tests/lib/coverage.sh
@@ -173,7 +177,8 @@ EXTRA_DIST += tests/system/01-harness.sh
 EXTRA_DIST += tests/system/05-commands.sh tests/system/06-tls.sh
 EXTRA_DIST += tests/system/10-run.sh
 EXTRA_DIST += tests/system/20-streams.sh
-EXTRA_DIST += tests/system/30-life.sh
+EXTRA_DIST += tests/system/25-logs.sh
+EXTRA_DIST += tests/system/30-life.sh tests/system/32-sharing.sh
 EXTRA_DIST += tests/system/35-limits.sh
 EXTRA_DIST += tests/system/37-health.sh
 EXTRA_DIST += tests/system/40-images.sh
@@ -181,8 +186,10 @@ EXTRA_DIST += tests/system/45-files.sh
 EXTRA_DIST += tests/system/45-registry.sh
 EXTRA_DIST += tests/system/46-bad-registry.sh
 EXTRA_DIST += tests/system/48-volumes.sh
+EXTRA_DIST += tests/system/49-image-mounts.sh
 EXTRA_DIST += tests/system/50-network.sh tests/system/55-networks.sh
 EXTRA_DIST += tests/system/55-moby.sh tests/system/57-beside.sh tests/compat/beside
+EXTRA_DIST += tests/system/56-macvlan.sh tests/system/57-ipv6.sh
 EXTRA_DIST += tests/system/60-restart.sh
 EXTRA_DIST += tests/system/70-kills.sh
 EXTRA_DIST += tests/system/80-growth.sh
