@@ -113,7 +113,7 @@ static int check(const char *name, const json *settings, struct network_traits *
 	if (network_traits(name, t, &inner) < 0) {
 		*t = (struct network_traits){0};
 		snprintf(t->name, sizeof(t->name), "%s", network_mode_name(name));
-		return 0;
+		inner = (struct error)ERROR_INIT;
 	}
 	if (network_check_settings(t, settings, &inner) < 0)
 		return error_set(err, inner.kind, "invalid config for network %s: %s", name,

@@ -138,6 +138,16 @@ static bool same_port(const struct network_port *a, const struct network_port *b
 	return a->container_port == b->container_port && streq(a->proto, b->proto);
 }
 
+static bool has_bindings(const struct container *c, const struct network_port *of)
+{
+	const struct network_port *p;
+
+	for (size_t i = 0; (p = networks_port(c, i)); i++)
+		if (same_port(p, of))
+			return true;
+	return false;
+}
+
 static void print_bindings(struct jw *w, const struct container *c, const struct network_port *of)
 {
 	const struct network_port *p;
@@ -192,6 +202,10 @@ static void print_port_map(struct jw *w, const struct container *c)
 				continue;
 			snprintf(key, sizeof(key), "%u/%s", ports.v[i].container_port,
 				 ports.v[i].proto);
+			/* a port that nobody exposes is shown where it is bound */
+			if (!has_bindings(c, &of) &&
+			    !json_get(json_get(config, "ExposedPorts"), key))
+				continue;
 			jw_key(w, key);
 			print_bindings(w, c, &of);
 		}

@@ -92,8 +92,8 @@ static int read_families(const json *body, struct net *n, struct error *err)
 		else if (option && (streq(option, "true") || streq(option, "false")))
 			*f->on = streq(option, "true");
 		else if (option)
-			return error_set(err, ERR_INVALID, "invalid value for option %s: %s",
-					 f->option, option);
+			return error_set(err, ERR_INVALID, "driver-opt \"%s\" is not a valid bool",
+					 f->option);
 	}
 	return n->ipv4 || n->ipv6 ? 0 : error_set(err, ERR_INVALID, "IPv4 or IPv6 must be enabled");
 }

@@ -557,6 +557,29 @@ static int call_update(const struct net *n, const struct dockerd_endpoint *was, 
 	    &derr, err);
 }
 
+/* Ports that it publishes already stay as they are. */
+static void keep_bound(struct view *v, const struct network_endpoint *from)
+{
+	auto_free bool *used = xcalloc(from->n_ports + 1, sizeof(*used));
+
+	for (uint32_t i = 0; i < v->endpoint.port_count; i++) {
+		struct dockerd_port *p = &v->ports[i];
+
+		for (size_t k = 0; k < from->n_ports && !p->bound_port; k++) {
+			const struct network_port *q = &from->ports[k];
+			uint32_t last = p->host_port_end ? p->host_port_end : p->host_port_start;
+
+			if (used[k] || q->container_port != p->container_port ||
+			    !streq(q->proto, p->proto) || !streq(q->host_ip, p->host_ip) ||
+			    (p->host_port_start &&
+			     (q->host_port < p->host_port_start || q->host_port > last)))
+				continue;
+			used[k] = true;
+			p->bound_port = q->host_port;
+		}
+	}
+}
+
 int network_update(const char *container_id, const char *container_name,
 		   struct network_endpoint *from, unsigned int before, unsigned int now,
 		   const struct network_port *ports, size_t n_ports, int netns_fd, int netlink_fd,
@@ -579,6 +602,7 @@ int network_update(const char *container_id, const char *container_name,
 	view_known(&was, from);
 	view_known(&v, from);
 	view_wanted_ports(&v, n, now, ports, n_ports);
+	keep_bound(&v, from);
 	if (call_update(n, &was.endpoint, &v, err) < 0)
 		return -1;
 	fill_ports(&v, from);

@@ -101,7 +101,6 @@ int network_find(const char *name_or_id, struct network_endpoint *out, struct er
 struct network_traits {
 	char id[65], name[256], driver[64];
 	bool predefined, is_default, internal, has_addresses, in_host, resolver;
-	bool user_subnet[2]; /* IPv4, IPv6: containers may ask for an address */
 	bool ipv4, ipv6;     /* has addresses of it */
 	bool publishes;      /* ports */
 };

@@ -91,6 +91,10 @@ static int read_range(const char *text, const char *subnet, struct net_subnet *s
 	if (ipam_parse(text, &s->range, &bad) < 0)
 		return error_set(err, ERR_INVALID,
 				 "invalid ip-range %s: invalid CIDR block notation", text);
+	if (ip_is_v6(s->range.addr) != subnet_is_v6(s))
+		return error_set(err, ERR_INVALID,
+				 "invalid ip-range %s: parent subnet is an IPv%d block", text,
+				 subnet_is_v6(s) ? 6 : 4);
 	if (s->range.len < s->subnet.len || !ipam_contains(s->subnet, s->range.addr))
 		return error_set(err, ERR_INVALID,
 				 "invalid ip-range %s: parent subnet %s doesn't contain ip-range",
@@ -106,6 +110,9 @@ static int read_address(const char *text, const char *subnet, const char *what, 
 
 	if (ip_parse(text, out, &bad) < 0)
 		return error_set(err, ERR_INVALID, "invalid %s %s: invalid address", what, name);
+	if (ip_is_v6(*out) != subnet_is_v6(s))
+		return error_set(err, ERR_INVALID, "invalid %s %s: parent subnet is an IPv%d block",
+				 what, name, subnet_is_v6(s) ? 6 : 4);
 	return ipam_contains(s->subnet, *out)
 		   ? 0
 		   : error_set(err, ERR_INVALID,

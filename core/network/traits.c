@@ -4,15 +4,8 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 
-#include <stdlib.h>
-
-/* May containers ask for addresses of the family? */
-static bool user_subnet(const struct net *n, bool ipv6)
-{
-	const struct net_subnet *s = net_first_subnet(n, ipv6);
-
-	return s && s->asked && subnet_is_on(n, s);
-}
+#include <stdarg.h>
+#include <stdio.h>
 
 int network_traits(const char *name_or_id, struct network_traits *out, struct error *err)
 {
@@ -23,7 +16,6 @@ int network_traits(const char *name_or_id, struct network_traits *out, struct er
 	*out = (struct network_traits){.predefined = n->predefined,
 				       .is_default = n->is_default,
 				       .internal = n->internal,
-				       .user_subnet = {user_subnet(n, false), user_subnet(n, true)},
 				       .ipv4 = n->ipv4,
 				       .ipv6 = n->ipv6,
 				       .publishes = net_caps(n) & DOCKERD_NETWORK_CAP_PORTS,
@@ -36,42 +28,91 @@ int network_traits(const char *name_or_id, struct network_traits *out, struct er
 	return 0;
 }
 
-static void complain(struct str *all, const char *what)
+static void __attribute__((format(printf, 2, 3)))
+complain(struct strlist *all, const char *fmt, ...)
 {
-	str_printf(all, "\n%s", what);
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	strlist_add(all, text);
 }
 
-static void check_addresses(const struct network_traits *t, const json *ipam, struct str *all)
+/* Moby's: an address must be in a subnet that the user has chosen. */
+static void check_range(const struct net *n, const char *text, bool ipv6, struct strlist *all)
 {
-	const char *v4 = json_get_str(ipam, "IPv4Address", ""),
-		   *v6 = json_get_str(ipam, "IPv6Address", "");
 	struct error bad = ERROR_INIT;
-	struct ip ip;
+	struct ip ip = {0};
+	bool chosen = false;
 
-	if (!*v4 && !*v6)
+	if (!*text)
 		return;
-	if (t->predefined)
-		complain(all,
-			 "user specified IP address is supported on user defined networks only");
-	else if (*v4 && (ip_parse(v4, &ip, &bad) < 0 || ip_is_v6(ip)))
-		str_printf(all, "\ninvalid IPv4 address: %s", v4);
-	else if (*v6 && (ip_parse(v6, &ip, &bad) < 0 || !ip_is_v6(ip)))
-		str_printf(all, "\ninvalid IPv6 address: %s", v6);
-	else if ((*v4 && !t->user_subnet[0]) || (*v6 && !t->user_subnet[1]))
+	ip_parse(text, &ip, &bad);
+	for (size_t i = 0; i < n->n_subnets; i++) {
+		const struct net_subnet *s = &n->subnets[i];
+
+		if (subnet_is_v6(s) != ipv6 || !(s->asked || n->is_default))
+			continue;
+		chosen = true;
+		if (ipam_contains(s->subnet, ip))
+			return;
+	}
+	if (chosen)
+		complain(all, "no configured subnet or ip-range contain the IP address %s", text);
+	else
 		complain(all, "user specified IP address is supported only when connecting to "
 			      "networks with user configured subnets");
 }
 
+/* Of one family: is it an address at all? */
+static void check_text(const char *text, bool ipv6, struct strlist *all)
+{
+	struct error bad = ERROR_INIT;
+	struct ip ip;
+
+	if (*text && (ip_parse(text, &ip, &bad) < 0 || ip_is_v6(ip) != ipv6))
+		complain(all, "invalid IPv%d address: %s", ipv6 ? 6 : 4, text);
+}
+
+static void check_link_local(const json *list, struct strlist *all)
+{
+	struct error bad = ERROR_INIT;
+	struct ip ip;
+
+	for (const json *a = json_first(list); a; a = json_next(a))
+		if (ip_parse(json_str(a, ""), &ip, &bad) < 0)
+			complain(all, "invalid link-local IP address: %s", json_str(a, ""));
+		else
+			complain(all, "link-local addresses are not supported yet");
+}
+
 int network_check_settings(const struct network_traits *t, const json *settings, struct error *err)
 {
-	auto_str all = STR_INIT;
+	const json *ipam = json_get(settings, "IPAMConfig");
+	const char *v4 = json_get_str(ipam, "IPv4Address", ""),
+		   *v6 = json_get_str(ipam, "IPv6Address", "");
+	auto_strlist all = STRLIST_INIT;
+	struct error ignored = ERROR_INIT;
+	auto_net *n = *t->id ? network_get(t->id, &ignored) : NULL;
+	auto_str text = STR_INIT;
 
-	if (json_count(json_get(settings, "Aliases")) && t->predefined)
+	if (t->predefined && (*v4 || *v6))
+		complain(&all,
+			 "user specified IP address is supported on user defined networks only");
+	if (t->predefined && json_count(json_get(settings, "Aliases")))
 		complain(&all, "network-scoped alias is supported only for containers in user "
 			       "defined networks");
-	check_addresses(t, json_get(settings, "IPAMConfig"), &all);
-	if (json_count(json_get(json_get(settings, "IPAMConfig"), "LinkLocalIPs")))
-		complain(&all, "link-local addresses are not supported yet");
-	return all.len ? error_set(err, ERR_INVALID, "invalid endpoint settings:%s", str_cstr(&all))
-		       : 0;
+	check_text(v4, false, &all);
+	check_text(v6, true, &all);
+	check_link_local(json_get(ipam, "LinkLocalIPs"), &all);
+	if (n) {
+		check_range(n, v4, false, &all);
+		check_range(n, v6, true, &all);
+	}
+	for (size_t i = 0; i < all.n; i++)
+		str_printf(&text, "\n%s%s", all.n > 1 ? "* " : "", all.v[i]);
+	return all.n ? error_set(err, ERR_INVALID, "invalid endpoint settings:%s", str_cstr(&text))
+		     : 0;
 }

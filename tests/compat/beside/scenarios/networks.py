@@ -34,6 +34,28 @@ CREATE = {
     "config from nobody": {"Name": "bm-n", "ConfigFrom": {"Network": "bm-nope"}},
     "check duplicate": {"Name": "bm-n", "CheckDuplicate": True},
     "no body": "",
+    "IPv6": {"Name": "bm-n", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "10.254.22.0/24"}, {"Subnet": "2001:db8:15::/64"}]}},
+    "IPv6 with everything": {"Name": "bm-n", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "2001:db8:15::/64", "Gateway": "2001:db8:15::9", "IPRange": "2001:db8:15::8000/113", "AuxiliaryAddresses": {"x": "2001:db8:15::5"}}, {"Subnet": "10.254.22.0/24"}]}},
+    "IPv6 alone": {"Name": "bm-n", "EnableIPv4": False, "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "2001:db8:15::/64"}]}},
+    "IPv6 alone, with a subnet of IPv4": {"Name": "bm-n", "EnableIPv4": False, "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "2001:db8:15::/64"}, {"Subnet": "10.254.22.0/24"}]}},
+    "IPv6 not enabled": {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "2001:db8:15::/64"}, {"Subnet": "10.254.22.0/24"}]}},
+    "IPv6 by option": {"Name": "bm-n", "Options": {"com.docker.network.enable_ipv6": "true"}, "IPAM": {"Config": [{"Subnet": "2001:db8:15::/64"}, {"Subnet": "10.254.22.0/24"}]}},
+    "IPv6 by an option that is none": {"Name": "bm-n", "Options": {"com.docker.network.enable_ipv6": "x"}},
+    "neither family": {"Name": "bm-n", "EnableIPv4": False},
+    "IPv6: host bits": {"Name": "bm-n", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "2001:db8:15::1/64"}]}},
+    "IPv6: gateway outside": {"Name": "bm-n", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "2001:db8:15::/64", "Gateway": "2001:db8:16::1"}]}},
+    "IPv6: gateway of the other family": {"Name": "bm-n", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "2001:db8:15::/64", "Gateway": "10.1.1.1"}]}},
+    "IPv6: no room": {"Name": "bm-n", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "2001:db8:15::/128"}]}},
+    "IPv6: two addresses": {"Name": "bm-n", "EnableIPv4": False, "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "2001:db8:15::/127"}]}},
+    "several subnets": {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.22.0/24"}, {"Subnet": "10.254.23.0/24"}]}},
+    "macvlan": {"Name": "bm-n", "Driver": "macvlan", "Options": {"parent": "docker0"}, "IPAM": {"Config": [{"Subnet": "10.254.20.0/24"}]}},
+    "macvlan, several subnets": {"Name": "bm-n", "Driver": "macvlan", "EnableIPv6": True, "Options": {"parent": "docker0", "macvlan_mode": "private"}, "IPAM": {"Config": [{"Subnet": "10.254.20.0/24", "Gateway": "10.254.20.9"}, {"Subnet": "10.254.21.0/24"}, {"Subnet": "2001:db8:15::/64"}]}},
+    "macvlan, internal": {"Name": "bm-n", "Driver": "macvlan", "Internal": True, "Options": {"parent": "docker0"}},
+    "macvlan mode": {"Name": "bm-n", "Driver": "macvlan", "Options": {"parent": "docker0", "macvlan_mode": "x"}},
+    "macvlan on loopback": {"Name": "bm-n", "Driver": "macvlan", "Options": {"parent": "lo"}},
+    "macvlan on nothing": {"Name": "bm-n", "Driver": "macvlan", "Options": {"parent": "bmnope"}},
+    "macvlan on a VLAN of nothing": {"Name": "bm-n", "Driver": "macvlan", "Options": {"parent": "bmnope.7"}},
+    "macvlan on a VLAN that is none": {"Name": "bm-n", "Driver": "macvlan", "Options": {"parent": "docker0.0"}},
 }
 
 
@@ -75,6 +97,8 @@ CONNECT = {
     "mac": {"Container": "bm-one", "EndpointConfig": {"MacAddress": "02:42:00:00:00:77"}},
     "priority": {"Container": "bm-one", "EndpointConfig": {"GwPriority": 5}},
     "driver option": {"Container": "bm-one", "EndpointConfig": {"DriverOpts": {"bm.nope": "x"}}},
+    "IPv6 address that is none": {"Container": "bm-one", "EndpointConfig": {"IPAMConfig": {"IPv6Address": "x"}}},
+    "IPv6 address": {"Container": "bm-one", "EndpointConfig": {"IPAMConfig": {"IPv6Address": "2001:db8::1"}}},
     "nobody": {"Container": "nope"},
     "no container": {},
     "no body": "",
@@ -119,7 +143,7 @@ def _(e):
 
 @scenario("network: a container's view")
 def _(e):
-    e.ask("POST", "/networks/create", {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.14.0/24"}]}})
+    e.ask("POST", "/networks/create", {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.24.0/24"}]}})
     e.run("bm-one", Hostname="h1", HostConfig={"NetworkMode": "bm-n", "ExtraHosts": ["x:1.2.3.4"], "Dns": ["9.9.9.9"]}, NetworkingConfig={"EndpointsConfig": {"bm-n": {"Aliases": ["al"]}}})
     e.http("GET", "/containers/bm-one/json", only=["NetworkSettings"])
     e.http("GET", "/networks/bm-n")
@@ -128,6 +152,55 @@ def _(e):
     e.cli("exec", "bm-one", "sh", "-c", "ip -o -4 addr | sed 's/.*inet/inet/'; ip route | sort")
     e.cli("exec", "bm-one", "nslookup", "-type=a", "bm-one")
     e.cli("exec", "bm-one", "nslookup", "-type=a", "al")
+
+
+@scenario("network: a container's view, IPv6")
+def _(e):
+    e.ask("POST", "/networks/create", {"Name": "bm-n", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "10.254.24.0/24"}, {"Subnet": "2001:db8:14::/64", "IPRange": "2001:db8:14::40/122"}]}})
+    e.run("bm-one", Hostname="h1", ExposedPorts={"80/tcp": {}}, HostConfig={"NetworkMode": "bm-n", "PortBindings": {"80/tcp": [{"HostPort": "28083"}, {"HostIp": "::1", "HostPort": "28084"}]}})
+    e.http("GET", "/networks/bm-n")
+    e.run("bm-two", Hostname="h2", HostConfig={"NetworkMode": "bm-n"}, NetworkingConfig={"EndpointsConfig": {"bm-n": {"IPAMConfig": {"IPv6Address": "2001:db8:14::77"}}}})
+    for c in ("bm-one", "bm-two"):
+        e.http("GET", "/containers/%s/json" % c, only=["NetworkSettings"])
+        e.cli("exec", c, "cat", "/etc/hosts")
+        e.cli("exec", c, "sh", "-c", "ip -o -6 addr show scope global | sed 's/.*inet6/inet6/'; ip -6 route | grep -v ^ff00 | grep -v ^multicast | sort")
+    e.cli("exec", "bm-one", "nslookup", "-type=aaaa", "bm-two")
+    e.cli("exec", "bm-one", "nslookup", "2001:db8:14::77")
+    e.http("GET", "/containers/json?filters=%7B%22name%22%3A%5B%22bm-one%22%5D%7D", only=lambda v: sorted(v[0]["Ports"], key=str))
+
+
+@scenario("network: IPv6 alone")
+def _(e):
+    e.ask("POST", "/networks/create", {"Name": "bm-n", "EnableIPv4": False, "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "2001:db8:14::/64"}]}})
+    e.run("bm-one", Hostname="h1", ExposedPorts={"80/tcp": {}}, HostConfig={"NetworkMode": "bm-n", "PortBindings": {"80/tcp": [{"HostPort": "28085"}], "81/tcp": [{"HostIp": "127.0.0.1", "HostPort": "28086"}]}})
+    e.http("GET", "/containers/bm-one/json", only=["NetworkSettings"])
+    e.http("GET", "/networks/bm-n")
+    e.cli("exec", "bm-one", "cat", "/etc/hosts")
+    e.cli("exec", "bm-one", "sh", "-c", "ip -o -4 addr | sed 's/.*inet/inet/'; ip route")
+
+
+@scenario("network: two ways out")
+def _(e):
+    e.ask("POST", "/networks/create", {"Name": "bm-a", "EnableIPv4": False, "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "2001:db8:14::/64"}]}})
+    e.ask("POST", "/networks/create", {"Name": "bm-b", "IPAM": {"Config": [{"Subnet": "10.254.24.0/24"}]}})
+    e.run("bm-one", Hostname="h1", ExposedPorts={"80/tcp": {}}, HostConfig={"NetworkMode": "bm-a", "PortBindings": {"80/tcp": [{"HostPort": "28087"}]}})
+    e.http("POST", "/networks/bm-b/connect", {"Container": "bm-one"})
+    e.http("GET", "/containers/bm-one/json", only=["NetworkSettings.Networks"])
+    e.cli("exec", "bm-one", "sh", "-c", "ip route | grep default; ip -6 route | grep default")
+    e.http("GET", "/containers/json?filters=%7B%22name%22%3A%5B%22bm-one%22%5D%7D", only=lambda v: sorted(v[0]["Ports"], key=str))
+    e.http("POST", "/networks/bm-a/disconnect", {"Container": "bm-one"})
+    e.cli("exec", "bm-one", "sh", "-c", "ip route | grep default; ip -6 route | grep default")
+    e.http("GET", "/containers/json?filters=%7B%22name%22%3A%5B%22bm-one%22%5D%7D", only=lambda v: sorted(v[0]["Ports"], key=str))
+
+
+@scenario("network: macvlan")
+def _(e):
+    e.ask("POST", "/networks/create", {"Name": "bm-n", "Driver": "macvlan", "Options": {"parent": "docker0"}, "IPAM": {"Config": [{"Subnet": "10.254.20.0/24"}, {"Subnet": "10.254.21.0/24"}]}})
+    e.run("bm-one", Hostname="h1", ExposedPorts={"80/tcp": {}}, HostConfig={"NetworkMode": "bm-n", "PortBindings": {"80/tcp": [{"HostPort": "28088"}]}}, NetworkingConfig={"EndpointsConfig": {"bm-n": {"IPAMConfig": {"IPv4Address": "10.254.21.7"}, "MacAddress": "02:42:00:00:00:77"}}})
+    e.http("GET", "/containers/bm-one/json", only=["NetworkSettings"])
+    e.http("GET", "/networks/bm-n")
+    e.cli("exec", "bm-one", "sh", "-c", "ip -o -4 addr | sed 's/.*inet/inet/'; ip route | sort")
+    e.http("POST", "/networks/create", {"Name": "bm-m", "Driver": "macvlan", "Options": {"parent": "docker0", "macvlan_mode": "passthru"}})
 
 
 @scenario("network: the default bridge")
