@@ -24,10 +24,11 @@ int ipam_choose_pool(const struct ipam_pool *pools, size_t n_pools, const struct
 {
 	for (size_t i = 0; i < n_pools; i++) {
 		struct ipam_prefix p = {ipam_first(pools[i].base), pools[i].size};
-		ip_bits step = (ip_bits)1 << (bits - p.len), last = ipam_last(pools[i].base).v;
+		ip_bits last = ipam_last(pools[i].base).v, rest;
 
 		if (p.addr.bits != bits)
 			continue;
+		rest = ipam_last(p).v - p.addr.v; /* of one subnet, behind its first address */
 		for (;;) {
 			size_t t = 0;
 
@@ -45,7 +46,7 @@ int ipam_choose_pool(const struct ipam_pool *pools, size_t n_pools, const struct
 			if (p.addr.v >= last)
 				break;
 			p.addr.v++;
-			if (last - p.addr.v < step - 1)
+			if (last - p.addr.v < rest)
 				break;
 		}
 	}

@@ -59,7 +59,7 @@ like "inspect of the network" '"IPv4Address":"10.246.0.3/24","IPv6Address":"2001
 status "an address is given once" 125 docker run --rm --network six --ip6 2001:db8:1::77 busybox true
 like "says so" 'Address already in use' "$out"
 status "an address of the subnet" 125 docker run --rm --network six --ip6 2001:db8:9::77 busybox true
-like "says so" 'no configured subnet contains IP address 2001:db8:9::77' "$out"
+like "says so" 'no configured subnet or ip-range contain the IP address 2001:db8:9::77' "$out"
 is "AAAA" 2001:db8:1::77 "$(lookup sb sa aaaa)"
 is "A" 10.246.0.2 "$(lookup sb sa a)"
 is "AAAA of two" "2001:db8:1::77 2001:db8:1::8000" "$(lookup sb both aaaa)"
