@@ -35,8 +35,11 @@ int containers_check_log(const struct config *c, struct error *err);
 int containers_init(const struct container_room *room, struct error *err);
 /* Start what its restart policy wants running; after the API listens. */
 void containers_start_policies(void);
-/* Stop all (unless live-restore), within timeout_ms. */
-void containers_shutdown(int timeout_ms);
+/*
+ * Let none start any more (503), and stop all, unless live-restore; timeout_ms (-1: its own) for each. True: no thread is at work on a container. False:
+ * one outlasts the patience of some seconds, and what it may use must not be closed.
+ */
+bool containers_shutdown(int timeout_ms);
 /* True if this host's control groups can limit swap. */
 bool containers_limit_swap(void);
 

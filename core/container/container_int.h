@@ -140,8 +140,14 @@ char *container_random_name(const char *id);
 void later_close(int *fd);
 /* rm -rf of an absolute path. */
 void later_remove(const char *path);
-/* Wait until all of it is done. */
-void later_drain(void);
+/* Wait until all of it is done, or `seconds` are over. */
+void later_drain(int seconds);
+
+/* ---- shutdown.c: any thread */
+/* ERR_UNAVAILABLE once the daemon goes. Ask with op held: who has begun before is waited for. */
+int containers_may_start(struct error *err);
+/* Ends of containers are the next daemon's. With op held. */
+bool containers_closed(void);
 
 /* ---- disk.c */
 char *container_dir(const char *id);     /* data-root/containers/ID */

@@ -78,19 +78,23 @@ int container_remove_locked(struct container *c, bool volumes, struct error *err
 	return 0;
 }
 
+static bool is_running(struct container *c)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return c->state.running;
+}
+
 /* Kill it and wait, for rm -f. */
 static int force_down(struct container *c, struct error *err)
 {
-	restart_cancel(c);
 	pthread_mutex_lock(&c->lock);
-	c->manually_stopped = true;
-	c->auto_remove = false; /* we remove it ourselves */
-	if (c->state.restarting)
-		c->state.running = c->state.restarting = false;
+	c->manually_stopped = true; /* no policy starts it again */
+	c->auto_remove = false;     /* we remove it ourselves */
 	pthread_mutex_unlock(&c->lock);
-	if (!c->state.running)
+	if (!is_running(c))
 		return 0;
-	if (container_kill(c->id, "KILL", err) < 0 && c->state.running)
+	if (container_kill(c->id, "KILL", err) < 0 && is_running(c))
 		return error_wrap(err, "cannot remove container \"%s\": could not kill container",
 				  c->name);
 	return container_wait_exit(c, INT64_C(10000000000)) < 0
@@ -114,6 +118,19 @@ static int refuse_running(struct container *c, struct error *err)
 			 c->name, state, advice);
 }
 
+/* Lock op of a container that is down. It may have been started meanwhile, by its policy as well: then once more. */
+static int lock_down(struct container *c, struct error *err)
+{
+	for (;;) {
+		if (force_down(c, err) < 0)
+			return -1;
+		pthread_mutex_lock(&c->op);
+		if (!c->state.running)
+			return 0;
+		pthread_mutex_unlock(&c->op);
+	}
+}
+
 int container_delete(const char *name, bool force, bool volumes, bool link, struct error *err)
 {
 	auto_container *c = NULL;
@@ -132,12 +149,13 @@ int container_delete(const char *name, bool force, bool volumes, bool link, stru
 	}
 	r = c->state.running && !force ? refuse_running(c, err) : 0;
 	pthread_mutex_unlock(&c->lock);
-	if (r < 0 || (force && force_down(c, err) < 0))
+	if (r < 0 || (force && lock_down(c, err) < 0))
 		return -1;
-	LOCK_SCOPE(&c->op);
-	if (c->state.running)
-		return refuse_running(c, err);
-	return container_remove_locked(c, volumes, err);
+	if (!force)
+		pthread_mutex_lock(&c->op);
+	r = c->state.running ? refuse_running(c, err) : container_remove_locked(c, volumes, err);
+	pthread_mutex_unlock(&c->op);
+	return r;
 }
 
 /* ---- Prune -------------------------------------------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The start and the end of the daemon, for containers: load all, adopt those whose shim lives, settle those that ended meanwhile, sweep what a
- * killed daemon left half-made; at shutdown stop all, unless live-restore.
+ * The start of the daemon, for containers: load all, adopt those whose shim lives, settle those that ended meanwhile, sweep what a killed
+ * daemon left half-made. Its end: shutdown.c.
  */
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -385,7 +385,7 @@ int containers_init(const struct container_room *r, struct error *err)
 	return 0;
 }
 
-/* ---- Policies and shutdown ---------------------------------------------------------------------------------------------------- */
+/* ---- Policies ---------------------------------------------------------------------------------------------------- */
 
 static void start_policy(struct container *c)
 {
@@ -405,62 +405,4 @@ static void start_policy(struct container *c)
 void containers_start_policies(void)
 {
 	each_container(start_policy);
-}
-
-struct stopper {
-	struct container *c;
-	int timeout_s;
-};
-
-static void *stop_one(void *arg)
-{
-	struct stopper *s = arg;
-	struct error err = ERROR_INIT;
-	bool manual = s->c->manually_stopped;
-
-	if (container_stop(s->c->id, s->timeout_s, NULL, &err) < 0 && err.kind != ERR_NOT_MODIFIED)
-		log_error("container did not stop", "container", s->c->id, "error", err.text);
-	/* it was the daemon that stopped it: its policy holds at the next start */
-	pthread_mutex_lock(&s->c->op);
-	s->c->manually_stopped = manual;
-	if (!s->c->gone)
-		container_save(s->c, false, &err);
-	pthread_mutex_unlock(&s->c->op);
-	return NULL;
-}
-
-void containers_shutdown(int timeout_ms)
-{
-	struct error err = ERROR_INIT;
-	struct container **all;
-	struct stopper *stoppers;
-	pthread_t *threads;
-	size_t n, started = 0;
-
-	if (containers.live_restore) {
-		later_drain();
-		logd_shutdown();
-		return;
-	}
-	all = containers_all(&n);
-	stoppers = xcalloc(n, sizeof(*stoppers));
-	threads = xcalloc(n, sizeof(*threads));
-	for (size_t i = 0; i < n; i++) {
-		if (!all[i]->state.running)
-			continue;
-		stoppers[started] =
-		    (struct stopper){all[i], timeout_ms < 0 ? INT32_MIN : timeout_ms / 1000};
-		if (thread_start_joinable("stop", stop_one, &stoppers[started], &threads[started],
-					  &err) == 0)
-			started++;
-	}
-	for (size_t i = 0; i < started; i++)
-		pthread_join(threads[i], NULL);
-	for (size_t i = 0; i < n; i++)
-		container_unref(all[i]);
-	free(all);
-	free(stoppers);
-	free(threads);
-	later_drain();
-	logd_shutdown();
 }

@@ -15,6 +15,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 struct job {
@@ -98,9 +99,13 @@ void later_remove(const char *path)
 	enqueue(-1, path);
 }
 
-void later_drain(void)
+void later_drain(int seconds)
 {
+	struct timespec until;
 	LOCK_SCOPE(&lock);
-	while (jobs)
-		pthread_cond_wait(&done, &lock);
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += seconds;
+	while (jobs && pthread_cond_timedwait(&done, &lock, &until) == 0)
+		;
 }

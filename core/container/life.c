@@ -245,6 +245,8 @@ void container_exited(struct container *c, const struct shim_event *ev)
 
 	if (c->gone || !c->state.running || c->state.restarting)
 		return; /* settled already */
+	if (containers_closed())
+		return; /* the next daemon finds it in the shim's journal */
 	handle_exit(c, ev);
 }
 

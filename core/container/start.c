@@ -428,8 +428,11 @@ int container_start_locked(struct container *c, struct error *err)
 	    .child = {-1, -1, -1},
 	    .held = {-1, -1, -1},
 	    .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};
-	int r = prepare(&s, err), sock;
+	int r, sock;
 
+	if (containers_may_start(err) < 0)
+		return -1; /* and it stays as it is */
+	r = prepare(&s, err);
 	if (r == 0)
 		r = run(&s, err);
 	if (r < 0) {

@@ -78,8 +78,10 @@ int http_server_listen(struct http_server *s, int fd, struct error *err);
  */
 void http_server_take(struct http_server *s, int fd, const char *name);
 int http_server_start(struct http_server *s, struct error *err);
-/* Close listeners, let running handlers end (at most timeout_ms). */
-void http_server_stop(struct http_server *s, int timeout_ms);
+/* Accept no more connections; those that there are are served on. */
+void http_server_close(struct http_server *s);
+/* Take no more requests, let running handlers end: false if one has not within timeout_ms. */
+bool http_server_stop(struct http_server *s, int timeout_ms);
 
 /*
  * Listening sockets for one -H value: unix://PATH (mode 0660, `group`; a stale socket is replaced, a live one refused), tcp://HOST[:PORT],

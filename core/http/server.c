@@ -188,7 +188,7 @@ static void accept_all(struct http_server *s, int listener)
 		if (fd < 0 && (errno == EMFILE || errno == ENFILE) && turn_away(s, listener))
 			continue;
 		if (fd < 0) {
-			if (errno != EAGAIN && errno != EBADF && errno != EINVAL)
+			if (errno != EAGAIN && errno != ENOTSOCK && errno != EINVAL)
 				log_error("accept failed", "error", strerror(errno));
 			return;
 		}
@@ -358,14 +358,26 @@ int http_server_start(struct http_server *s, struct error *err)
 	return 0;
 }
 
-void http_server_stop(struct http_server *s, int timeout_ms)
+void http_server_close(struct http_server *s)
+{
+	LOCK_SCOPE(&s->lock);
+
+	/* the number is kept: a worker may be about to accept from it, and must not find somebody else's file there */
+	for (size_t i = 0; i < s->n_listeners; i++) {
+		epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->listeners[i], NULL);
+		if (s->spare < 0 || dup3(s->spare, s->listeners[i], O_CLOEXEC) < 0)
+			log_error("listening socket stays open", "error", strerror(errno));
+	}
+}
+
+bool http_server_stop(struct http_server *s, int timeout_ms)
 {
 	struct timespec until;
+	bool quiet;
 
+	http_server_close(s);
 	pthread_mutex_lock(&s->lock);
 	s->stopping = true;
-	for (size_t i = 0; i < s->n_listeners; i++)
-		fd_close(&s->listeners[i]);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += timeout_ms / 1000;
 	until.tv_nsec += timeout_ms % 1000 * 1000000L;
@@ -376,5 +388,7 @@ void http_server_stop(struct http_server *s, int timeout_ms)
 	while (s->running)
 		if (pthread_cond_timedwait(&s->quiet, &s->lock, &until))
 			break;
+	quiet = !s->running;
 	pthread_mutex_unlock(&s->lock);
+	return quiet;
 }

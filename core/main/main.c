@@ -281,17 +281,20 @@ static int start(struct daemon *d, struct error *err)
 static void stop(struct daemon *d)
 {
 	int seconds = (int)config_int(daemon_config(), "shutdown-timeout");
-	bool quiet;
+	bool quiet, image_jobs, handlers;
 
 	log_info("Processing signal 'terminated'");
 	notify_systemd("STOPPING=1");
-	containers_shutdown(seconds < 0 ? -1 : seconds * 1000);
-	quiet = api_registry_stop(10);
+	http_server_close(d->server);
+	quiet = containers_shutdown(seconds < 0 ? -1 : seconds * 1000);
+	image_jobs = api_registry_stop(10);
 	tls_stop();
-	http_server_stop(d->server, 1000);
-	network_shutdown();
-	if (quiet)
+	handlers = http_server_stop(d->server, 1000);
+	/* what a thread still uses is left to the end of the process */
+	if (quiet && image_jobs && handlers) {
+		network_shutdown();
 		image_store_close(d->images);
+	}
 	pidfile_remove(config_str(daemon_config(), "pidfile"));
 	log_info("Daemon shutdown complete");
 }

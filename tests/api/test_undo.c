@@ -250,6 +250,26 @@ static void endless_times(void)
 	daemon_end(pid, SIGTERM);
 }
 
+/* A container that its policy starts again and again is removed by force, even when it is just being started. */
+static void removed_within_restart(void)
+{
+	pid_t pid = daemon_start(false, "container.start.created=stop@2");
+	auto_close rm = dial();
+	auto_reply r = {0};
+	int status = 0;
+
+	make_container("loop", "\"exit\",\"1\"",
+		       ",\"HostConfig\":{\"RestartPolicy\":{\"Name\":\"always\"}}");
+	ok(status_of("POST", "/v1.44/containers/loop/start", NULL) == 204, "a crash loop");
+	ok(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status), "within a restart");
+	send_text(rm, "DELETE /v1.44/containers/loop?force=1 HTTP/1.1\r\nHost: d\r\n\r\n");
+	kill(pid, SIGCONT);
+	read_reply(rm, false, &r);
+	ok(r.status == 204, "is removed by force: %d %s", r.status, str_cstr(&r.body));
+	ok(status_of("GET", "/v1.44/containers/loop/json", NULL) == 404, "and gone");
+	daemon_end(pid, SIGTERM);
+}
+
 static int test(void)
 {
 	pid_t pid = daemon_start(false, NULL);
@@ -264,6 +284,7 @@ static int test(void)
 	failed_adopt();
 	made_slowly();
 	endless_times();
+	removed_within_restart();
 	if (box_failed)
 		daemon_log_show();
 	return box_failed ? 1 : 0;
