@@ -104,10 +104,10 @@ struct view {
 	bool started_before, manually_stopped;
 };
 
-/* With c->lock held. */
-static void print_config(const struct container *c, const struct view *v, struct str *out)
+/* With c->lock held. log: NULL before the first start, and where the driver has no file. */
+static void print_config(const struct container *c, const struct view *v, const char *log,
+			 struct str *out)
 {
-	auto_free char *log = v->started_before ? container_log_path(c) : NULL;
 	struct jw w = jw_to(out);
 	auto_str slashed = STR_INIT;
 
@@ -182,6 +182,9 @@ static int save(struct container *c, const struct view *as, bool with_host_confi
 {
 	auto_free char *dir = container_dir(c->id);
 	auto_close fd = dir_open_at(AT_FDCWD, dir, err);
+	/* the driver may have to be asked: not with c->lock held */
+	auto_free char *log =
+	    (as ? as->started_before : c->started_before) ? container_log_path(c) : NULL;
 	auto_str text = STR_INIT;
 	struct view view;
 
@@ -189,7 +192,7 @@ static int save(struct container *c, const struct view *as, bool with_host_confi
 		return error_wrap(err, "save container %s", c->id);
 	pthread_mutex_lock(&c->lock);
 	view = view_of(c);
-	print_config(c, as ? as : &view, &text);
+	print_config(c, as ? as : &view, log, &text);
 	pthread_mutex_unlock(&c->lock);
 	return put_files(c, fd, &text, with_host_config, durable, err) < 0
 		   ? error_wrap(err, "save container %s", c->id)

@@ -4,6 +4,7 @@
  * start and whenever what they tell changes. With the container's `op` held.
  */
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/thread.h"
 #include "container/container_int.h"
@@ -11,13 +12,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-/* In place: the file is bound into the container, a rename would leave the old one there. */
+/*
+ * In place: the file is bound into the container, a rename would leave the old one there. Cut off behind what was written, not before: a running
+ * container is at no time without its hosts, whoever is killed.
+ */
 static int put_file(const char *path, const struct str *text, struct error *err)
 {
-	auto_close fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	auto_close fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 
 	if (fd < 0 || fchmod(fd, 0644) < 0 || fd_write_all(fd, str_cstr(text), text->len) < 0)
+		return error_sys(err, errno, "write %s", path);
+	FAULT("container.files.written");
+	if (ftruncate(fd, (off_t)text->len) < 0)
 		return error_sys(err, errno, "write %s", path);
 	return 0;
 }

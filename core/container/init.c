@@ -101,6 +101,21 @@ static bool surely_absent(const char *path)
 	return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
+/* What a killed daemon left in data-root/tmp is nobody's; and nobody has put anything there yet. Large or stuck, it holds up no start. */
+static void sweep_tmp(void)
+{
+	auto_free char *dir = path_join(containers.data_root, "tmp");
+	auto_dir DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		auto_free char *path = path_join(dir, e->d_name);
+
+		if (!streq(e->d_name, ".") && !streq(e->d_name, ".."))
+			later_remove(path);
+	}
+}
+
 /* Read-write layers without a container, run directories without a container. */
 static void sweep_orphans(void)
 {
@@ -377,6 +392,7 @@ int containers_init(const struct container_room *r, struct error *err)
 	each_container(links_load);
 	image_store_set_users(containers.images, users_of, NULL);
 	sweep_orphans();
+	sweep_tmp();
 	if (network_ready(err) < 0)
 		return -1;
 	restore_all();

@@ -35,7 +35,7 @@ static void do_job(struct job *j)
 
 	fd_close(&j->fd);
 	if (j->path && dir_remove_all(AT_FDCWD, j->path, &err) < 0)
-		log_warn("directory of a removed container; the next start tries again", "path",
+		log_warn("what nobody needs is not removed; the next start tries again", "path",
 			 j->path, "error", err.text);
 }
 

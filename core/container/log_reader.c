@@ -46,9 +46,7 @@ bool log_driver_has_path(const char *driver)
 	if (known)
 		return known == &yes;
 	p = plugin_describe(DOCKERD_KIND_LOG, driver, &ignored);
-	if (!p)
-		return false;
-	known = p->capabilities & DOCKERD_LOG_CAP_PATH ? &yes : &no;
+	known = p && p->capabilities & DOCKERD_LOG_CAP_PATH ? &yes : &no;
 	LOCK_SCOPE(&lock);
 	map_set(&paths, driver, (void *)known);
 	return known == &yes;

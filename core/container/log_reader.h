@@ -14,7 +14,10 @@
 
 struct log_reader;
 
-/* Does it write to the file that the API shows as LogPath? Asked of the driver once. */
+/*
+ * Does it write to the file that the API shows as LogPath? Asked of the driver once, by a process of its own: no lock of a container's state is held
+ * meanwhile. What can't be asked does not.
+ */
 bool log_driver_has_path(const char *driver);
 
 /* Once at start: directory for the drivers' instances (<exec-root>/logd), and the daemon's name. */

@@ -241,19 +241,18 @@ static void print_network_settings(struct jw *w, const struct container *c)
 	jw_end(w);
 }
 
-static void print_paths(struct jw *w, const struct container *c)
+static void print_paths(struct jw *w, const struct container *c, const char *log)
 {
 	auto_free char *files = container_dir(container_files_of(c));
 	bool own = c->started_before;
 	auto_free char *resolv = own ? path_join(files, "resolv.conf") : NULL;
 	auto_free char *hostname = own ? path_join(files, "hostname") : NULL;
 	auto_free char *hosts = own ? path_join(files, "hosts") : NULL;
-	auto_free char *log = own ? container_log_path(c) : NULL;
 
 	jw_kstr(w, "ResolvConfPath", resolv);
 	jw_kstr(w, "HostnamePath", hostname);
 	jw_kstr(w, "HostsPath", hosts);
-	jw_kstr(w, "LogPath", log);
+	jw_kstr(w, "LogPath", own ? log : NULL);
 }
 
 static void print_exec_ids(struct jw *w, const struct container *c)
@@ -293,8 +292,8 @@ static void print_host_config(const struct container *c, const char *links, stru
 	}
 }
 
-static void print_inspect(struct container *c, const char *links, int64_t rw, int64_t root,
-			  bool size, struct jw *w)
+static void print_inspect(struct container *c, const char *links, const char *log, int64_t rw,
+			  int64_t root, bool size, struct jw *w)
 {
 	char name[258];
 
@@ -306,7 +305,7 @@ static void print_inspect(struct container *c, const char *links, int64_t rw, in
 	jw_kstrlist(w, "Args", &c->args, false);
 	print_state(w, c);
 	jw_kstr(w, "Image", c->image_id);
-	print_paths(w, c);
+	print_paths(w, c, log);
 	jw_kstr(w, "Name", name);
 	jw_ki64(w, "RestartCount", c->restart_count);
 	jw_kstr(w, "Driver", containers.storage_driver);
@@ -334,6 +333,7 @@ int container_inspect(const char *name, int api_version, bool size, struct str *
 {
 	auto_container *c = container_find(name, err);
 	struct jw w = jw_to(reply), lw;
+	auto_free char *log = NULL;
 	auto_str links = STR_INIT;
 	int64_t rw = 0, root = 0;
 
@@ -342,8 +342,9 @@ int container_inspect(const char *name, int api_version, bool size, struct str *
 		return -1;
 	lw = jw_to(&links);
 	links_print(c, &lw);
+	log = container_log_path(c); /* may ask the driver: not with the lock held */
 	LOCK_SCOPE(&c->lock);
-	print_inspect(c, str_cstr(&links), rw, root, size, &w);
+	print_inspect(c, str_cstr(&links), log, rw, root, size, &w);
 	return 0;
 }
 

@@ -76,9 +76,8 @@ int places_open(const struct config *c, struct places *out, struct error *err)
 	out->exec_root = make_real(config_str(c, "exec-root"), 0711, err);
 	if (!out->exec_root || take_lock(out, err) < 0)
 		return -1;
-	/* what a killed daemon left in tmp/ is nobody's */
-	if (dir_remove_all(AT_FDCWD, (tmp = path_join(out->data_root, "tmp")), err) < 0 ||
-	    dir_make_all(AT_FDCWD, tmp, 0700, err) < 0)
+	tmp = path_join(out->data_root, "tmp");
+	if (dir_make_all(AT_FDCWD, tmp, 0700, err) < 0)
 		return -1;
 	return engine_id(out, err);
 }

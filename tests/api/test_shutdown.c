@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * While the daemon ends: no new clients, and no container starts behind its back, neither one that is asked for then nor one whose start was under
- * way. The second needs --enable-faults.
+ * way. The second needs --enable-faults. And what an earlier one left in tmp.
  */
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -90,12 +92,36 @@ static void start_under_way(void)
 }
 #endif
 
+/* What lies in tmp is removed behind the start; what can't be, here for a mount, refuses none. */
+static void leftovers(void)
+{
+	const char *tmp = fmt("%s/data/tmp", box_dir);
+	pid_t pid;
+	char shm[128], big[128];
+
+	snprintf(shm, sizeof(shm), "%s/container-x/mounts/shm", tmp);
+	snprintf(big, sizeof(big), "%s/docker-import-x", tmp);
+	ok(!mkdir(fmt("%s/container-x", tmp), 0700) &&
+	       !mkdir(fmt("%s/container-x/mounts", tmp), 0700) && !mkdir(shm, 0700) &&
+	       !mount("shm", shm, "tmpfs", 0, NULL) && !mkdir(big, 0700),
+	   "a mount and a directory are left in tmp");
+	pid = daemon_start(false, NULL);
+	ok(pid > 0, "the daemon starts");
+	ok(daemon_end(pid, SIGTERM) == 0, "and ends");
+	ok(access(big, F_OK) < 0 && !access(shm, F_OK), "what could be removed is");
+	ok(!umount(shm), "the mount goes");
+	pid = daemon_start(false, NULL);
+	daemon_end(pid, SIGTERM);
+	ok(access(fmt("%s/container-x", tmp), F_OK) < 0, "and the next start removes the rest");
+}
+
 static int test(void)
 {
 	no_start_while_ending();
 #ifdef ENABLE_FAULTS
 	start_under_way();
 #endif
+	leftovers();
 	if (box_failed)
 		daemon_log_show();
 	return box_failed ? 1 : 0;
