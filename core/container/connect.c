@@ -193,7 +193,7 @@ int container_connect(const char *network, const char *container, const json *se
 	return 0;
 }
 
-/* Out of the running container; the way out moves to the best network that is left. tell: an event, as for what was connected. */
+/* Out of the running container; the way out moves to the best network that is left. -1: n->connected tells whether it is out. tell: an event, as for what was connected. */
 static int leave_live(struct container *c, struct container_network *n, bool tell,
 		      struct error *err)
 {
@@ -219,6 +219,8 @@ static int leave_live(struct container *c, struct container_network *n, bool tel
 		networks_choose(plans, c->n_networks);
 		r = move_others(c, plans, mine, true, &s, err);
 	}
+	if (r == 0)
+		r = FAULT_ERR("container.disconnect.moved", err);
 	if (r == 0 && network_resolver_runs(c->id))
 		r = networks_resolver(c, s.netns_fd, err);
 out:
@@ -228,9 +230,11 @@ out:
 
 int container_disconnect(const char *network, const char *container, bool force, struct error *err)
 {
+	struct error ignored = ERROR_INIT;
 	struct network_traits t;
 	auto_container *c = NULL;
 	struct container_network *n;
+	int r = 0;
 
 	(void)force; /* for endpoints of containers that are gone: there are none */
 	if (network_traits(network, &t, err) < 0)
@@ -253,12 +257,17 @@ int container_disconnect(const char *network, const char *container, bool force,
 	if (!n)
 		return error_set(err, ERR_SYSTEM, "container %s is not connected to %snetwork %s",
 				 c->id, c->state.running ? "" : "the ", t.name);
-	if (c->state.running && n->connected && leave_live(c, n, true, err) < 0)
+	if (c->state.running && n->connected)
+		r = leave_live(c, n, true, err);
+	if (n->connected && r < 0)
 		return -1;
+	/* it has left: whatever failed behind that, the disk must not name the endpoint any longer */
 	pthread_mutex_lock(&c->lock);
 	networks_remove(c, t.name);
 	pthread_mutex_unlock(&c->lock);
-	if (c->state.running && container_write_hosts(c, err) < 0)
-		return -1;
-	return container_save(c, false, err);
+	if (c->state.running && container_write_hosts(c, r < 0 ? &ignored : err) < 0)
+		r = -1;
+	if (container_save(c, false, r < 0 ? &ignored : err) < 0)
+		r = -1;
+	return r;
 }

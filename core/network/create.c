@@ -158,6 +158,7 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 	struct error ignored = ERROR_INIT;
 	auto_net *same = NULL;
 	struct net *n;
+	int r;
 
 	(void)warnings;
 	n = from_body(body, err);
@@ -173,10 +174,12 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 		goto drop;
 	if (store_begin(n, err) < 0)
 		goto unpublish;
-	if (net_bring_up(n, err) < 0)
-		goto end;
-	FAULT("network.create.made");
-	if (store_put(n, err) < 0) {
+	r = net_bring_up(n, err);
+	if (r == 0) {
+		FAULT("network.create.made");
+		r = store_put(n, err);
+	}
+	if (r < 0) { /* a driver that fails leaves what it has made */
 		if (net_take_down(n, &ignored) == 0)
 			goto end;
 		/* its record of an unfinished network stays: the next daemon tries again */

@@ -436,11 +436,11 @@ static int join(struct net *n, struct view *v, struct net_endpoint *e, struct ch
 	struct error late = ERROR_INIT;
 	int r, rest;
 
-	firewall_defer();
+	firewall_defer(NULL);
 	v->endpoint.out = &out;
 	r = endpoint_call(n, "join", v, err);
 	v->endpoint.out = NULL;
-	rest = firewall_collect(&late);
+	rest = firewall_collect(NULL, &late);
 	if (rest < 0)
 		error_wrap(&late,
 			   "driver failed programming external connectivity on endpoint %s (%s)",
@@ -491,7 +491,14 @@ int network_connect(const struct network_join *j, struct network_endpoint *out, 
 	struct net_endpoint e;
 	auto_view v = {0};
 
-	if (!n || new_endpoint(j->container_id, j->container_name, &e, err) < 0)
+	if (!n)
+		return -1;
+	if (n->unusable)
+		return error_set(err, ERR_UNAVAILABLE,
+				 "network %s can't be used: it could not be brought up when the "
+				 "daemon started, see its log",
+				 n->name);
+	if (new_endpoint(j->container_id, j->container_name, &e, err) < 0)
 		return -1;
 	endpoints_retry(n);
 	if (take_addresses(n, j, &e, err) < 0)

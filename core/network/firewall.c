@@ -40,6 +40,7 @@ struct fw_request {
 	struct error err;
 	struct fw_request *next;
 	struct fw_request *next_deferred;
+	void *owner;
 };
 
 struct firewall {
@@ -57,6 +58,7 @@ static char *state_dir;
 static bool proxy;
 /* Queued by this thread between firewall_defer and firewall_collect. */
 static _Thread_local bool deferring;
+static _Thread_local void *defer_owner;
 static _Thread_local struct fw_request *deferred;
 
 static int run_other(struct firewall *f, struct fw_request *q)
@@ -259,17 +261,20 @@ static int submit_simple(int family, enum fw_kind kind, struct error *err)
 int firewall_apply(int family, const char *rules, struct error *err)
 {
 	auto_fw_ops ops = {0};
-	bool deletes = true;
+	bool deletes = true, policy = false;
 	int r;
 
 	if (fw_parse(rules, &ops, err) < 0)
 		return -1;
-	for (size_t i = 0; i < ops.n; i++)
+	for (size_t i = 0; i < ops.n; i++) {
 		deletes &= ops.v[i].verb == 'D';
-	if (deletes || deferring) {
+		policy |= ops.v[i].verb == 'P';
+	}
+	if (deletes || (deferring && !policy)) {
 		struct fw_request *q = xnew(struct fw_request);
 
-		*q = (struct fw_request){.kind = FW_BATCH, .ops = ops, .waited = !deletes};
+		*q = (struct fw_request){
+		    .kind = FW_BATCH, .ops = ops, .waited = !deletes, .owner = defer_owner};
 		ops = (struct fw_ops){0};
 		r = submit(family, q, false, err);
 		if (!deletes && r == 0) {
@@ -287,12 +292,13 @@ int firewall_apply(int family, const char *rules, struct error *err)
 	return r;
 }
 
-void firewall_defer(void)
+void firewall_defer(void *owner)
 {
 	deferring = true;
+	defer_owner = owner;
 }
 
-int firewall_collect(struct error *err)
+int firewall_collect(void (*failed)(void *owner, const struct error *why), struct error *err)
 {
 	int r = 0;
 
@@ -300,14 +306,19 @@ int firewall_collect(struct error *err)
 	while (deferred) {
 		struct fw_request *q = deferred;
 		struct error one = ERROR_INIT;
+		int rest;
 
 		deferred = q->next_deferred;
 		pthread_mutex_lock(&lock);
-		if (wait_done(q, &one) < 0 && r == 0) {
+		rest = wait_done(q, &one);
+		pthread_mutex_unlock(&lock);
+		if (rest < 0 && q->owner) {
+			if (failed)
+				failed(q->owner, &one);
+		} else if (rest < 0) {
 			*err = one;
 			r = -1;
 		}
-		pthread_mutex_unlock(&lock);
 		fw_ops_free(&q->ops);
 		free(q);
 	}

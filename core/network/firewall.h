@@ -23,11 +23,12 @@ int firewall_init(const char *state_dir, bool userland_proxy, struct error *err)
  */
 int firewall_apply(int family, const char *rules, struct error *err);
 /*
- * Between firewall_defer and firewall_collect this thread's firewall_apply only queues, so that links are made while the rules go in.
- * firewall_collect waits for them and reports the first failure.
+ * Between firewall_defer and firewall_collect this thread's firewall_apply only queues, so that links are made while the rules go in. A policy is
+ * waited for even then: who sets one opens something behind it. firewall_collect waits for all of them. Those that were queued for an owner and
+ * have failed are told to `failed` (may be NULL); of those for nobody (NULL) the first failure is in err.
  */
-void firewall_defer(void);
-int firewall_collect(struct error *err);
+void firewall_defer(void *owner);
+int firewall_collect(void (*failed)(void *owner, const struct error *why), struct error *err);
 /* Somebody flushed: put back what is missing. */
 void firewall_refresh(void);
 /* Remove recorded rules of an earlier daemon that nobody asked for since firewall_init. */

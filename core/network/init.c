@@ -136,6 +136,15 @@ static void found(void *ctx, struct net *n)
 	}
 }
 
+/* A user's network that does not come up stays as it is on disk and hinders nothing else. */
+static void unusable(void *owner, const struct error *why)
+{
+	struct net *n = owner;
+
+	n->unusable = true;
+	log_error("network can't be used", "network", n->name, "error", why->text);
+}
+
 /* Users' networks are listed before ours are made, so that addresses don't meet; they are brought up after. */
 static void bring_up_stored(void)
 {
@@ -145,11 +154,11 @@ static void bring_up_stored(void)
 	for (size_t i = 0; i < n; i++) {
 		struct error err = ERROR_INIT;
 
+		firewall_defer(all[i]); /* it is in the table until network_ready */
 		if (!all[i]->predefined && !all[i]->config_only &&
 		    (net_open_driver(all[i], &err) < 0 || net_ipam_init(all[i], &err) < 0 ||
 		     net_bring_up(all[i], &err) < 0))
-			log_error("network can't be used", "network", all[i]->name, "error",
-				  err.text);
+			unusable(all[i], &err);
 		net_unref(all[i]);
 	}
 	free(all);
@@ -223,7 +232,8 @@ int network_init(const struct network_config *c, struct error *err)
 	if (store_load(found, stored, err) < 0)
 		goto out;
 	store_hold();
-	firewall_defer(); /* the rules go in beside what else there is to do at start: network_ready waits for them */
+	firewall_defer(
+	    NULL); /* the rules go in beside what else there is to do at start: network_ready waits for them */
 	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
 		if (make_builtin(c, &builtins[i], stored[i], err) < 0)
 			goto out;
@@ -241,7 +251,7 @@ out:
 		struct error ignored = ERROR_INIT;
 
 		error_wrap(err, "Error initializing network controller");
-		firewall_collect(&ignored);
+		firewall_collect(NULL, &ignored);
 		network_shutdown();
 	}
 	return r;
@@ -249,7 +259,7 @@ out:
 
 int network_ready(struct error *err)
 {
-	return firewall_collect(err) < 0
+	return firewall_collect(unusable, err) < 0
 		   ? error_wrap(err, "Error initializing network controller: firewall")
 		   : 0;
 }

@@ -51,6 +51,7 @@ struct net {
 	struct net_subnet
 	    *subnets; /* those of IPv4 first; one of a family that is off is only shown */
 	size_t n_subnets;
+	bool unusable;   /* could not be brought up; set before there are requests */
 	bool no_gateway; /* the driver has no use for gateways that nobody asked for */
 	struct pairs options, labels, ipam_options; /* as `docker network inspect` shows them */
 	bool ipam_options_given;
@@ -58,7 +59,7 @@ struct net {
 	char *
 	    driver_record; /* JSON that the driver wants on disk, as moby's driver of its name keeps it; NULL: none */
 	char *record_kind; /* part of its key there: "bridge", "macvlan/network" */
-	char *record; /* as found on disk, for the members that we don't know; NULL: none */
+	char *record;      /* as found on disk, for the members that we don't know; NULL: none */
 	/* under the lock: */
 	unsigned int refs, joining;
 	unsigned int orphans; /* endpoints that nobody holds and the driver would not let go */

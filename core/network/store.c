@@ -259,14 +259,32 @@ int store_release(struct error *err)
 	return bolt_commit(db, err);
 }
 
+/* What the driver has kept, of whatever kind: by key, for it may have been another daemon's, or not been opened in this one. */
+static void del_driver_records(const struct net *n)
+{
+	auto_free char *plain = xasprintf(PREFIX "%s/%s/", n->driver_name, n->id),
+		       *kinds = xasprintf(PREFIX "%s/", n->driver_name);
+	auto_strlist keys = STRLIST_INIT;
+
+	if (!*n->driver_name)
+		return;
+	bolt_del(db, BUCKET, plain);
+	bolt_keys(db, BUCKET, kinds, &keys);
+	for (size_t i = 0; i < keys.n; i++) {
+		const char *id = strchr(keys.v[i] + strlen(kinds), '/');
+
+		if (id && str_after(id + 1, n->id) && streq(id + 1 + strlen(n->id), "/"))
+			bolt_del(db, BUCKET, keys.v[i]);
+	}
+}
+
 int store_delete(const struct net *n, struct error *err)
 {
 	LOCK_SCOPE(&lock);
 
 	del("network", n->id);
 	del("endpoint_count", n->id);
-	if (n->record_kind)
-		del(n->record_kind, n->id);
+	del_driver_records(n);
 	if (bolt_commit(db, err) < 0)
 		return -1;
 	FAULT("network.store.deleted");

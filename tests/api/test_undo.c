@@ -147,6 +147,22 @@ static void failed_connect(const char *fault)
 	daemon_end(pid, SIGTERM);
 }
 
+/* Something behind the leaving fails: the container is out all the same, on disk too. */
+static void failed_disconnect(void)
+{
+	pid_t pid = daemon_start(true, "container.disconnect.moved=error@1");
+
+	ok(make_network("aa") == 201 && start_in("box", "aa") == 204, "a container");
+	ok(disconnect_or_not("aa", "box", "disconnect") == 500, "a step of its leaving fails");
+	ok(!*endpoint("box", "aa", "NetworkID"), "it has left");
+	daemon_end(pid, SIGKILL);
+	pid = daemon_start(true, NULL);
+	ok(!*endpoint("box", "aa", "NetworkID"), "for the next daemon as well");
+	ok(status_of("DELETE", "/v1.44/networks/aa", NULL) == 204, "the network is free");
+	ok(status_of("DELETE", "/v1.44/containers/box?force=1", NULL) == 204, "all is removed");
+	daemon_end(pid, SIGTERM);
+}
+
 /* The driver does not let go of a network: it is there as before, on disk too. */
 static void failed_delete(void)
 {
@@ -279,6 +295,7 @@ static int test(void)
 	volumes_go_on();
 	failed_connect("container.connect.hosts=error@1");
 	failed_connect("container.connect.save=error@1");
+	failed_disconnect();
 	failed_delete();
 	failed_leave();
 	failed_adopt();

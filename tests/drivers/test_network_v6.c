@@ -181,12 +181,174 @@ static void part_default(void)
 	CHECK(network_init(&c, &err) < 0 && strstr(err.text, "is of the other family"));
 }
 
+/* ---- a host without a table -------------------------------------------------------------------------------------------------------------- */
+
+/* In this daemon's process, ip6tables-restore refuses everything. */
+static void break_ip6tables(void)
+{
+	auto_free char *command = xasprintf(
+	    "mkdir -p %s/bin && ln -sf \"$(command -v iptables-restore)\" %s/bin/ && "
+	    "printf '#!/bin/sh\\necho no such table >&2\\nexit 1\\n' >%s/bin/ip6tables-restore && "
+	    "chmod 755 %s/bin/ip6tables-restore",
+	    base_dir, base_dir, base_dir, base_dir);
+	auto_free char *path = xasprintf("%s/bin:%s", base_dir, getenv("PATH"));
+
+	free(output_of(command));
+	setenv("PATH", path, 1);
+}
+
+static bool bridge_has(const char *address)
+{
+	auto_free char *all = output_of("ip addr show type bridge");
+
+	return strstr(all, address) != NULL;
+}
+
+static void body_create_fails(void *arg)
+{
+	struct error err = ERROR_INIT;
+
+	(void)arg;
+	for (int i = 0; i < 2; i++) {
+		CHECK(make_network("{\"Name\":\"six\",\"EnableIPv6\":true," SUBNETS, &err) < 0);
+		CHECK(strstr(err.text, "no such table"));
+		CHECK(!bridge_has("10.88.0.1"));
+		firewall_flush();
+		CHECK(!rules_have("10.88.0.0"));
+	}
+	err = (struct error)ERROR_INIT;
+	OK(make_network("{\"Name\":\"four\"," /* the subnet is free again */
+			"\"IPAM\":{\"Config\":[{\"Subnet\":\"10.88.0.0/24\"}]},"
+			"\"Options\":{\"com.docker.network.bridge.name\":\"tbr0\"}}",
+			&err));
+	CHECK(make_network("{\"Name\":\"same\",\"Options\":{"
+			   "\"com.docker.network.bridge.name\":\"tbr0\"}}",
+			   &err) < 0);
+	CHECK(make_network("{\"Name\":\"bad\",\"Options\":{"
+			   "\"com.docker.network.bridge.name\":\"much-too-long-for-it\"}}",
+			   &err) < 0);
+	firewall_flush();
+	CHECK(bridge_has("10.88.0.1") && rules_have("10.88.0.0/24"));
+	err = (struct error)ERROR_INIT;
+	OK(network_delete("four", &err));
+	CHECK(!bridge_has("tbr0"));
+	network_shutdown();
+}
+
+/* What a driver had made of a network goes with the attempt; what is another network's stays. */
+static void part_create_fails(void)
+{
+	auto_free char *path = xstrdup(getenv("PATH")), *left = NULL,
+		       *command = xasprintf("ls -A %s/run/network/unfinished", base_dir);
+
+	wipe();
+	break_ip6tables();
+	CHECK(in_daemon(config(), body_create_fails, NULL) == 0);
+	left = output_of(command);
+	CHECK(!*left);
+	setenv("PATH", path, 1);
+}
+
+static void body_make(void *arg)
+{
+	struct error err = ERROR_INIT;
+
+	(void)arg;
+	OK(make_network("{\"Name\":\"six\",\"EnableIPv6\":true," SUBNETS, &err));
+	OK(make_network("{\"Name\":\"four\"}", &err));
+	network_shutdown();
+}
+
+static void body_unusable(void *arg)
+{
+	struct network_endpoint e = {0};
+	struct error err = ERROR_INIT;
+
+	CHECK(join_network(arg, "six", "c1", NULL, 0, &e, &err) < 0);
+	CHECK(strstr(err.text, "network six can't be used"));
+	err = (struct error)ERROR_INIT;
+	OK(join_network(arg, "four", "c1", NULL, 0, &e, &err));
+	OK(network_disconnect("c1", &e, &err));
+	network_endpoint_free(&e);
+	network_shutdown();
+}
+
+static void body_usable(void *arg)
+{
+	struct network_endpoint e = {0};
+	struct error err = ERROR_INIT;
+
+	OK(join_network(arg, "six", "c1", NULL, 0, &e, &err));
+	OK(network_disconnect("c1", &e, &err));
+	OK(network_delete("six", &err));
+	OK(network_delete("four", &err));
+	network_endpoint_free(&e);
+	network_shutdown();
+}
+
+/* One user's network that can't be brought up is no reason not to start. */
+static void part_unusable(void)
+{
+	auto_free char *path = xstrdup(getenv("PATH"));
+	struct box x;
+
+	wipe();
+	box_open(&x);
+	CHECK(in_daemon(config(), body_make, NULL) == 0);
+	free(output_of(
+	    "ip6tables -F; ip6tables -F -t nat")); /* else all of it would be there already */
+	break_ip6tables();
+	CHECK(in_daemon(config(), body_unusable, &x) == 0);
+	setenv("PATH", path, 1);
+	CHECK(in_daemon(config(), body_usable, &x) == 0);
+	box_close(&x);
+}
+
+/* ---- forwarding ------------------------------------------------------------------------------------------------------------------------ */
+
+static void body_nothing(void *arg)
+{
+	(void)arg;
+	network_shutdown();
+}
+
+static void body_forward(void *arg)
+{
+	struct error err = ERROR_INIT;
+
+	(void)arg;
+	CHECK(make_network("{\"Name\":\"six\",\"EnableIPv6\":true," SUBNETS, &err) < 0);
+	network_shutdown();
+}
+
+/* Without its policy there is no forwarding either. */
+static void part_forward(void)
+{
+	auto_free char *path = xstrdup(getenv("PATH")), *off = NULL, *on = NULL;
+
+	wipe();
+	free(output_of("ip6tables -P FORWARD ACCEPT; iptables -P FORWARD ACCEPT; "
+		       "echo 0 >/proc/sys/net/ipv6/conf/all/forwarding; echo 0 "
+		       ">/proc/sys/net/ipv4/ip_forward"));
+	break_ip6tables();
+	CHECK(in_daemon(config(), body_forward, NULL) == 0);
+	off = output_of("cat /proc/sys/net/ipv6/conf/all/forwarding");
+	CHECK(!strcmp(off, "0\n"));
+	setenv("PATH", path, 1);
+	CHECK(in_daemon(config(), body_nothing, NULL) == 0);
+	on = output_of("cat /proc/sys/net/ipv4/ip_forward");
+	CHECK(!strcmp(on, "1\n") && rules_have(":FORWARD DROP"));
+}
+
 static void tests(void)
 {
 	run("both families", part_dual);
 	run("one family inside, another outside", part_families);
 	run("a daemon is killed", part_killed);
 	run("the default bridge", part_default);
+	run("a network that can't be made leaves nothing", part_create_fails);
+	run("a network that does not come up hinders nobody", part_unusable);
+	run("no forwarding without its policy", part_forward);
 }
 
 int main(void)

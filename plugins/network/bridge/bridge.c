@@ -165,7 +165,10 @@ int bridge_read(const struct bridge *b, const struct dockerd_network *n, char na
 	return 0;
 }
 
-/* Forwarding opens the host to all its neighbours: where we switch it on, what is not allowed by a rule is dropped. */
+/*
+ * Forwarding opens the host to all its neighbours: where we switch it on, what is not allowed by a rule is dropped. The policy comes first: cut
+ * short in between, the host is closed, and the next start finds forwarding off and does it again.
+ */
 static int ip_forward(struct bridge *b, bool v6, struct dockerd_error *err)
 {
 	const char *path =
@@ -182,11 +185,11 @@ static int ip_forward(struct bridge *b, bool v6, struct dockerd_error *err)
 	close(fd);
 	if (now == '1')
 		return 0;
-	if (sysctl_write(path, "1") < 0)
-		return dockerd_fail_errno(err, errno, "Setup IP forwarding failed: write %s", path);
-	return DOCKERD_HAS(b->host, firewall)
-		   ? b->host->firewall(b->host, v6 ? 6 : 4, "*filter\n-P FORWARD DROP\nCOMMIT\n",
-				       err)
+	if (DOCKERD_HAS(b->host, firewall) &&
+	    b->host->firewall(b->host, v6 ? 6 : 4, "*filter\n-P FORWARD DROP\nCOMMIT\n", err) < 0)
+		return -1;
+	return sysctl_write(path, "1") < 0
+		   ? dockerd_fail_errno(err, errno, "Setup IP forwarding failed: write %s", path)
 		   : 0;
 }
 
@@ -345,11 +348,14 @@ static int32_t network_delete(void *self, const struct dockerd_network *n,
 {
 	struct bridge *b = self;
 	struct bridge_net net;
+	struct dockerd_error unread = {.size = sizeof(unread)};
 	char name[16];
 
-	if (bridge_read(b, n, name, &net, err) < 0 || network_rules(b, &net, false, err) < 0)
+	if (bridge_read(b, n, name, &net, &unread) < 0 || link_is_of_another(&net))
+		return 0; /* refused when it was to be made: there is nothing of it */
+	if (network_rules(b, &net, false, err) < 0)
 		return -1;
-	return link_bridge_delete(net.ifname, err);
+	return link_bridge_delete(&net, err);
 }
 
 static const struct dockerd_network_ops ops = {

@@ -42,7 +42,10 @@ char *bridge_rules_endpoint(const struct bridge_net *n, bool ipv6, const char *i
 
 /* Make the bridge if it is not there, give it the gateways' addresses, bring it up. */
 int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err);
-int link_bridge_delete(const char *ifname, struct dockerd_error *err);
+/* If it is ours. */
+int link_bridge_delete(const struct bridge_net *n, struct dockerd_error *err);
+/* The bridge of that name bears another network of a dockerd's. */
+bool link_is_of_another(const struct bridge_net *n);
 /* A veth pair: `host` on the bridge and up, `peer` inside the namespace with that MAC, not yet up. */
 int link_veth_add(const struct bridge_net *n, const char *host, const char *peer, const char *mac,
 		  int netns_fd, struct dockerd_error *err);

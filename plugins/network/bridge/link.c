@@ -35,7 +35,31 @@ static struct nl_addr *random_mac(void)
 	return nl_addr_build(AF_LLC, mac, sizeof(mac));
 }
 
-/* A bridge of ours is known by its alias, which link_bridge_up sets. */
+#define ALIAS "dockerd network " /* and 12 digits of the id: marks a bridge of ours */
+
+/* br-ID: ours by its name already. */
+static bool is_named_so(const struct bridge_net *n)
+{
+	return !strncmp(n->ifname, "br-", 3) && !strncmp(n->ifname + 3, n->id, 12);
+}
+
+/* At once after the link is made, for the kernel takes no alias with it: whatever fails then, link_bridge_delete knows it. */
+static int bridge_mark(struct nl_sock *sk, const struct bridge_net *n, struct rtnl_link *l,
+		       struct dockerd_error *err)
+{
+	struct rtnl_link *change = rtnl_link_alloc();
+	char alias[96];
+	int r = -NLE_NOMEM;
+
+	if (change) {
+		snprintf(alias, sizeof(alias), ALIAS "%.12s", n->id);
+		rtnl_link_set_ifalias(change, alias);
+		r = rtnl_link_change(sk, l, change, 0);
+	}
+	rtnl_link_put(change);
+	return r < 0 ? netlink_fail(err, r, "mark bridge %s", n->ifname) : 0;
+}
+
 static int bridge_create(struct nl_sock *sk, const struct bridge_net *n, struct dockerd_error *err)
 {
 	struct rtnl_link *l = rtnl_link_bridge_alloc();
@@ -140,7 +164,7 @@ int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
 	struct rtnl_link *l = NULL, *change;
 	const char *type;
 	char alias[96];
-	bool ours = !strncmp(n->ifname, "br-", 3) && !strncmp(n->ifname + 3, n->id, 12);
+	bool ours = is_named_so(n);
 	int r;
 
 	if (!sk)
@@ -151,6 +175,8 @@ int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
 		r = bridge_create(sk, n, err);
 		if (r == 0 && (r = rtnl_link_get_kernel(sk, 0, n->ifname, &l)) < 0)
 			netlink_fail(err, r, "bridge %s", n->ifname);
+		if (r == 0)
+			r = bridge_mark(sk, n, l, err);
 	}
 	if (r < 0)
 		goto out;
@@ -177,9 +203,8 @@ int link_bridge_up(const struct bridge_net *n, struct dockerd_error *err)
 	change = rtnl_link_alloc();
 	if (r == 0 && change) {
 		rtnl_link_set_flags(change, IFF_UP);
-		if (ours) { /* the kernel takes no alias when it makes a link */
+		if (ours)
 			rtnl_link_set_ifalias(change, alias);
-		}
 		if (n->mtu && rtnl_link_get_mtu(l) != n->mtu)
 			rtnl_link_set_mtu(change, n->mtu);
 		r = rtnl_link_change(sk, l, change, 0);
@@ -193,23 +218,45 @@ out:
 	return r < 0 ? -1 : 0;
 }
 
-int link_bridge_delete(const char *ifname, struct dockerd_error *err)
+/* "dockerd network ID": the 12 digits, or NULL. */
+static const char *marked_id(struct rtnl_link *l)
+{
+	const char *alias = rtnl_link_get_ifalias(l);
+
+	return alias && !strncmp(alias, ALIAS, strlen(ALIAS)) ? alias + strlen(ALIAS) : NULL;
+}
+
+/* Our own network's bridge bears the id of the daemon's last one perhaps: it has only one. */
+bool link_is_of_another(const struct bridge_net *n)
+{
+	struct dockerd_error ignored = {.size = sizeof(ignored)};
+	struct nl_sock *sk = netlink_here(&ignored);
+	struct rtnl_link *l = NULL;
+	const char *id = NULL;
+	bool other = false;
+
+	if (sk && !n->is_default && rtnl_link_get_kernel(sk, 0, n->ifname, &l) == 0) {
+		id = marked_id(l);
+		other = id && strncmp(id, n->id, 12) != 0;
+	}
+	rtnl_link_put(l);
+	nl_socket_free(sk);
+	return other;
+}
+
+int link_bridge_delete(const struct bridge_net *n, struct dockerd_error *err)
 {
 	struct nl_sock *sk = netlink_here(err);
 	struct rtnl_link *l = NULL;
-	const char *alias;
 	int r = 0;
 
 	if (!sk)
 		return -1;
-	if (rtnl_link_get_kernel(sk, 0, ifname, &l) == 0) {
-		alias = rtnl_link_get_ifalias(l);
-		if (alias && !strncmp(alias, "dockerd network ", 16)) /* others' bridges stay */
-			r = rtnl_link_delete(sk, l);
-	}
+	if (rtnl_link_get_kernel(sk, 0, n->ifname, &l) == 0 && (marked_id(l) || is_named_so(n)))
+		r = rtnl_link_delete(sk, l); /* others' bridges stay */
 	rtnl_link_put(l);
 	nl_socket_free(sk);
-	return r < 0 && r != -NLE_NODEV ? netlink_fail(err, r, "delete bridge %s", ifname) : 0;
+	return r < 0 && r != -NLE_NODEV ? netlink_fail(err, r, "delete bridge %s", n->ifname) : 0;
 }
 
 /* ---- a container's link ------------------------------------------------------------------------------------------------------------------ */

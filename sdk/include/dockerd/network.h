@@ -7,6 +7,9 @@
  * Every op bears being repeated after a crash: `network_create` of a network that is already up repairs it, `network_delete`
  * and `leave` of what is gone succeed.
  *
+ * A `network_create` that fails may leave what it has made: `network_delete` of the same network follows at once, or by the next daemon. It takes
+ * away what there is, succeeds where that is nothing (settings that network_create refuses included), and leaves alone what is another network's.
+ *
  * Where the classic remote protocol stands here: CreateNetwork and DeleteNetwork are network_create and network_delete; CreateEndpoint,
  * Join and ProgramExternalConnectivity are one `join`, whose answers (addresses, gateways, static routes, operational info) are emitted rows;
  * Leave, DeleteEndpoint and RevokeExternalConnectivity are `leave`; a later change of the way out is `update`.
