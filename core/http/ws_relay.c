@@ -21,12 +21,15 @@
 #include <unistd.h>
 
 #define PIECE 16384
+#define LEFT_MS \
+	10000 /* so long without any progress, what a client that left had sent waits to be read */
 
 struct relay {
 	int client, plain;
 	int opcode;
 	struct ws_in in;
 	struct str to_client, to_plain;
+	bool left;        /* the client sends no more; part of what it sent is still unread */
 	bool plain_ended; /* nothing more comes from it */
 	bool over;        /* what is in to_client is the last */
 };
@@ -78,12 +81,15 @@ static void from_plain(struct relay *r, char *buf)
 static bool step(struct relay *r, char *buf)
 {
 	struct pollfd p[2] = {{.fd = r->client}, {.fd = r->plain}};
+	int n;
 
 	if (r->over && !r->to_client.len)
 		return false;
 	/* pongs wait behind output, so a client that does not read is not read from */
 	if (!r->over && !r->to_plain.len && !r->to_client.len)
 		p[0].events |= POLLIN;
+	else if (!r->over && !r->to_client.len && !r->left)
+		p[0].events |= POLLRDHUP; /* it is not read from, but its end is to be seen */
 	if (r->to_client.len)
 		p[0].events |= POLLOUT;
 	if (!r->over && !r->plain_ended && !r->to_client.len)
@@ -92,8 +98,10 @@ static bool step(struct relay *r, char *buf)
 		p[1].events |= POLLOUT;
 	if (!p[1].events)
 		p[1].fd = -1;
-	if (poll(p, 2, -1) < 0)
-		return errno == EINTR;
+	n = poll(p, 2, r->left ? LEFT_MS : -1);
+	if (n <= 0)
+		return n < 0 && errno == EINTR;
+	r->left = r->left || p[0].revents & POLLRDHUP;
 	if (p[0].revents & POLLOUT && send_some(r->client, &r->to_client) < 0)
 		return false;
 	if (p[1].revents & POLLOUT && send_some(r->plain, &r->to_plain) < 0)

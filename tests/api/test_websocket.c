@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET /containers/{}/attach/ws by a client of our own, and the handshake. RFC 6455. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -160,6 +164,37 @@ static void talk(const char *version, int head)
 	status_of("DELETE", fmt("/v1.51/containers/%s?force=1", id), NULL);
 }
 
+/* A container that neither reads nor writes: a client that leaves it is not kept, even when its input is stuck. */
+static void leave_stuck(void)
+{
+	const char *id = make_container("deaf", "\"pause\"", ",\"OpenStdin\":true");
+	auto_reply r = {0};
+	auto_close fd = -1;
+	struct pollfd p = {.events = POLLOUT};
+	static char text[60000];
+	char c;
+	ssize_t n;
+
+	ok(status_of("POST", fmt("/v1.51/containers/%s/start", id), NULL) == 204, "start");
+	fd = ask("1.51", id, "stream=1&stdin=1", ASK, &r);
+	p.fd = fd;
+	ok(r.status == 101, "attached, for input only");
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	/* one frame that is longer than all that comes: 0x82, 64 bit of length, no mask */
+	send_all(fd, "\x82\xff\0\0\0\0\x0f\0\0\0\0\0\0\0", 14);
+	while (poll(&p, 1, 2000) > 0)
+		if (write(fd, text, sizeof(text)) < 0 && errno != EAGAIN)
+			break;
+	ok(!(p.revents & (POLLERR | POLLHUP)), "its input is stuck");
+	shutdown(fd, SHUT_WR);
+	p.events = POLLIN;
+	ok(poll(&p, 1, 60000) == 1, "the client ends its side");
+	while ((n = read(fd, &c, 1)) > 0)
+		;
+	ok(n == 0 || errno == ECONNRESET, "the daemon ends the other");
+	status_of("DELETE", fmt("/v1.51/containers/%s?force=1", id), NULL);
+}
+
 static void refuse(const char *what, const char *name, const char *query, const char *headers,
 		   int status, const char *words)
 {
@@ -247,6 +282,7 @@ static int test(void)
 	talk("1.27", 0x81);
 	talk("1.51", 0x82);
 	refusals();
+	leave_stuck();
 	ok(daemon_end(pid, 15) == 0, "daemon ends cleanly");
 	if (box_failed)
 		daemon_log_show();
