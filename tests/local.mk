@@ -191,6 +191,7 @@ EXTRA_DIST += tests/system/45-registry.sh
 EXTRA_DIST += tests/system/46-bad-registry.sh
 EXTRA_DIST += tests/system/48-volumes.sh
 EXTRA_DIST += tests/system/49-image-mounts.sh
+EXTRA_DIST += tests/system/26-syslog.sh tests/lib/syslog-receiver.py
 EXTRA_DIST += tests/system/50-network.sh tests/system/55-networks.sh
 EXTRA_DIST += tests/system/55-moby.sh tests/system/57-beside.sh tests/compat/beside
 EXTRA_DIST += tests/system/56-macvlan.sh tests/system/57-ipv6.sh

@@ -227,8 +227,8 @@ void containers_logd_restore(const char *driver);
 /* What log drivers are told of the container. Fill, use, free; the strings of `out` live in `told`. */
 struct stream_told {
 	struct logd_stream stream;
-	struct pairs env, options;
-	char *log_path;
+	struct pairs env, options, copy_options;
+	char *log_path, *copy_path;
 };
 int stream_tell(struct container *c, struct stream_told *told, struct error *err);
 void stream_told_free(struct stream_told *told);

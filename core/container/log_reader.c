@@ -108,8 +108,10 @@ static struct plugin_instance *instance(const char *driver, struct error *err)
 int log_reader_open(const struct logd_stream *of, const struct dockerd_log_read *how,
 		    struct log_reader **out, struct error *err)
 {
-	const struct plugin_instance *i = instance(of->driver, err);
-	struct pairs none = PAIRS_INIT;
+	const struct plugin_instance *i =
+	    instance(of->copy_driver ? of->copy_driver : of->driver, err);
+	const struct pairs none = PAIRS_INIT,
+			   *options = of->copy_driver ? of->copy_options : of->options;
 	struct dockerd_options *o = NULL;
 	struct dockerd_error derr = plugin_error_init();
 	struct dockerd_log_info info;
@@ -119,7 +121,7 @@ int log_reader_open(const struct logd_stream *of, const struct dockerd_log_read 
 	int r;
 
 	if (!i || plugin_options_parse(i->plugin, DOCKERD_SCOPE_CONTAINER,
-				       of->options ? of->options : &none, &o, err) < 0)
+				       options ? options : &none, &o, err) < 0)
 		return -1;
 	info = (struct dockerd_log_info){
 	    .size = sizeof(info),
@@ -129,7 +131,7 @@ int log_reader_open(const struct logd_stream *of, const struct dockerd_log_read 
 	    .image_name = of->image_name,
 	    .command = of->command,
 	    .created = of->created,
-	    .log_path = of->log_path,
+	    .log_path = of->copy_driver ? of->copy_path : of->log_path,
 	    .daemon_name = daemon_name,
 	    .options = o,
 	    .cancel_fd = -1,
@@ -201,42 +203,61 @@ void log_reader_close(struct log_reader *r)
 	free(r);
 }
 
-/*
- * Options of the copy that makes logs readable whose driver can't read them. A driver that reads has no use for it, and moby takes the options
- * all the same.
- */
-static int take_cache_options(const char *driver, struct pairs *own, struct error *err)
+/* ---- Options of the copy, which the daemon takes out: moby takes them with any driver ---------------------------------------------- */
+
+#define COPY_OFF "cache-disabled"
+static const struct {
+	const char *key, *of_driver;
+} copy_options[] = {
+    {"cache-max-size", "max-size"}, {"cache-max-file", "max-file"}, {"cache-compress", "compress"}};
+
+/* As Go's strconv.ParseBool; empty: false. */
+static int parse_bool(const char *value, bool *on)
 {
-	static const char *const keys[] = {"cache-disabled", "cache-max-size", "cache-max-file",
-					   "cache-compress"};
 	static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"},
 				 *const no[] = {"", "0", "f", "F", "FALSE", "false", "False"};
-	const char *value = pairs_get(own, keys[0]), *wanted = NULL;
-	const struct plugin *p;
-	bool off = false, known = !value;
 
-	for (size_t i = 0; value && i < ARRAY_LEN(yes); i++)
-		off |= strcmp(value, yes[i]) == 0;
-	for (size_t i = 0; value && i < ARRAY_LEN(no); i++)
-		known |= strcmp(value, no[i]) == 0;
-	if (!known && !off)
-		return error_set(err, ERR_INVALID, "invalid value for option %s: %s", keys[0],
+	*on = false;
+	for (size_t i = 0; i < ARRAY_LEN(no); i++)
+		if (streq(value, no[i]))
+			return 0;
+	*on = true;
+	for (size_t i = 0; i < ARRAY_LEN(yes); i++)
+		if (streq(value, yes[i]))
+			return 0;
+	return -1;
+}
+
+static int take_copy_options(struct pairs *own, struct error *err)
+{
+	const char *value = pairs_get(own, COPY_OFF);
+	bool off;
+
+	if (value && parse_bool(value, &off) < 0)
+		return error_set(err, ERR_INVALID, "invalid value for option %s: %s", COPY_OFF,
 				 value);
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (i && pairs_get(own, keys[i]))
-			wanted = keys[i];
-		pairs_del(own, keys[i]);
-	}
-	p = wanted && !off ? plugin_describe(DOCKERD_KIND_LOG, driver, err) : NULL;
-	if (wanted && !off && !p)
-		return -1;
-	if (p && !(p->capabilities & DOCKERD_LOG_CAP_READ))
-		return error_set(
-		    err, ERR_NOT_IMPLEMENTED,
-		    "log option %s: copies of what a log driver can't read back are not "
-		    "available yet",
-		    wanted);
+	pairs_del(own, COPY_OFF);
+	for (size_t i = 0; i < ARRAY_LEN(copy_options); i++)
+		pairs_del(own, copy_options[i].key);
 	return 0;
+}
+
+bool log_copy_wanted(const char *driver, const struct pairs *given, struct pairs *options)
+{
+	struct error ignored = ERROR_INIT;
+	const struct plugin *p = plugin_describe(DOCKERD_KIND_LOG, driver, &ignored);
+	const char *value = pairs_get(given, COPY_OFF);
+	bool off = false;
+
+	if (!p || p->capabilities & (DOCKERD_LOG_CAP_READ | DOCKERD_LOG_CAP_NO_COPY) ||
+	    (value && (parse_bool(value, &off) < 0 || off)))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(copy_options); i++) {
+		value = pairs_get(given, copy_options[i].key);
+		if (value)
+			pairs_set(options, copy_options[i].of_driver, value);
+	}
+	return true;
 }
 
 int log_options_split(const char *driver, const struct pairs *given, bool *non_blocking,
@@ -261,7 +282,7 @@ int log_options_split(const char *driver, const struct pairs *given, bool *non_b
 		pairs_copy(&own, given);
 	pairs_del(&own, "mode");
 	pairs_del(&own, "max-buffer-size");
-	if (take_cache_options(driver, &own, err) < 0)
+	if (take_copy_options(&own, err) < 0)
 		return -1;
 	if (plugin_check_options(DOCKERD_KIND_LOG, driver, DOCKERD_SCOPE_CONTAINER, &own, err) < 0)
 		return -1;

@@ -23,7 +23,7 @@ bool log_driver_has_path(const char *driver);
 /* Once at start: directory for the drivers' instances (<exec-root>/logd), and the daemon's name. */
 void log_reader_setup(const char *run_dir, const char *daemon_name);
 /*
- * `of` tells the container as for logd_open. ERR_NOT_IMPLEMENTED "configured logging driver does not support reading" if the driver can't.
+ * `of` tells the container as for logd_open; the copy is read, if there is one. ERR_NOT_IMPLEMENTED "configured logging driver does not support reading" if the driver can't.
  * One thread at a time per reader.
  */
 int log_reader_open(const struct logd_stream *of, const struct dockerd_log_read *how,
@@ -41,7 +41,12 @@ int log_reader_wait_fd(struct log_reader *r);
 void log_reader_close(struct log_reader *r);
 
 /*
- * A container's log options, checked as `docker create` must: the daemon's own (mode, max-buffer-size) taken out, the driver's left in
+ * Does a second driver keep a copy of what `driver` is given? options: becomes that one's. Not for a driver that reads, or whose messages nobody wants.
+ */
+bool log_copy_wanted(const char *driver, const struct pairs *given, struct pairs *options);
+
+/*
+ * A container's log options, checked as `docker create` must: the daemon's own (mode, max-buffer-size, those of the copy) taken out, the driver's left in
  * `rest` (may be NULL) and judged by its table and its validate op. ERR_INVALID in moby's words.
  */
 int log_options_split(const char *driver, const struct pairs *given, bool *non_blocking,

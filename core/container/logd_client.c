@@ -327,6 +327,14 @@ int logd_open(const struct logd_stream *s, struct error *err)
 	msg_put_str(&m, LOGD_LOG_PATH, s->log_path);
 	msg_put_str(&m, LOGD_DAEMON_NAME, daemon_name);
 	msg_put_i64(&m, LOGD_CREATED, s->created);
+	if (s->copy_driver) {
+		auto_str options = STR_INIT;
+
+		add_pairs(&options, 'o', s->copy_options);
+		msg_put_str(&m, LOGD_COPY_DRIVER, s->copy_driver);
+		msg_put_str(&m, LOGD_COPY_PATH, s->copy_path);
+		msg_put(&m, LOGD_COPY_OPTIONS, str_cstr(&options), options.len);
+	}
 	if (put_pairs(&m, s, err) < 0)
 		return -1;
 	return call(s->driver, &m, CALL_TIMEOUT_MS, err);

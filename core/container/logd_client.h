@@ -32,6 +32,9 @@ struct logd_stream {
 	const char *container_id, *container_name, *image_id, *image_name, *command, *log_path;
 	int64_t created;
 	const struct pairs *labels, *env, *options;
+	/* keeps a copy that can be read, with its own path and options; NULL: no copy */
+	const char *copy_driver, *copy_path;
+	const struct pairs *copy_options;
 };
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A container's output and logd: what the log driver is told, and what a new logd is given when the old one died. */
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -63,6 +64,14 @@ int stream_tell(struct container *c, struct stream_told *told, struct error *err
 		stream_told_free(told);
 		return -1;
 	}
+	if (log_copy_wanted(c->log_driver, &c->log_opts, &told->copy_options)) {
+		auto_free char *dir = container_dir(c->id);
+
+		told->copy_path = path_join(dir, "container-cached.log"); /* moby's place */
+		told->stream.copy_driver = LOG_CACHE_DRIVER;
+		told->stream.copy_path = told->copy_path;
+		told->stream.copy_options = &told->copy_options;
+	}
 	return 0;
 }
 
@@ -70,7 +79,9 @@ void stream_told_free(struct stream_told *told)
 {
 	pairs_free(&told->env);
 	pairs_free(&told->options);
+	pairs_free(&told->copy_options);
 	free(told->log_path);
+	free(told->copy_path);
 }
 
 int container_logd_open(struct container *c, struct error *err)

@@ -91,13 +91,13 @@ static const struct kind_rule {
 			      sizeof(struct dockerd_storage_ops),
 			      DOCKERD_STORAGE_CAP_QUOTA | DOCKERD_STORAGE_CAP_NATIVE_DIFF |
 				  DOCKERD_STORAGE_CAP_SHARED_PAGES |
-				  DOCKERD_STORAGE_CAP_LAST_RESORT |
-				  DOCKERD_STORAGE_CAP_LIKE},
+				  DOCKERD_STORAGE_CAP_LAST_RESORT | DOCKERD_STORAGE_CAP_LIKE},
     [DOCKERD_KIND_EXEC] = {exec_rules, ARRAY_LEN(exec_rules), sizeof(struct dockerd_exec_ops),
-			   DOCKERD_EXEC_CAP_PAUSE | DOCKERD_EXEC_CAP_UPDATE | DOCKERD_EXEC_CAP_EXEC |
-			       DOCKERD_EXEC_CAP_CGROUP},
+			   DOCKERD_EXEC_CAP_PAUSE | DOCKERD_EXEC_CAP_UPDATE |
+			       DOCKERD_EXEC_CAP_EXEC | DOCKERD_EXEC_CAP_CGROUP},
     [DOCKERD_KIND_LOG] = {log_rules, ARRAY_LEN(log_rules), sizeof(struct dockerd_log_ops),
-			  DOCKERD_LOG_CAP_READ | DOCKERD_LOG_CAP_LOCAL | DOCKERD_LOG_CAP_PATH},
+			  DOCKERD_LOG_CAP_READ | DOCKERD_LOG_CAP_LOCAL | DOCKERD_LOG_CAP_PATH |
+			      DOCKERD_LOG_CAP_NO_COPY},
     [DOCKERD_KIND_AUTHZ] = {authz_rules, ARRAY_LEN(authz_rules), sizeof(struct dockerd_authz_ops),
 			    0},
     [DOCKERD_KIND_NETWORK] = {network_rules, ARRAY_LEN(network_rules),

@@ -49,6 +49,10 @@ enum {
 	LOGD_PENDING = 34, /* bytes */
 	LOGD_KEYS = 35,    /* bytes */
 	LOGD_TIMEOUT = 36, /* u32, ms */
+	/* Of LOGD_OPEN: a second driver keeps a copy of each message, with its own path and options ('o' pairs as in LOGD_PAIRS). */
+	LOGD_COPY_DRIVER = 37,
+	LOGD_COPY_PATH = 38,
+	LOGD_COPY_OPTIONS = 39,
 };
 
 /* LOGD_FLAGS of LOGD_OPEN. */

@@ -58,6 +58,10 @@ static void adapt_log(struct pairs *p, const json *h, const struct spec_host *ho
 		type = fallback;
 	if (streq(type, fallback) && host->log_opts)
 		pairs_copy(&options, host->log_opts);
+	/* those of the copy for docker logs belong to no driver */
+	for (size_t i = 0; host->log_opts && i < host->log_opts->n; i++)
+		if (str_after(host->log_opts->v[i].key, "cache-"))
+			pairs_set(&options, host->log_opts->v[i].key, host->log_opts->v[i].value);
 	json_pairs(json_get(log, "Config"), &options);
 	pairs_sort(&options);
 	jw_obj(&w);

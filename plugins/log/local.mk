@@ -5,7 +5,7 @@ if LOG_JSON_FILE
 drvlog_LTLIBRARIES += plugins/log/json-file/json-file.la
 plugins_log_json_file_json_file_la_SOURCES = \
 	$(log_file_sources) plugins/log/json-file/escape.c plugins/log/json-file/json-file.c plugins/log/json-file/json-file.h \
-	plugins/log/json-file/lines.c plugins/log/json-file/scan.c plugins/log/json-file/tag.c plugins/log/json-file/write.c
+	plugins/log/json-file/lines.c plugins/log/json-file/scan.c plugins/log/json-file/attrs.c plugins/log/json-file/write.c plugins/log/common/tag.c plugins/log/common/tag.h
 plugins_log_json_file_json_file_la_CFLAGS = $(DRIVER_CFLAGS) $(ZLIB_CFLAGS)
 plugins_log_json_file_json_file_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL)
 plugins_log_json_file_json_file_la_LIBADD = $(ZLIB_LIBS)
@@ -18,6 +18,14 @@ plugins_log_local_local_la_CFLAGS = $(DRIVER_CFLAGS) $(ZLIB_CFLAGS)
 plugins_log_local_local_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL)
 plugins_log_local_local_la_LIBADD = $(ZLIB_LIBS)
 dist_man_MANS += plugins/log/local/dockerd-log-local.8
+endif
+if LOG_SYSLOG
+drvlog_LTLIBRARIES += plugins/log/syslog/syslog.la
+plugins_log_syslog_syslog_la_SOURCES = \
+	plugins/log/common/tag.c plugins/log/common/tag.h plugins/log/syslog/address.c plugins/log/syslog/format.c plugins/log/syslog/syslog.c plugins/log/syslog/syslog.h
+plugins_log_syslog_syslog_la_CFLAGS = $(DRIVER_CFLAGS)
+plugins_log_syslog_syslog_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL)
+dist_man_MANS += plugins/log/syslog/dockerd-log-syslog.8
 endif
 if LOG_NONE
 drvlog_LTLIBRARIES += plugins/log/none/none.la

@@ -119,19 +119,23 @@ void told_free(struct told *t)
 	free(t->command);
 	free(t->log_path);
 	free(t->daemon_name);
+	free(t->copy_driver);
+	free(t->copy_path);
+	pairs_free(&t->copy_options);
 	pairs_free(&t->labels);
 	pairs_free(&t->env);
 	pairs_free(&t->options);
 	*t = (struct told){0};
 }
 
-/* 'l', 'e' or 'o', key NUL, value NUL, ... */
-static int take_pairs(struct told *t, const char *p, size_t n, struct error *err)
+/* 'l', 'e' or 'o', key NUL, value NUL, ...; copy: all are options of the copy's driver. */
+static int take_pairs(struct told *t, bool copy, const char *p, size_t n, struct error *err)
 {
 	const char *end = p + n;
 
 	while (p < end) {
-		struct pairs *to = *p == 'l'   ? &t->labels
+		struct pairs *to = copy        ? &t->copy_options
+				   : *p == 'l' ? &t->labels
 				   : *p == 'e' ? &t->env
 				   : *p == 'o' ? &t->options
 					       : NULL;
@@ -159,7 +163,8 @@ static int take_told(struct told *t, struct msg *m, struct error *err)
 	    {&t->container_id, LOGD_CONTAINER_ID}, {&t->container_name, LOGD_CONTAINER_NAME},
 	    {&t->image_id, LOGD_IMAGE_ID},         {&t->image_name, LOGD_IMAGE_NAME},
 	    {&t->command, LOGD_COMMAND},           {&t->log_path, LOGD_LOG_PATH},
-	    {&t->daemon_name, LOGD_DAEMON_NAME},
+	    {&t->daemon_name, LOGD_DAEMON_NAME},   {&t->copy_driver, LOGD_COPY_DRIVER},
+	    {&t->copy_path, LOGD_COPY_PATH},
 	};
 	auto_close memfd = msg_take_fd(m, LOGD_PAIRS_FD);
 	auto_str text = STR_INIT;
@@ -169,13 +174,15 @@ static int take_told(struct told *t, struct msg *m, struct error *err)
 	for (size_t i = 0; i < ARRAY_LEN(strings); i++)
 		*strings[i].to = xstrdup_null(msg_get_str(m, strings[i].tag));
 	t->created = msg_get_i64(m, LOGD_CREATED, 0);
+	if (msg_get(m, LOGD_COPY_OPTIONS, &p, &n) && take_pairs(t, true, p, n, err) < 0)
+		return -1;
 	if (memfd >= 0) {
 		/* the sender's own position is shared: read from the start */
 		if (lseek(memfd, 0, SEEK_SET) < 0 || file_read_fd(memfd, PAIRS_MAX, &text, err) < 0)
 			return -1;
-		return take_pairs(t, str_cstr(&text), text.len, err);
+		return take_pairs(t, false, str_cstr(&text), text.len, err);
 	}
-	return msg_get(m, LOGD_PAIRS, &p, &n) ? take_pairs(t, p, n, err) : 0;
+	return msg_get(m, LOGD_PAIRS, &p, &n) ? take_pairs(t, false, p, n, err) : 0;
 }
 
 static int do_open(struct msg *m, struct error *err)

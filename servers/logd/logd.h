@@ -94,8 +94,9 @@ struct stream;
 struct told {
 	char *container_id, *container_name, *image_id, *image_name, *command, *log_path,
 	    *daemon_name;
+	char *copy_driver, *copy_path; /* NULL: no copy is kept */
 	int64_t created;
-	struct pairs labels, env, options;
+	struct pairs labels, env, options, copy_options;
 };
 
 /* Load and open the driver, once. */
@@ -109,11 +110,18 @@ struct sink_mode {
 /* With a driver that may wait, this only begins: stream_sink_opened tells how it went. */
 struct sink *sink_open(struct stream *s, const struct told *t, const struct sink_mode *mode,
 		       struct error *err);
+/*
+ * The sink of a second driver, which keeps a copy that can be read: one that waits for nothing but the disk, so that it has all that was read, whatever
+ * becomes of the first one's sink.
+ */
+struct sink *sink_open_copy(struct stream *s, const struct told *t, struct error *err);
 bool sink_opening(struct sink *k);
 /* Messages of one batch. Never blocks the loop; messages that the driver refuses are counted and reported. */
 void sink_write(struct sink *k, const struct dockerd_log_message *m, uint32_t n);
 /* True while the stream must not be read: the queue is full (blocking mode). stream_resume is called when it ends. */
 bool sink_full(struct sink *k);
+/* For a copy's. */
+void sink_flush(struct sink *k);
 /* Call stream_sink_idle(s) when all that was written so far is with the driver and flushed; may be at once. */
 void sink_drain(struct sink *k);
 void sink_close(struct sink *k);
@@ -134,6 +142,7 @@ struct stream {
 	uint64_t max_buffer;
 	struct told told;
 	struct sink *sink;      /* NULL: nothing is logged, or not started */
+	struct sink *copy;      /* gets each message first; NULL: none is kept */
 	struct source out, err; /* a terminal is `out` */
 	struct watch
 	    in_watch; /* write end of stdin; with a terminal fd is -1 and input goes to out.watch.fd */

@@ -99,7 +99,7 @@ int sink_setup(const char *name, const char *state_dir, struct error *err)
 {
 	if (sink_driver_setup(name, state_dir, err) < 0)
 		return -1;
-	if (sink_driver_local())
+	if (sink_driver_local(&sink_driver))
 		return 0;
 	bell = (struct watch){.ready = bell_ready, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 	if (bell.fd < 0)
@@ -136,7 +136,7 @@ static void report_lost(const struct sink *k, uint64_t left)
 
 	snprintf(text, sizeof(text), "%" PRIu64, lost);
 	if (lost)
-		log_warn("log messages were dropped", "driver", sink_driver.plugin->name,
+		log_warn("log messages were dropped", "driver", k->driver->plugin->name,
 			 "container", k->name, "messages", text);
 }
 
@@ -172,7 +172,7 @@ static bool back_off(struct sink *k, const struct error *err)
 
 	if (!k->backoff)
 		log_warn("the sink of a log is not available: messages wait", "driver",
-			 sink_driver.plugin->name, "container", k->name, "error", err->text);
+			 k->driver->plugin->name, "container", k->name, "error", err->text);
 	k->backoff = !k->backoff ? BACKOFF_FIRST : k->backoff * 2;
 	if (k->backoff > BACKOFF_MAX)
 		k->backoff = BACKOFF_MAX;
@@ -186,7 +186,7 @@ static bool back_off(struct sink *k, const struct error *err)
 static void is_back(struct sink *k)
 {
 	if (k->backoff)
-		log_info("the sink of a log is available again", "driver", sink_driver.plugin->name,
+		log_info("the sink of a log is available again", "driver", k->driver->plugin->name,
 			 "container", k->name);
 	k->backoff = 0;
 }
@@ -354,10 +354,13 @@ static void told_copy(struct told *to, const struct told *from)
 			    .command = xstrdup_null(from->command),
 			    .log_path = xstrdup_null(from->log_path),
 			    .daemon_name = xstrdup_null(from->daemon_name),
+			    .copy_driver = xstrdup_null(from->copy_driver),
+			    .copy_path = xstrdup_null(from->copy_path),
 			    .created = from->created};
 	pairs_copy(&to->labels, &from->labels);
 	pairs_copy(&to->env, &from->env);
 	pairs_copy(&to->options, &from->options);
+	pairs_copy(&to->copy_options, &from->copy_options);
 }
 
 static int start_thread(struct sink *k, const struct told *t, struct error *err)
@@ -377,23 +380,50 @@ static int start_thread(struct sink *k, const struct told *t, struct error *err)
 	return thread_start("log-sink", sink_thread, k, err);
 }
 
-struct sink *sink_open(struct stream *s, const struct told *t, const struct sink_mode *mode,
-		       struct error *err)
+static struct sink *sink_new(const struct plugin_instance *driver, struct stream *s,
+			     const struct told *t)
 {
 	struct sink *k = xnew(struct sink);
 
+	k->driver = driver;
 	k->stream = s;
 	k->name = xstrdup(t->container_id ? t->container_id : s->id);
-	k->threaded = !sink_driver_local();
+	k->tail = &k->head;
+	k->cancel = -1;
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_cond_init(&k->work, NULL);
+	return k;
+}
+
+struct sink *sink_open_copy(struct stream *s, const struct told *t, struct error *err)
+{
+	const struct plugin_instance *driver = sink_driver_copy(t->copy_driver, err);
+	struct told copy = *t; /* borrows all */
+	struct sink *k;
+
+	if (!driver)
+		return NULL;
+	copy.log_path = t->copy_path;
+	copy.options = t->copy_options;
+	k = sink_new(driver, s, t);
+	if (sink_driver_open(k, &copy, err) < 0) {
+		sink_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+struct sink *sink_open(struct stream *s, const struct told *t, const struct sink_mode *mode,
+		       struct error *err)
+{
+	struct sink *k = sink_new(&sink_driver, s, t);
+
+	k->threaded = !sink_driver_local(&sink_driver);
 	k->patient = mode->patient;
 	k->non_blocking = mode->non_blocking;
 	k->limit = !mode->non_blocking ? QUEUE_MAX
 		   : mode->max_buffer  ? (size_t)mode->max_buffer
 				       : RING_MAX;
-	k->tail = &k->head;
-	k->cancel = -1;
-	pthread_mutex_init(&k->lock, NULL);
-	pthread_cond_init(&k->work, NULL);
 	if ((k->threaded ? start_thread(k, t, err) : sink_driver_open(k, t, err)) < 0) {
 		sink_free(k);
 		return NULL;
@@ -439,6 +469,11 @@ bool sink_opening(struct sink *k)
 	opening = !k->answered;
 	pthread_mutex_unlock(&k->lock);
 	return opening;
+}
+
+void sink_flush(struct sink *k)
+{
+	sink_driver_flush(k);
 }
 
 void sink_drain(struct sink *k)

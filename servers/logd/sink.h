@@ -15,6 +15,7 @@ struct queued {
 };
 
 struct sink {
+	const struct plugin_instance *driver;
 	char *name;   /* object of guarded calls */
 	void *handle; /* the driver's; NULL: not open */
 	bool non_blocking,
@@ -44,10 +45,12 @@ struct sink {
 
 /* ---- sink_driver.c: guarded calls; from the loop, or from the sink's thread */
 
-/* The one instance that this process has open. */
+/* The driver of this process. */
 extern struct plugin_instance sink_driver;
 int sink_driver_setup(const char *name, const char *state_dir, struct error *err);
-bool sink_driver_local(void);
+/* One that keeps copies, opened at first use; NULL with err. From the loop. */
+const struct plugin_instance *sink_driver_copy(const char *name, struct error *err);
+bool sink_driver_local(const struct plugin_instance *i);
 int sink_driver_open(struct sink *k, const struct told *t, struct error *err);
 /* *done of the n messages were taken: all of them if it returns 0. */
 int sink_driver_write(struct sink *k, const struct dockerd_log_message *m, uint32_t n,

@@ -15,7 +15,10 @@
 
 struct plugin_instance sink_driver;
 
-int sink_driver_setup(const char *name, const char *state_dir, struct error *err)
+static char *state_root;
+static struct map copies = MAP_INIT; /* name -> struct plugin_instance; of the loop */
+
+static int open_driver(const char *name, struct plugin_instance *out, struct error *err)
 {
 	const struct plugin *p = plugin_load(DOCKERD_KIND_LOG, name, err);
 	struct pairs none = PAIRS_INIT;
@@ -24,14 +27,43 @@ int sink_driver_setup(const char *name, const char *state_dir, struct error *err
 
 	if (!p || plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &none, &o, err) < 0)
 		return -1;
-	r = plugin_open(p, state_dir, state_dir, o, &sink_driver, err);
+	r = plugin_open(p, state_root, state_root, o, out, err);
 	plugin_options_free(o);
 	return r;
 }
 
-bool sink_driver_local(void)
+int sink_driver_setup(const char *name, const char *state_dir, struct error *err)
 {
-	return sink_driver.plugin->capabilities & DOCKERD_LOG_CAP_LOCAL;
+	state_root = xstrdup(state_dir);
+	return open_driver(name, &sink_driver, err);
+}
+
+const struct plugin_instance *sink_driver_copy(const char *name, struct error *err)
+{
+	struct plugin_instance *i = map_get(&copies, name);
+
+	if (i)
+		return i;
+	i = xnew(struct plugin_instance);
+	if (open_driver(name, i, err) < 0) {
+		free(i);
+		return NULL;
+	}
+	if (!sink_driver_local(i)) {
+		error_set(err, ERR_INVALID,
+			  "log driver %s can't keep copies: it may wait for more than the disk",
+			  name);
+		plugin_close(i);
+		free(i);
+		return NULL;
+	}
+	map_set(&copies, name, i);
+	return i;
+}
+
+bool sink_driver_local(const struct plugin_instance *i)
+{
+	return i->plugin->capabilities & DOCKERD_LOG_CAP_LOCAL;
 }
 
 static struct dockerd_key_value *key_values(const struct pairs *p)
@@ -53,8 +85,8 @@ int sink_driver_open(struct sink *k, const struct told *t, struct error *err)
 	void *handle = NULL;
 	int32_t r;
 
-	if (plugin_options_parse(sink_driver.plugin, DOCKERD_SCOPE_CONTAINER, &t->options, &o,
-				 err) < 0)
+	if (plugin_options_parse(k->driver->plugin, DOCKERD_SCOPE_CONTAINER, &t->options, &o, err) <
+	    0)
 		return -1;
 	labels = key_values(&t->labels);
 	env = key_values(&t->env);
@@ -75,10 +107,9 @@ int sink_driver_open(struct sink *k, const struct told *t, struct error *err)
 	    .env = env,
 	    .options = o,
 	};
-	r = plugin_enter(&sink_driver, "stream_open", k->name, &call, err);
+	r = plugin_enter(k->driver, "stream_open", k->name, &call, err);
 	if (r == 0) {
-		r = sink_driver.plugin->ops.log.stream_open(sink_driver.self, &info, &handle,
-							    &derr);
+		r = k->driver->plugin->ops.log.stream_open(k->driver->self, &info, &handle, &derr);
 		r = plugin_leave(&call, r, &derr, err);
 	}
 	plugin_options_free(o);
@@ -95,9 +126,9 @@ void sink_driver_close(struct sink *k)
 
 	if (!k->handle)
 		return;
-	if (plugin_enter(&sink_driver, "stream_close", k->name, &call, &err) < 0)
+	if (plugin_enter(k->driver, "stream_close", k->name, &call, &err) < 0)
 		return; /* the driver hangs in it: left to it */
-	sink_driver.plugin->ops.log.stream_close(sink_driver.self, k->handle);
+	k->driver->plugin->ops.log.stream_close(k->driver->self, k->handle);
 	plugin_leave(&call, 0, &derr, &err);
 }
 
@@ -109,9 +140,9 @@ int sink_driver_write(struct sink *k, const struct dockerd_log_message *m, uint3
 	int32_t r;
 
 	*done = 0;
-	if (plugin_enter(&sink_driver, "write", k->name, &call, err) < 0)
+	if (plugin_enter(k->driver, "write", k->name, &call, err) < 0)
 		return -1;
-	r = sink_driver.plugin->ops.log.write(sink_driver.self, k->handle, m, n, done, &derr);
+	r = k->driver->plugin->ops.log.write(k->driver->self, k->handle, m, n, done, &derr);
 	r = plugin_leave(&call, r, &derr, err);
 	if (r == 0 || *done > n)
 		*done = n;
@@ -120,7 +151,7 @@ int sink_driver_write(struct sink *k, const struct dockerd_log_message *m, uint3
 
 void sink_driver_flush(struct sink *k)
 {
-	const struct dockerd_log_ops *ops = &sink_driver.plugin->ops.log;
+	const struct dockerd_log_ops *ops = &k->driver->plugin->ops.log;
 	struct dockerd_error derr = plugin_error_init();
 	struct error err = ERROR_INIT;
 	struct plugin_call call;
@@ -128,9 +159,9 @@ void sink_driver_flush(struct sink *k)
 
 	if (!ops->flush || !k->handle)
 		return;
-	r = plugin_enter(&sink_driver, "flush", k->name, &call, &err);
+	r = plugin_enter(k->driver, "flush", k->name, &call, &err);
 	if (r == 0) {
-		r = ops->flush(sink_driver.self, k->handle, &derr);
+		r = ops->flush(k->driver->self, k->handle, &derr);
 		r = plugin_leave(&call, r, &derr, &err);
 	}
 	if (r < 0)
@@ -148,7 +179,7 @@ void sink_say_lost(struct sink *k, const struct error *err)
 		return;
 	}
 	snprintf(text, sizeof(text), "%" PRIu64, k->unsaid + 1);
-	log_error("Error writing log message", "driver", sink_driver.plugin->name, "container",
+	log_error("Error writing log message", "driver", k->driver->plugin->name, "container",
 		  k->name, "error", err->text, "lost", text);
 	k->said = now;
 	k->unsaid = 0;

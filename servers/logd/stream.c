@@ -87,6 +87,8 @@ static void emit(struct split_out *o)
 {
 	struct stream *s = o->owner;
 
+	if (s->copy)
+		sink_write(s->copy, o->messages, o->n);
 	if (s->sink)
 		sink_write(s->sink, o->messages, o->n);
 }
@@ -119,7 +121,7 @@ static int source_read(struct source *src)
 	}
 	FAULT("logd.stream.read");
 	clients_send(s, src->split.source, space + PART_MAX, (size_t)n);
-	if (s->sink)
+	if (s->sink || s->copy)
 		split_feed(&src->split, space, (size_t)n, clock_wall_ns(), false, &o);
 	return 1;
 }
@@ -251,6 +253,29 @@ static void start_answer(struct stream *s, const struct error *failed)
 		request_done(r);
 }
 
+static void close_sinks(struct stream *s)
+{
+	if (s->copy)
+		sink_close(s->copy);
+	if (s->sink)
+		sink_close(s->sink);
+	s->copy = s->sink = NULL;
+}
+
+static int open_sinks(struct stream *s, const struct sink_mode *mode, struct error *err)
+{
+	if (s->told.copy_driver) {
+		s->copy = sink_open_copy(s, &s->told, err);
+		if (!s->copy)
+			return error_wrap(err, "error setting up local container log cache");
+	}
+	s->sink = sink_open(s, &s->told, mode, err);
+	if (s->sink)
+		return 0;
+	close_sinks(s);
+	return -1;
+}
+
 int stream_start(struct stream *s, struct stream_fds *fds, bool patient, int timeout_ms,
 		 struct request *r, struct error *err)
 {
@@ -259,11 +284,8 @@ int stream_start(struct stream *s, struct stream_fds *fds, bool patient, int tim
 
 	if (s->running)
 		return 0; /* a returned daemon hands over what we have: keep ours */
-	if (!s->exec) {
-		s->sink = sink_open(s, &s->told, &mode, err);
-		if (!s->sink)
-			return -1;
-	}
+	if (!s->exec && open_sinks(s, &mode, err) < 0)
+		return -1;
 	s->running = true;
 	if (fds->console >= 0) {
 		s->terminal = true;
@@ -289,8 +311,7 @@ static void unstart(struct stream *s)
 {
 	struct source *both[] = {&s->out, &s->err};
 
-	sink_close(s->sink);
-	s->sink = NULL;
+	close_sinks(s);
 	for (size_t i = 0; i < ARRAY_LEN(both); i++) {
 		loop_close(&both[i]->watch);
 		split_free(&both[i]->split);
@@ -322,9 +343,7 @@ static void finished(struct stream *s)
 
 	error_set(&ended, ERR_CANCELLED, "the container has ended before its log was open");
 	start_answer(s, &ended);
-	if (s->sink)
-		sink_close(s->sink);
-	s->sink = NULL;
+	close_sinks(s);
 	loop_close(&s->in_watch);
 	str_free(&s->input);
 	clients_end(s);
@@ -364,6 +383,8 @@ static void check_finished(struct stream *s)
 	if (!s->finishing || s->draining || !s->out.ended || !s->err.ended)
 		return;
 	s->draining = true;
+	if (s->copy)
+		sink_flush(s->copy);
 	if (s->sink)
 		sink_drain(s->sink);
 	else

@@ -6,6 +6,7 @@
 set -u
 top=${DOCKERD_LIBEXECDIR:-$PWD}
 tester=$top/dockerd-driver-test
+here=$(dirname "$(readlink -f "$0")")
 
 if [ "${1-}" = --inside ]; then # in its own mount namespace
 	truncate -s 512M "$2/disk" && mkfs.btrfs -q "$2/disk" && mount -o loop "$2/disk" "$2/fs" || exit 77
@@ -39,6 +40,20 @@ for so in "$top"/drivers/*/*.so; do
 		fi ;;
 	authz/rules) "$tester" --opt rules.file="$tmp/rules.json" "$kind" "$so" >"$tmp/out" 2>&1 ;;
 	log/none) "$tester" --discards "$kind" "$so" >"$tmp/out" 2>&1 ;;
+	log/syslog)
+		# its kit run has no network: a socket's path it is
+		mkfifo "$tmp/ready"
+		python3 "$here/../lib/syslog-receiver.py" unixgram "$tmp/gram" 1000000 >"$tmp/ready" &
+		receiver=$!
+		exec 6<"$tmp/ready"
+		read -r _ <&6
+		cat <&6 >/dev/null &
+		exec 6<&-
+		"$tester" --opt syslog-address=unixgram://"$tmp/gram" "$kind" "$so" >"$tmp/out" 2>&1
+		result=$?
+		kill $receiver
+		wait
+		(exit $result) ;;
 	*) "$tester" "$kind" "$so" >"$tmp/out" 2>&1 ;;
 	esac
 	case $? in

@@ -29,7 +29,7 @@ tests_unit_test_image_LDADD = libimage.a libplugin.a libbase.a $(CJSON_LIBS) $(C
 check_PROGRAMS += tests/unit/test_log_format
 TESTS += tests/unit/test_log_format
 tests_unit_test_log_format_SOURCES = tests/unit/test_log_format.c plugins/log/common/time.c plugins/log/json-file/escape.c plugins/log/json-file/scan.c \
-	plugins/log/json-file/tag.c plugins/log/local/entry.c servers/logd/keys.c servers/logd/split.c
+	plugins/log/json-file/attrs.c plugins/log/common/tag.c plugins/log/syslog/address.c plugins/log/syslog/format.c plugins/log/local/entry.c servers/logd/keys.c servers/logd/split.c
 tests_unit_test_log_format_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_format_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 if NETWORK_BRIDGE

@@ -12,6 +12,7 @@
 
 #include "../../plugins/log/json-file/json-file.h"
 #include "../../plugins/log/local/local.h"
+#include "../../plugins/log/syslog/syslog.h"
 #include "../../servers/logd/logd.h"
 #include "base/clock.h"
 #include "base/cleanup.h"
@@ -357,12 +358,118 @@ static void test_entry_file(void **state)
 	close(f.fd);
 }
 
+static void expect_line(enum format format, uint32_t source, const char *text, const char *want)
+{
+	struct header h = {
+	    .format = format, .facility = 19, .pid = 42, .hostname = "host", .tag = "web"};
+	/* 2023-11-04T22:13:20.123456789Z */
+	struct dockerd_log_message m = {.size = sizeof(m),
+					.source = source,
+					.time = INT64_C(1699136000123456789),
+					.data = text,
+					.length = strlen(text)};
+	char out[HEADER_MAX + 64];
+	size_t n = format_line(&h, &m, out);
+
+	out[n] = '\0';
+	assert_string_equal(out, want);
+}
+
+static void test_syslog(void **state)
+{
+	char long_name[600];
+	struct header h = {.format = FORMAT_5424, .hostname = long_name, .tag = long_name};
+	struct dockerd_log_message m = {.size = sizeof(m), .data = "x", .length = 1};
+	char out[HEADER_MAX + 1];
+
+	(void)state;
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	expect_line(FORMAT_UNIX, DOCKERD_LOG_STDOUT, "hi", "<158>Nov  4 22:13:20 web[42]: hi\n");
+	expect_line(FORMAT_UNIX, DOCKERD_LOG_STDERR, "", "<155>Nov  4 22:13:20 web[42]: \n");
+	expect_line(FORMAT_3164, DOCKERD_LOG_STDOUT, "end\r\n",
+		    "<158>Nov  4 22:13:20 host web[42]: end\r\n");
+	expect_line(FORMAT_5424, DOCKERD_LOG_STDOUT, "hi",
+		    "<158>1 2023-11-04T22:13:20Z host web 42 web - hi\n");
+	setenv("TZ", "XXX-05:30", 1);
+	tzset();
+	expect_line(FORMAT_5424_MICRO, DOCKERD_LOG_STDERR, "hi",
+		    "<155>1 2023-11-05T03:43:20.123456+05:30 host web 42 web - hi\n");
+	setenv("TZ", "XXX03", 1);
+	tzset();
+	expect_line(FORMAT_5424, DOCKERD_LOG_STDOUT, "hi",
+		    "<158>1 2023-11-04T19:13:20-03:00 host web 42 web - hi\n");
+	memset(long_name, 'n', sizeof(long_name));
+	long_name[sizeof(long_name) - 1] = '\0';
+	assert_true(format_line(&h, &m, out) <= HEADER_MAX + m.length);
+}
+
+static void test_syslog_options(void **state)
+{
+	static const struct {
+		const char *text, *why; /* NULL: fine */
+		enum transport to;
+		const char *host, *port;
+	} addresses[] = {
+	    {"", NULL, TO_LOCAL, "", ""},
+	    {"udp://1.2.3.4", NULL, TO_UDP, "1.2.3.4", "514"},
+	    {"tcp://logs.example:6000", NULL, TO_TCP, "logs.example", "6000"},
+	    {"tcp://[fe80::1]:99", NULL, TO_TCP, "fe80::1", "99"},
+	    {"tcp://[::1]", NULL, TO_TCP, "::1", "514"},
+	    {"udp://:515/x", NULL, TO_UDP, "", "515"},
+	    {"unix:///", NULL, TO_UNIX, "", ""},
+	    {"foo", "unsupported scheme: ''", 0, NULL, NULL},
+	    {"ftp://a:1", "unsupported scheme: 'ftp'", 0, NULL, NULL},
+	    {"://a", "parse \"://a\": missing protocol scheme", 0, NULL, NULL},
+	    {"udp://a:x", "parse \"udp://a:x\": invalid port \":x\" after host", 0, NULL, NULL},
+	    {"udp://[::1", "parse \"udp://[::1\": missing ']' in host", 0, NULL, NULL},
+	    {"udp://a:70000", "invalid port in udp://a:70000", 0, NULL, NULL},
+	    {"unixgram:///nope", "stat /nope: no such file or directory", 0, NULL, NULL},
+	    {"unix://", "stat : no such file or directory", 0, NULL, NULL},
+	    {"tcp+tls://a", "syslog-address tcp+tls://a: tcp+tls is not supported yet", 0, NULL,
+	     NULL},
+	};
+	struct dockerd_error err = {.size = sizeof(err)};
+	struct address a;
+	enum format format;
+	int facility;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+		int r = address_parse(addresses[i].text, &a, &err);
+
+		assert_int_equal(r, addresses[i].why ? -1 : 0);
+		if (r < 0) {
+			assert_string_equal(err.text, addresses[i].why);
+			continue;
+		}
+		assert_int_equal(a.to, addresses[i].to);
+		assert_string_equal(a.host, addresses[i].host);
+		assert_string_equal(a.port, addresses[i].port);
+	}
+	assert_int_equal(facility_parse(NULL, &facility, &err), 0);
+	assert_int_equal(facility, 3);
+	assert_int_equal(facility_parse("local7", &facility, &err), 0);
+	assert_int_equal(facility, 23);
+	assert_int_equal(facility_parse("12", &facility, &err), 0);
+	assert_int_equal(facility, 12);
+	assert_int_equal(facility_parse("24", &facility, &err), -1);
+	assert_int_equal(facility_parse("-1", &facility, &err), -1);
+	assert_int_equal(facility_parse("localx", &facility, &err), -1);
+	assert_string_equal(err.text, "invalid syslog facility");
+	assert_int_equal(format_parse("rfc5424micro", &format, &err), 0);
+	assert_int_equal(format, FORMAT_5424_MICRO);
+	assert_int_equal(format_parse("RFC3164", &format, &err), -1);
+	assert_string_equal(err.text, "Invalid syslog format");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_escape), cmocka_unit_test(test_time),
 	    cmocka_unit_test(test_scan),   cmocka_unit_test(test_tag),
 	    cmocka_unit_test(test_entry),  cmocka_unit_test(test_entry_file),
+	    cmocka_unit_test(test_syslog), cmocka_unit_test(test_syslog_options),
 	    cmocka_unit_test(test_split),  cmocka_unit_test(test_keys),
 	};
 

@@ -4,12 +4,13 @@
  *	{"log":"text\n","stream":"stdout","attrs":{"k":"v"},"time":"2024-01-02T03:04:05.678901234Z"}
  * Its file is rotated and read back by ../common/log_file.h.
  *
- * write.c writes, lines.c finds records in files; escape.c, scan.c and tag.c are pure.
+ * write.c writes, lines.c finds records in files; escape.c, scan.c and attrs.c are pure.
  */
 #ifndef JSON_FILE_H
 #define JSON_FILE_H
 
 #include "../common/log_file.h"
+#include "../common/tag.h"
 
 /* What the options say. */
 struct settings {
@@ -18,24 +19,13 @@ struct settings {
 };
 int settings_read(const struct dockerd_options *o, struct settings *s, struct dockerd_error *err);
 
-/* Growable text for what is built once per stream. */
-struct text {
-	char *p;
-	size_t len, cap;
-	bool failed; /* memory is gone */
-};
-void text_add(struct text *t, const void *p, size_t n);
-void text_puts(struct text *t, const char *s);
-
 /* ---- escape.c -- */
 /* Inside of a JSON string as moby escapes it; out holds 6 * n bytes. Returns the length. */
 size_t escape_json(char *out, const char *in, size_t n);
 
-/* ---- tag.c -- */
+/* ---- attrs.c -- */
 /* "attrs" of the container as JSON text, or empty: labels, env and tag that the options choose. */
 int attrs_make(const struct dockerd_log_info *info, const struct settings *s, struct text *out,
-	       struct dockerd_error *err);
-int tag_expand(const char *template_text, const struct dockerd_log_info *info, struct text *out,
 	       struct dockerd_error *err);
 
 /* ---- scan.c -- */

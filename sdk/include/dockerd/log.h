@@ -25,6 +25,11 @@ extern "C" {
  */
 #define DOCKERD_LOG_CAP_LOCAL UINT64_C(2)
 #define DOCKERD_LOG_CAP_PATH UINT64_C(4) /* writes to info->log_path itself, which the API then reports as LogPath */
+/*
+ * Nobody wants to read it: no copy is kept. Of any other driver without CAP_READ the daemon has a second driver keep one for docker logs
+ * (unless the option cache-disabled says no), before the message is offered to this one.
+ */
+#define DOCKERD_LOG_CAP_NO_COPY UINT64_C(8)
 
 #define DOCKERD_LOG_STDOUT UINT32_C(1)
 #define DOCKERD_LOG_STDERR UINT32_C(2)
