@@ -52,7 +52,7 @@ static void names_message(const struct names *x, struct msg *m)
 	msg_put_str(m, NETD_ENDPOINT, x->endpoint);
 	msg_put_str(m, NETD_SANDBOX, x->sandbox);
 	for (int v6 = 0; v6 < 2; v6++)
-		msg_put_str(m, NETD_IP, *x->ip[v6] ? x->ip[v6] : NULL);
+		msg_put_str(m, v6 ? NETD_IP6 : NETD_IP, *x->ip[v6] ? x->ip[v6] : NULL);
 	for (size_t i = 0; i < x->names.n; i++)
 		msg_put_str(m, NETD_NAME, x->names.v[i]);
 }

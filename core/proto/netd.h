@@ -10,7 +10,7 @@
 #define PROTO_NETD_H
 
 #define NETD_VERSION_MIN 1
-#define NETD_VERSION_MAX 1
+#define NETD_VERSION_MAX 2 /* 2: NETD_IP6 */
 #define NETD_LISTEN_FD 3
 
 enum {
@@ -46,12 +46,13 @@ enum {
 	NETD_NETWORK_NAME = 25,
 	NETD_ENDPOINT = 26, /* string: id */
 	NETD_SANDBOX = 27,  /* string: the container's id */
-	NETD_IP = 28,       /* string; absent: no address */
+	NETD_IP = 28,       /* string, of IPv4; absent: no address */
 	NETD_NAME = 29,     /* string, repeated; the first is the container's own; "name:alias": this container alone calls another so */
 	NETD_SERVER = 30,   /* string, repeated: address of a name server */
 	NETD_FORWARD = 31,  /* u32 */
 	NETD_UDP = 32,      /* descriptor; of `--sockets netlink` that one */
 	NETD_TCP = 33,      /* descriptor */
+	NETD_IP6 = 34,      /* string, of IPv6; a netd of version 1 skips it: it knows the name without that address */
 };
 
 #endif

@@ -123,22 +123,15 @@ static void drop(struct network *n, const char *endpoint)
 	free(p);
 }
 
-/* At most one of each family. */
 static bool read_ips(const struct msg *m, struct dns_ip ip[2])
 {
-	const void *data;
-	size_t pos = 0, len;
+	const char *v4 = msg_get_str(m, NETD_IP), *v6 = msg_get_str(m, NETD_IP6);
 
-	while (msg_next(m, NETD_IP, &pos, &data, &len)) {
-		auto_free char *text = xstrndup(data, len);
-
-		if (inet_pton(AF_INET, text, ip[0].b) == 1)
-			ip[0].len = 4;
-		else if (inet_pton(AF_INET6, text, ip[1].b) == 1)
-			ip[1].len = 16;
-		else
-			return false;
-	}
+	if ((v4 && inet_pton(AF_INET, v4, ip[0].b) != 1) ||
+	    (v6 && inet_pton(AF_INET6, v6, ip[1].b) != 1))
+		return false;
+	ip[0].len = v4 ? 4 : 0;
+	ip[1].len = v6 ? 16 : 0;
 	return true;
 }
 

@@ -31,7 +31,7 @@ static void add(const char *network, const char *endpoint, const char *sandbox, 
 	msg_put_str(&m, NETD_SANDBOX, sandbox);
 	strlist_split(&ips, ip, ' ');
 	for (size_t i = 0; i < ips.n; i++)
-		msg_put_str(&m, NETD_IP, ips.v[i]);
+		msg_put_str(&m, strchr(ips.v[i], ':') ? NETD_IP6 : NETD_IP, ips.v[i]);
 	for (size_t i = 0; i < list.n; i++)
 		msg_put_str(&m, NETD_NAME, list.v[i]);
 	assert_int_equal(names_set(&m, &err), 0);
