@@ -213,6 +213,24 @@ json *api_body_object(struct http_exchange *x, const char *go_name, struct error
 	return NULL;
 }
 
+/* {"name":{"value":true}}, or the older {"name":["value"]} */
+static bool are_filters(const json *filters)
+{
+	if (json_type(filters) != JSON_OBJECT)
+		return false;
+	for (json *f = json_first(filters); f; f = json_next(f)) {
+		enum json_type type = json_type(f),
+			       inside = type == JSON_ARRAY ? JSON_STRING : JSON_BOOL;
+
+		if (type != JSON_ARRAY && type != JSON_OBJECT && type != JSON_NULL)
+			return false;
+		for (json *v = json_first(f); v; v = json_next(v))
+			if (json_type(v) != inside)
+				return false;
+	}
+	return true;
+}
+
 int api_filters(struct http_exchange *x, json **out, struct error *err)
 {
 	const char *text = http_query(x, "filters", "");
@@ -221,22 +239,11 @@ int api_filters(struct http_exchange *x, json **out, struct error *err)
 	if (!*text)
 		return 0;
 	*out = json_parse(text, strlen(text), err);
-	if (!*out)
-		return error_set(err, ERR_INVALID, "invalid filter");
-	for (json *f = json_first(*out); f; f = json_next(f))
-		if (json_type(*out) != JSON_OBJECT ||
-		    (json_type(f) != JSON_ARRAY && json_type(f) != JSON_OBJECT &&
-		     json_type(f) != JSON_NULL)) {
-			json_free(*out);
-			*out = NULL;
-			return error_set(err, ERR_INVALID, "invalid filter");
-		}
-	if (json_type(*out) != JSON_OBJECT) {
-		json_free(*out);
-		*out = NULL;
-		return error_set(err, ERR_INVALID, "invalid filter");
-	}
-	return 0;
+	if (are_filters(*out))
+		return 0;
+	json_free(*out);
+	*out = NULL;
+	return error_set(err, ERR_INVALID, "invalid filter");
 }
 
 int api_query_int(struct http_exchange *x, const char *name, long fallback, long *out,

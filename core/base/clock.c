@@ -218,3 +218,48 @@ bool clock_parse_param(const char *text, int64_t now_ns, int64_t *ns)
 		*ns = -*ns;
 	return true;
 }
+
+/* The digits of one part of clock_parse_unix, as strconv.ParseInt takes them. */
+static int parse_int(const char *text, size_t len, int64_t *out, struct error *err)
+{
+	size_t i = len && (*text == '-' || *text == '+');
+	bool fits = true;
+	int64_t v = 0;
+
+	if (i == len)
+		return error_set(err, ERR_SYSTEM,
+				 "strconv.ParseInt: parsing \"%.*s\": invalid syntax", (int)len,
+				 text);
+	for (; i < len; i++) {
+		if (!isdigit((unsigned char)text[i]))
+			return error_set(err, ERR_SYSTEM,
+					 "strconv.ParseInt: parsing \"%.*s\": invalid syntax",
+					 (int)len, text);
+		fits = fits && !__builtin_mul_overflow(v, 10, &v) &&
+		       !__builtin_add_overflow(v, text[i] - '0', &v);
+	}
+	if (!fits)
+		return error_set(err, ERR_SYSTEM,
+				 "strconv.ParseInt: parsing \"%.*s\": value out of range", (int)len,
+				 text);
+	*out = *text == '-' ? -v : v;
+	return 0;
+}
+
+int clock_parse_unix(const char *text, int64_t *ns, struct error *err)
+{
+	const char *dot = strchr(text, '.');
+	size_t len = dot ? (size_t)(dot - text) : strlen(text), digits = dot ? strlen(dot + 1) : 0;
+	int64_t sec, part = 0;
+
+	if (parse_int(text, len, &sec, err) < 0 ||
+	    (dot && parse_int(dot + 1, digits, &part, err) < 0))
+		return -1;
+	for (; digits < 9; digits++)
+		part *= 10;
+	for (; digits > 9; digits--)
+		part /= 10;
+	if (__builtin_mul_overflow(sec, NS, ns) || __builtin_add_overflow(*ns, part, ns))
+		*ns = sec < 0 ? INT64_MIN + 1 : INT64_MAX;
+	return 0;
+}

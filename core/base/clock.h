@@ -3,6 +3,8 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -25,6 +27,11 @@ bool clock_parse(const char *text, int64_t *ns);
  * Source: moby api/types/time.
  */
 bool clock_parse_param(const char *text, int64_t now_ns, int64_t *ns);
+/*
+ * A time that the API takes as a number alone: "seconds[.fraction]". What a timestamp can't hold becomes the last one. ERR_SYSTEM in the words of
+ * Go's strconv, with which moby answers 500.
+ */
+int clock_parse_unix(const char *text, int64_t *ns, struct error *err);
 /* Go duration ("1h2m3.5s", "100ms"); false if malformed. */
 bool clock_parse_duration(const char *text, int64_t *ns);
 

@@ -50,6 +50,7 @@ struct exec_session {
 	char *user, *working_dir, *detach_keys;
 	bool tty, privileged, attach_stdin, attach_stdout, attach_stderr;
 	bool started, running, has_exit;
+	uint64_t life;      /* start_time of the container's process that it was made for */
 	bool probe;         /* of a health check: no stream in logd */
 	bool launching;     /* its start is under way: its end waits for that */
 	unsigned int users; /* requests that have it in hands */

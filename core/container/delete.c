@@ -172,8 +172,8 @@ static int parse_until(const json *filters, int64_t *until, struct error *err)
 	if (values.n > 1)
 		return error_set(err, ERR_INVALID, "more than one until filter specified");
 	if (values.n && !clock_parse_param(values.v[0], clock_wall_ns(), until))
-		return error_set(err, ERR_INVALID, "invalid value for until filter: %s",
-				 values.v[0]);
+		return error_set(err, ERR_INVALID,
+				 "failed to parse value as time or duration: \"%s\"", values.v[0]);
 	return 0;
 }
 

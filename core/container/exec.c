@@ -39,6 +39,12 @@ void execs_free(struct container *c)
 	}
 }
 
+/* Never started, and the life of the container that it was for has ended: as with moby there is no such session. With c->lock held. */
+static bool is_lost(const struct container *c, const struct exec_session *e)
+{
+	return !e->started && (!c->state.running || e->life != c->state.start_time);
+}
+
 /* The session's container (a reference); *out stays until exec_put. */
 struct container *exec_find(const char *id, struct exec_session **out, struct error *err)
 {
@@ -56,6 +62,8 @@ struct container *exec_find(const char *id, struct exec_session **out, struct er
 		LOCK_SCOPE(&c->lock);
 		for (*out = c->execs; *out && !streq((*out)->id, id);)
 			*out = (*out)->next;
+		if (*out && is_lost(c, *out))
+			*out = NULL;
 		if (*out)
 			(*out)->users++;
 	}
@@ -93,7 +101,7 @@ void exec_event(struct container *c, const struct exec_session *e, const char *a
 	container_event(c, str_cstr(&text), &attrs);
 }
 
-int exec_check_running(struct container *c, struct error *err)
+int exec_check_running(struct container *c, const char *shown, struct error *err)
 {
 	LOCK_SCOPE(&c->lock);
 
@@ -102,7 +110,7 @@ int exec_check_running(struct container *c, struct error *err)
 	if (c->state.paused)
 		return error_set(err, ERR_CONFLICT,
 				 "Container %s is paused, unpause the container before exec",
-				 c->name);
+				 shown);
 	if (c->state.restarting)
 		return error_set(err, ERR_CONFLICT,
 				 "container %s is restarting, wait until the container is running",
@@ -118,7 +126,7 @@ static void forget_old(struct container *c)
 	for (struct exec_session **at = &c->execs; *at;) {
 		struct exec_session *e = *at;
 
-		if (!e->has_exit || e->users || e->ended > before) {
+		if (e->users || (!is_lost(c, e) && (!e->has_exit || e->ended > before))) {
 			at = &e->next;
 			continue;
 		}
@@ -139,6 +147,7 @@ void exec_publish(struct container *c, struct exec_session *e)
 	pthread_mutex_unlock(&table_lock);
 	pthread_mutex_lock(&c->lock);
 	forget_old(c);
+	e->life = c->state.start_time;
 	e->next = c->execs;
 	c->execs = e;
 	pthread_mutex_unlock(&c->lock);
@@ -166,7 +175,7 @@ int exec_create(const char *name, const json *given, struct str *reply, struct e
 	struct jw w = jw_to(reply);
 	struct exec_session *e;
 
-	if (!c || exec_check_running(c, err) < 0)
+	if (!c || exec_check_running(c, c->name, err) < 0)
 		return -1;
 	if (!json_count(json_get(body, "Cmd")))
 		return error_set(err, ERR_INVALID, "No exec command specified");
@@ -244,15 +253,24 @@ int exec_resize(const char *id, uint32_t rows, uint32_t columns, struct error *e
 	struct exec_session *e;
 	auto_container *c = exec_find(id, &e, err);
 	auto_free char *dir = c ? container_run_dir(c->id) : NULL;
-	bool running;
+	bool started, running, tty;
 
 	if (!c)
 		return -1;
 	pthread_mutex_lock(&c->lock);
+	started = e->started;
 	running = e->running;
+	tty = e->tty;
 	pthread_mutex_unlock(&c->lock);
 	exec_put(c, e);
+	if (exec_check_running(c, c->id, err) < 0)
+		return -1;
+	/* moby waits ten seconds before it says so */
+	if (!started)
+		return error_set(err, ERR_SYSTEM, "timeout waiting for exec session ready");
 	if (!running)
-		return error_set(err, ERR_SYSTEM, "cannot resize a stopped container");
-	return shim_resize(dir, id, rows, columns, err);
+		return error_set(err, ERR_NOT_FOUND,
+				 "NotFound: process does not exist %s: not found", id);
+	/* without a terminal there is nothing to do: no error, as moby */
+	return tty ? shim_resize(dir, id, rows, columns, err) : 0;
 }

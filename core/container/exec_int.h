@@ -13,7 +13,7 @@ void exec_put(struct container *c, struct exec_session *e);
 void exec_event(struct container *c, const struct exec_session *e, const char *action,
 		const char *exit_code);
 /* 0 if a process can be run in it now. */
-int exec_check_running(struct container *c, struct error *err);
+int exec_check_running(struct container *c, const char *shown, struct error *err);
 /* Give it an id, enter it, tell. */
 void exec_publish(struct container *c, struct exec_session *e);
 

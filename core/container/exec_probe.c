@@ -33,7 +33,7 @@ struct exec_session *exec_probe(struct container *c, const struct strlist *comma
 	int p[2] = {-1, -1}, r;
 	pid_t pid;
 
-	if (exec_check_running(c, err) < 0)
+	if (exec_check_running(c, c->id, err) < 0)
 		return NULL;
 	e = xnew(struct exec_session);
 	strlist_copy(&e->cmd, command);

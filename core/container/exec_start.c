@@ -147,7 +147,7 @@ void exec_launched(struct container *c, struct exec_session *e, pid_t pid)
 
 static int claim(struct container *c, struct exec_session *e, struct error *err)
 {
-	if (exec_check_running(c, err) < 0)
+	if (exec_check_running(c, c->id, err) < 0)
 		return -1;
 	LOCK_SCOPE(&c->lock);
 	if (e->has_exit)

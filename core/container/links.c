@@ -334,7 +334,7 @@ int link_remove(const char *name, struct error *err)
 	if (!child)
 		return -1;
 	if (!slash)
-		return error_set(err, ERR_CONFLICT,
+		return error_set(err, ERR_SYSTEM, /* as moby: 500 */
 				 "Conflict, cannot remove the default link name of the container");
 	parent = container_find(parent_name, err);
 	if (!parent)

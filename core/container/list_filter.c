@@ -2,9 +2,13 @@
 /* See list_filter.h. Source: Engine API, GET /containers/json, and moby's daemon/list.go for what it does not say. */
 #include "container/list_filter.h"
 #include "container/health.h"
+#include "base/cleanup.h"
 #include "base/filter.h"
 #include "base/mem.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,27 +46,22 @@ static bool by_id(const struct container *c, const char *v)
 	return str_after(c->id, v) != NULL;
 }
 
+/* As by moby: the name itself or a regular expression (POSIX's, where moby's are Go's), with and without the slash. */
 static bool by_name(const struct container *c, const char *v)
 {
-	/* moby matches a regular expression; nearly everybody sends a plain part of the name, or anchors it */
-	const char *start = *v == '^' ? v + 1 : v;
-	size_t len = strlen(start);
-	bool end = len && start[len - 1] == '$';
 	auto_str slashed = STR_INIT;
+	regex_t re;
+	bool hit;
 
 	str_printf(&slashed, "/%s", c->name);
-	if (*v == '^') {
-		const char *name = *start == '/' ? str_cstr(&slashed) : c->name;
-
-		return end ? strlen(name) == len - 1 && !strncmp(name, start, len - 1)
-			   : !strncmp(name, start, len);
-	}
-	if (end) {
-		size_t n = slashed.len;
-
-		return n >= len - 1 && !memcmp(slashed.p + n - (len - 1), start, len - 1);
-	}
-	return strstr(str_cstr(&slashed), v) != NULL;
+	if (streq(v, c->name) || streq(v, str_cstr(&slashed)))
+		return true;
+	if (regcomp(&re, v, REG_EXTENDED | REG_NOSUB) != 0)
+		return false;
+	hit = regexec(&re, str_cstr(&slashed), 0, NULL, 0) == 0 ||
+	      regexec(&re, c->name, 0, NULL, 0) == 0;
+	regfree(&re);
+	return hit;
 }
 
 static bool by_status(const struct container *c, const char *v)
@@ -111,31 +110,77 @@ static bool by_ancestor(const struct container *c, const char *v)
 		!strncmp(c->image_name, v, n - 7));
 }
 
-/* "80", "80/tcp", "80-90/udp" */
-static bool port_in(const char *range, uint16_t port, const char *proto)
-{
-	unsigned int lo, hi;
-	const char *slash = strchr(range, '/');
+/* A port filter: "80", "80/tcp", "80-90/udp". */
+struct port_range {
+	unsigned int low, high;
+	const char *proto;
+};
 
-	if (sscanf(range, "%u-%u", &lo, &hi) != 2) {
-		if (sscanf(range, "%u", &lo) != 1)
-			return false;
-		hi = lo;
-	}
-	return port >= lo && port <= hi && streq(proto, slash ? slash + 1 : "tcp");
+static int parse_port(const char *name, const char *value, const char *text, unsigned int *out,
+		      struct error *err)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	*out = (unsigned int)n;
+	if (!isdigit((unsigned char)*text) || *end)
+		return error_set(err, ERR_SYSTEM,
+				 "error while looking up for %s %s: strconv.ParseUint: parsing "
+				 "\"%s\": invalid syntax",
+				 name, value, text);
+	if (n > 65535)
+		return error_set(err, ERR_SYSTEM,
+				 "error while looking up for %s %s: strconv.ParseUint: parsing "
+				 "\"%s\": value out of range",
+				 name, value, text);
+	return 0;
 }
 
-static bool by_publish(const struct container *c, const char *v)
+static int parse_ports(const char *name, const char *value, struct port_range *out,
+		       struct error *err)
 {
-	const struct network_port *p;
+	auto_free char *ports = xstrdup(value);
+	char *slash = strchr(ports, '/'), *dash;
 
-	for (size_t i = 0; (p = networks_port(c, i)); i++)
-		if (port_in(v, p->container_port, p->proto) || port_in(v, p->host_port, p->proto))
+	if (strchr(value, ':'))
+		return error_set(err, ERR_SYSTEM, "filter for '%s' should not contain ':': %s",
+				 name, value);
+	out->proto = slash && slash[1] ? value + (slash - ports) + 1 : "tcp";
+	if (slash)
+		*slash = 0;
+	if (!*ports)
+		return error_set(err, ERR_SYSTEM,
+				 "error while looking up for %s %s: Empty string specified for "
+				 "ports.",
+				 name, value);
+	dash = strchr(ports, '-');
+	if (dash)
+		*dash = 0;
+	if (parse_port(name, value, ports, &out->low, err) < 0 ||
+	    parse_port(name, value, dash ? dash + 1 : ports, &out->high, err) < 0)
+		return -1;
+	if (out->high < out->low)
+		return error_set(err, ERR_SYSTEM,
+				 "error while looking up for %s %s: Invalid range specified for "
+				 "the Port: %s-%s",
+				 name, value, ports, dash + 1);
+	return 0;
+}
+
+static bool port_in(const json *filter, const char *name, uint16_t port, const char *proto)
+{
+	for (json *v = json_first(filter); v; v = json_next(v)) {
+		struct error never = ERROR_INIT; /* they were checked */
+		struct port_range r;
+
+		if (parse_ports(name, value_of(filter, v), &r, &never) == 0 && port >= r.low &&
+		    port <= r.high && streq(proto, r.proto))
 			return true;
+	}
 	return false;
 }
 
-static bool by_expose(const struct container *c, const char *v)
+static bool exposes(const struct container *c, const json *filter)
 {
 	struct error err = ERROR_INIT;
 	json *config = json_parse(c->config, strlen(c->config), &err);
@@ -144,10 +189,25 @@ static bool by_expose(const struct container *c, const char *v)
 	for (json *p = json_first(json_get(config, "ExposedPorts")); p; p = json_next(p)) {
 		const char *slash = strchr(json_name(p), '/');
 
-		hit = hit || port_in(v, (uint16_t)atoi(json_name(p)), slash ? slash + 1 : "tcp");
+		hit = hit || port_in(filter, "expose", (uint16_t)atoi(json_name(p)),
+				     slash ? slash + 1 : "tcp");
 	}
 	json_free(config);
 	return hit;
+}
+
+/* One hit of either filter is enough, and a container that is not on a network has no ports. */
+static bool by_ports(const struct container *c, const json *publish, const json *expose)
+{
+	const struct network_port *p;
+
+	if (!json_count(publish) && !json_count(expose))
+		return true;
+	for (size_t i = 0; (p = networks_port(c, i)); i++)
+		if (port_in(publish, "publish", p->host_port, p->proto) ||
+		    port_in(expose, "expose", p->container_port, p->proto))
+			return true;
+	return c->connected && json_count(expose) && exposes(c, expose);
 }
 
 static bool by_health(const struct container *c, const char *v)
@@ -155,31 +215,73 @@ static bool by_health(const struct container *c, const char *v)
 	return streq(v, health_status(c));
 }
 
-static int check_values(const json *filters, struct error *err)
+static int check_one_of(const json *filters, const char *name, const char *const *words,
+			const char *what, struct error *err)
 {
-	static const char *const states[] = {"created",  "running", "paused", "restarting",
-					     "removing", "exited",  "dead"};
-	const json *f = json_get(filters, "status");
+	const json *f = json_get(filters, name);
+	auto_str all = STR_INIT;
 
+	for (size_t i = 0; words[i]; i++)
+		str_printf(&all, "%s%s", i ? ", " : "", words[i]);
 	for (json *v = json_first(f); v; v = json_next(v)) {
 		bool ok = false;
 
-		for (size_t i = 0; i < ARRAY_LEN(states); i++)
-			ok = ok || streq(states[i], value_of(f, v));
+		for (size_t i = 0; words[i]; i++)
+			ok = ok || streq(words[i], value_of(f, v));
 		if (!ok)
 			return error_set(err, ERR_INVALID,
-					 "invalid value for state (%s): must be one of created, "
-					 "running, paused, restarting, removing, exited, dead",
-					 value_of(f, v));
+					 "invalid filter '%s=%s': invalid value for %s (%s): must "
+					 "be one of %s",
+					 name, value_of(f, v), what, value_of(f, v),
+					 str_cstr(&all));
 	}
+	return 0;
+}
+
+static bool is_bool(const char *v)
+{
+	static const char *const words[] = {"true", "false", "True", "False", "1", "0"};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (streq(words[i], v))
+			return true;
+	return false;
+}
+
+static int check_values(const json *filters, struct error *err)
+{
+	static const char *const states[] = {"created",  "running", "paused", "restarting",
+					     "removing", "exited",  "dead",   NULL};
+	static const char *const healths[] = {"none", "starting", "healthy", "unhealthy", NULL};
+	static const char *const ports[] = {"publish", "expose"};
+	const json *f = json_get(filters, "is-task");
+	struct port_range ignored;
+
+	if (json_count(f) > 1 || (json_count(f) == 1 && !is_bool(value_of(f, json_first(f)))))
+		return error_set(err, ERR_INVALID, "invalid filter 'is-task=[%s]'",
+				 value_of(f, json_first(f)));
 	f = json_get(filters, "exited");
 	for (json *v = json_first(f); v; v = json_next(v)) {
+		const char *text = value_of(f, v);
 		char *end;
 
-		strtol(value_of(f, v), &end, 10);
-		if (*end || end == value_of(f, v))
-			return error_set(err, ERR_INVALID, "invalid filter 'exited=%s'",
-					 value_of(f, v));
+		errno = 0;
+		strtol(text, &end, 10);
+		if (*end || end == text || errno || isspace((unsigned char)*text))
+			return error_set(
+			    err, ERR_INVALID,
+			    "invalid filter 'exited=%s': strconv.Atoi: parsing \"%s\": %s", text,
+			    text, errno == ERANGE ? "value out of range" : "invalid syntax");
+	}
+	if (check_one_of(filters, "status", states, "state", err) < 0)
+		return -1;
+	if (check_one_of(filters, "health", healths, "health", err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+		f = json_get(filters, ports[i]);
+		for (json *v = json_first(f); v; v = json_next(v))
+			if (parse_ports(ports[i], value_of(f, v), &ignored, err) < 0)
+				return -1;
 	}
 	return 0;
 }
@@ -237,6 +339,6 @@ bool list_filter_match(const struct list_filter *f, const struct container *c)
 	       any(json_get(j, "network"), c, by_network) &&
 	       any(json_get(j, "volume"), c, by_volume) &&
 	       any(json_get(j, "ancestor"), c, by_ancestor) &&
-	       any(json_get(j, "publish"), c, by_publish) &&
-	       any(json_get(j, "expose"), c, by_expose) && any(json_get(j, "health"), c, by_health);
+	       by_ports(c, json_get(j, "publish"), json_get(j, "expose")) &&
+	       any(json_get(j, "health"), c, by_health);
 }

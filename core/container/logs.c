@@ -16,6 +16,7 @@
 #include "container/log_reader.h"
 #include "container/log_serve.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -46,10 +47,27 @@ struct log_stream {
 
 /* ---- Messages to bytes -------------------------------------------------------------------------------------------------------- */
 
+/* As in a form's data: clients take it apart at "," and "=". Source: moby daemon/logs.go, Go's url.QueryEscape. */
+static void put_escaped(struct str *out, const char *text)
+{
+	for (; *text; text++)
+		if (isalnum((unsigned char)*text) || strchr("-_.~", *text))
+			str_putc(out, *text);
+		else if (*text == ' ')
+			str_putc(out, '+');
+		else
+			str_printf(out, "%%%02X", (unsigned char)*text);
+}
+
 static void put_details(struct str *out, const struct dockerd_log_message *m)
 {
-	for (uint32_t i = 0; i < m->attr_count; i++)
-		str_printf(out, "%s%s=%s", i ? "," : "", m->attrs[i].key, m->attrs[i].value);
+	for (uint32_t i = 0; i < m->attr_count; i++) {
+		if (i)
+			str_putc(out, ',');
+		put_escaped(out, m->attrs[i].key);
+		str_putc(out, '=');
+		put_escaped(out, m->attrs[i].value);
+	}
 	str_putc(out, ' ');
 }
 
@@ -102,13 +120,11 @@ static int parse_time(struct http_exchange *x, const char *name, int64_t fallbac
 	const char *text = http_query(x, name, "");
 
 	*out = fallback;
-	if (*text && !streq(text, "0") && !clock_parse_param(text, clock_wall_ns(), out))
-		return error_set(err, ERR_INVALID, "invalid value for \"%s\": %s", name, text);
-	return 0;
+	return *text && !streq(text, "0") ? clock_parse_unix(text, out, err) : 0;
 }
 
-static int parse(struct http_exchange *x, const struct container *c, struct format *f,
-		 struct dockerd_log_read *how, struct error *err)
+static int parse(struct http_exchange *x, struct format *f, struct dockerd_log_read *how,
+		 struct error *err)
 {
 	const char *tail = http_query(x, "tail", "all");
 	char *end;
@@ -116,8 +132,7 @@ static int parse(struct http_exchange *x, const struct container *c, struct form
 	*f = (struct format){.out = http_query_bool(x, "stdout", false),
 			     .err = http_query_bool(x, "stderr", false),
 			     .timestamps = http_query_bool(x, "timestamps", false),
-			     .details = http_query_bool(x, "details", false),
-			     .multiplexed = !c->tty};
+			     .details = http_query_bool(x, "details", false)};
 	*how = (struct dockerd_log_read){
 	    .size = sizeof(*how), .follow = http_query_bool(x, "follow", false), .tail = -1};
 	if (!f->out && !f->err)
@@ -299,35 +314,46 @@ static void over(void *ctx)
 		log_stream_free(s);
 }
 
+static struct log_stream *open_stream(struct http_exchange *x, const char *name,
+				      struct dockerd_log_read *how, struct error *err)
+{
+	struct error unflushed = ERROR_INIT;
+	struct format format;
+	struct container *c;
+	struct log_stream *s;
+
+	if (parse(x, &format, how, err) < 0)
+		return NULL;
+	c = container_find(name, err);
+	if (!c)
+		return NULL;
+	s = xnew(struct log_stream);
+	s->c = c;
+	s->format = format;
+	s->format.multiplexed = !c->tty;
+	pthread_mutex_init(&s->lock, NULL);
+	/* what is on its way becomes visible; without logd, files alone must do */
+	if (!is_down(c))
+		logd_flush(c->log_driver, c->id, &unflushed);
+	if (open_reader(c, how, &s->reader, err) == 0)
+		return s;
+	log_stream_free(s);
+	return NULL;
+}
+
 void container_logs(struct http_exchange *x, const char *name)
 {
 	struct http_source source = {.fill = fill, .done = over, .started = started, .wait_fd = -1};
 	struct error err = ERROR_INIT;
-	struct container *c = container_find(name, &err);
 	struct dockerd_log_read how;
-	struct log_stream *s = NULL;
+	struct log_stream *s = open_stream(x, name, &how, &err);
 	const char *type;
 
-	if (c) {
-		struct error unflushed = ERROR_INIT;
-
-		s = xnew(struct log_stream);
-		s->c = c;
-		pthread_mutex_init(&s->lock, NULL);
-		/* what is on its way becomes visible; without logd, files alone must do */
-		if (!is_down(c))
-			logd_flush(c->log_driver, c->id, &unflushed);
-		if (parse(x, c, &s->format, &how, &err) < 0 ||
-		    open_reader(c, &how, &s->reader, &err) < 0) {
-			log_stream_free(s);
-			s = NULL;
-		}
-	}
 	if (!s) {
 		http_reply_error(x, &err);
 		return;
 	}
-	s->pid = pid_of(c);
+	s->pid = pid_of(s->c);
 	s->follow = how.follow && s->pid > 0;
 	source.wait_fd = s->follow ? log_reader_wait_fd(s->reader) : -1;
 	hand_over(s, read_batch(s));

@@ -257,7 +257,7 @@ int container_rename(const char *name, const char *new_name, struct error *err)
 		return error_set(err, ERR_INVALID,
 				 "Renaming a container with the same name as its current name");
 	if (container_claim_name(c->id, new_name, err) < 0)
-		return -1;
+		return error_wrap(err, "Error when allocating new name");
 	pthread_mutex_lock(&c->lock);
 	old = c->name;
 	c->name = xstrdup(new_name);

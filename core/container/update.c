@@ -66,16 +66,19 @@ static int update_locked(struct container *c, const json *given, struct error *e
 
 int container_update(const char *name, const json *body, struct str *reply, struct error *err)
 {
-	auto_container *c = container_find(name, err);
 	auto_strlist warnings = STRLIST_INIT;
 	auto_str text = STR_INIT;
 	auto_json *update = NULL;
+	auto_container *c = NULL;
 	struct jw w = jw_to(reply);
 
-	if (!c || spec_normalise_update(body, &text, err) < 0)
+	if (spec_normalise_update(body, &text, err) < 0)
 		return -1;
 	update = json_parse(text.p, text.len, err);
 	if (!update || spec_validate(NULL, update, spec_host(), &warnings, err) < 0)
+		return -1;
+	c = container_find(name, err);
+	if (!c)
 		return -1;
 	{
 		LOCK_SCOPE(&c->op);

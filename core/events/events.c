@@ -178,10 +178,7 @@ static int parse_time(struct http_exchange *x, const char *name, int64_t *out, s
 {
 	const char *text = http_query(x, name, "");
 
-	if (*text && !clock_parse_param(text, clock_wall_ns(), out))
-		return error_set(err, ERR_SYSTEM,
-				 "strconv.ParseInt: parsing \"%s\": invalid syntax", text);
-	return 0;
+	return *text ? clock_parse_unix(text, out, err) : 0;
 }
 
 static int parse(struct http_exchange *x, struct subscriber *s, int64_t *since, struct error *err)

@@ -374,7 +374,7 @@ int image_prune(struct image_store *s, const struct image_prune *p, struct image
 
 	for (size_t k = 0; k < p->until.n; k++)
 		if (!clock_parse_param(p->until.v[k], clock_wall_ns(), &t))
-			return error_set(err, ERR_INVALID,
+			return error_set(err, ERR_SYSTEM, /* as moby: 500 */
 					 "failed to parse value as time or duration: \"%s\"",
 					 p->until.v[k]);
 	reaper_drain(s);

@@ -152,6 +152,17 @@ static void test_clock(void **state)
 	assert_true(clock_parse_param("10m", 601 * INT64_C(1000000000), &ns));
 	assert_true(ns == INT64_C(1000000000));
 	assert_false(clock_parse_param("yesterday", 0, &ns));
+	assert_int_equal(clock_parse_unix("1700000000.25", &ns, &err), 0);
+	assert_true(ns == 1700000000 * INT64_C(1000000000) + 250000000);
+	assert_int_equal(clock_parse_unix("-1", &ns, &err), 0);
+	assert_true(ns == -INT64_C(1000000000));
+	assert_int_equal(clock_parse_unix("9999999999", &ns, &err), 0); /* the year 2286 */
+	assert_true(ns == INT64_MAX);
+	assert_int_equal(clock_parse_unix("1h", &ns, &err), -1);
+	assert_string_equal(err.text, "strconv.ParseInt: parsing \"1h\": invalid syntax");
+	assert_int_equal(clock_parse_unix("99999999999999999999", &ns, &err), -1);
+	assert_string_equal(err.text,
+			    "strconv.ParseInt: parsing \"99999999999999999999\": value out of range");
 	assert_true(clock_parse_duration("1h2m3.5s", &ns));
 	assert_true(ns == INT64_C(3723500000000));
 	assert_false(clock_parse_duration("5", &ns));

@@ -123,7 +123,8 @@ static int make_diff(const struct overlay2 *o, int layer, const char *parent)
 	if (!parent)
 		return 0;
 	snprintf(path, sizeof(path), "%s/diff", parent);
-	if (fstatat(o->root, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	/* followed: a layer made like another has a link to that one's directory */
+	if (fstatat(o->root, path, &st, 0) < 0)
 		return -1;
 	if (fchownat(layer, "diff", st.st_uid, st.st_gid, 0) < 0)
 		return -1;
