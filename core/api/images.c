@@ -224,6 +224,8 @@ static void import(struct http_exchange *x)
 		if (streq(x->query.v[i].key, "changes"))
 			strlist_add(&changes, x->query.v[i].value);
 	if (api_upload(x, consume_import, &j, &err) < 0) {
+		if (str_after(err.text, "archive/tar: ")) /* as moby: 500 */
+			err.kind = ERR_SYSTEM;
 		http_reply_error(x, &err);
 		return;
 	}
@@ -271,9 +273,32 @@ static void load_progress(void *ctx, const char *text)
 	str_puts(&j->lines, "\r\n");
 }
 
+/* What is wrong with an archive is said in the stream, and the status is 200: so it is with moby, where the stream has begun by then. */
 static int consume_load(int fd, void *ctx, struct error *err)
 {
-	return image_load(api.images, fd, load_progress, ctx, err);
+	struct load_job *j = ctx;
+	struct jw w = jw_to(&j->lines);
+	bool cut;
+
+	if (image_load(api.images, fd, load_progress, ctx, err) == 0)
+		return 0;
+	cut = streq(err->text, "archive/tar: unexpected end of archive");
+	jw_obj(&w);
+	jw_kobj(&w, "errorDetail");
+	jw_kstr(&w, "message", cut ? "unexpected EOF" : err->text);
+	jw_end(&w);
+	jw_kstr(&w, "error", cut ? "unexpected EOF" : err->text);
+	jw_end(&w);
+	str_puts(&j->lines, "\r\n");
+	error_clear(err);
+	return 0;
+}
+
+static int check_platform(const char *text, struct error *err)
+{
+	auto_json *platform = *text ? json_parse(text, strlen(text), err) : NULL;
+
+	return *text && !platform ? error_wrap(err, "failed to parse platform") : 0;
 }
 
 static void load(struct http_exchange *x, void *ctx)
@@ -282,7 +307,8 @@ static void load(struct http_exchange *x, void *ctx)
 	struct error err = ERROR_INIT;
 
 	(void)ctx;
-	if (api_upload(x, consume_load, &j, &err) < 0)
+	if (check_platform(http_query(x, "platform", ""), &err) < 0 ||
+	    api_upload(x, consume_load, &j, &err) < 0)
 		http_reply_error(x, &err);
 	else
 		http_reply(x, 200, "application/json", str_cstr(&j.lines), j.lines.len);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /networks. */
+#include "config/units.h"
 #include "api/api.h"
 #include "base/mem.h"
 #include "container/container.h"
@@ -27,7 +28,18 @@ static void inspect(struct http_exchange *x, void *ctx)
 	auto_str reply = STR_INIT;
 	struct jw w = jw_to(&reply);
 
+	const char *verbose = http_query(x, "verbose", "");
+	bool ignored;
+
 	(void)ctx;
+	if (*verbose && !bool_parse(verbose, &ignored)) {
+		error_set(&err, ERR_INVALID,
+			  "invalid value for verbose: %s: strconv.ParseBool: parsing \"%s\": "
+			  "invalid syntax",
+			  verbose, verbose);
+		http_reply_error(x, &err);
+		return;
+	}
 	api_answer(x,
 		   network_print(http_param(x, "id"), http_query(x, "scope", ""), container_name_of,
 				 &w, &err),

@@ -179,6 +179,8 @@ int container_connect(const char *network, const char *container, const json *se
 	pthread_mutex_lock(&c->lock);
 	n = networks_add(c, t.name, settings);
 	memcpy(n->mac, mac, sizeof(mac));
+	if (t.resolver)
+		networks_names(c, n, &n->dns_names);
 	pthread_mutex_unlock(&c->lock);
 	if ((c->state.running && connect_live(c, t.name, err) < 0) ||
 	    FAULT_ERR("container.connect.save", err) < 0 || container_save(c, false, err) < 0) {

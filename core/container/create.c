@@ -27,12 +27,14 @@ struct draft {
 	struct str config_text, host_text;
 	struct strlist warnings;
 	char *image_id;
+	json *mac; /* of the container; it is not kept in the configuration */
 };
 
 static void draft_free(struct draft *d)
 {
 	json_free(d->config);
 	json_free(d->host);
+	json_free(d->mac);
 	str_free(&d->config_text);
 	str_free(&d->host_text);
 	strlist_free(&d->warnings);
@@ -142,6 +144,11 @@ static int draft_make(struct draft *d, const json *body, const char *platform, i
 	d->host = reparse(&host_raw, err);
 	if (!d->config || !d->host || spec_validate(d->config, d->host, h, &d->warnings, err) < 0)
 		return -1;
+	d->mac = json_take(d->config, "MacAddress");
+	if (api_version >= 44 && *json_str(d->mac, ""))
+		strlist_add(&d->warnings,
+			    "The container-wide MacAddress field is now deprecated. It "
+			    "should be specified in EndpointsConfig instead.");
 	image = json_get_str(d->config, "Image", "");
 	if (merge_image(d, image, platform, err) < 0 ||
 	    spec_refuse_missing(d->config, d->host, err) < 0 || join_resolve(d->host, err) < 0)
@@ -282,7 +289,7 @@ int container_create(const char *name, const char *platform, const json *body, i
 	}
 	id_random(id);
 	c = from_draft(&d, id, err);
-	if (!c || networks_from_request(c, body, err) < 0)
+	if (!c || networks_from_request(c, body, json_str(d.mac, ""), err) < 0)
 		goto out;
 	if (*name) {
 		if (container_claim_name(id, name, err) < 0)

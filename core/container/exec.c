@@ -174,6 +174,7 @@ int exec_create(const char *name, const json *given, struct str *reply, struct e
 	const json *size = json_get(body, "ConsoleSize");
 	struct jw w = jw_to(reply);
 	struct exec_session *e;
+	auto_str process = STR_INIT;
 
 	if (!c || exec_check_running(c, c->name, err) < 0)
 		return -1;
@@ -195,6 +196,13 @@ int exec_create(const char *name, const json *given, struct str *reply, struct e
 	if (json_count(size) == 2) {
 		e->rows = (uint32_t)json_u64(json_first(size), 0);
 		e->columns = (uint32_t)json_u64(json_next(json_first(size)), 0);
+	}
+	/* a user that is not there is refused here already, as by moby */
+	if (*e->user && exec_build_process(c, e, &process, err) < 0) {
+		session_free(e);
+		err->kind =
+		    err->kind == ERR_NOT_FOUND || err->kind == ERR_SYSTEM ? ERR_INVALID : err->kind;
+		return -1;
 	}
 	exec_publish(c, e);
 	jw_obj(&w);

@@ -147,15 +147,20 @@ void exec_launched(struct container *c, struct exec_session *e, pid_t pid)
 
 static int claim(struct container *c, struct exec_session *e, struct error *err)
 {
-	if (exec_check_running(c, c->id, err) < 0)
-		return -1;
 	LOCK_SCOPE(&c->lock);
 	if (e->has_exit)
-		return error_set(err, ERR_CONFLICT, "exec command has already run");
+		return error_set(err, ERR_CONFLICT, "exec command %s has already run", e->id);
 	if (e->started)
 		return error_set(err, ERR_CONFLICT, "exec command %s is already running", e->id);
 	e->started = e->launching = true;
 	return 0;
+}
+
+static const char *stream_type(const struct http_exchange *x, const struct exec_session *e)
+{
+	return !e->tty && x->api_version >= 42 && x->upgrade
+		   ? "application/vnd.docker.multiplexed-stream"
+		   : "application/vnd.docker.raw-stream";
 }
 
 /* Before the process runs, so that nothing it says is missed. *dup: a second descriptor of the connection, for a failing launch. */
@@ -163,9 +168,6 @@ static int attach_client(struct http_exchange *x, struct container *c, struct ex
 			 int *dup, struct error *err)
 {
 	auto_str pending = STR_INIT, keys = STR_INIT;
-	const char *type = !e->tty && x->api_version >= 42 && x->upgrade
-			       ? "application/vnd.docker.multiplexed-stream"
-			       : "application/vnd.docker.raw-stream";
 	struct logd_attach a = {.in = e->attach_stdin,
 				.out = e->attach_stdout,
 				.err = e->attach_stderr,
@@ -173,7 +175,7 @@ static int attach_client(struct http_exchange *x, struct container *c, struct ex
 
 	if (spec_detach_keys(*e->detach_keys ? e->detach_keys : "ctrl-p,ctrl-q", &keys, err) < 0)
 		return -1;
-	if (http_hijack(x, type, &a.sock, &pending, err) < 0)
+	if (http_hijack(x, stream_type(x, e), &a.sock, &pending, err) < 0)
 		return -1;
 	*dup = fcntl(a.sock, F_DUPFD_CLOEXEC, 3);
 	a.pending = str_cstr(&pending);
@@ -210,6 +212,22 @@ static void tell_failure(int sock, const struct exec_session *e, const struct er
 	str_printf(&text, "%s\r\n", why->text);
 	if (fd_write_all(sock, text.p, text.len) < 0)
 		log_debug("client of an exec session is gone", "container", e->container_id);
+}
+
+/* One that runs or ran can't be started. moby says so in the stream, unless the client wants none. */
+static void refuse(struct http_exchange *x, const struct exec_session *e, bool detach,
+		   const struct error *why)
+{
+	auto_str pending = STR_INIT;
+	struct error err = ERROR_INIT;
+	auto_close sock = -1;
+
+	if (detach)
+		http_reply_error(x, why);
+	else if (http_hijack(x, stream_type(x, e), &sock, &pending, &err) < 0)
+		http_reply_error(x, &err);
+	else
+		tell_failure(sock, e, why);
 }
 
 static void session_failed(struct http_exchange *x, struct container *c, struct exec_session *e,
@@ -256,10 +274,15 @@ void exec_start(struct http_exchange *x, const char *id)
 	auto_json *body = c ? http_body_json(x, true, &err) : NULL;
 	const json *size = json_get(body, "ConsoleSize");
 
-	if (!c || !body || claim(c, e, &err) < 0) {
+	if (!c || !body || exec_check_running(c, c->id, &err) < 0) {
 		http_reply_error(x, &err);
 		if (c)
 			exec_put(c, e);
+		return;
+	}
+	if (claim(c, e, &err) < 0) {
+		refuse(x, e, json_get_bool(body, "Detach", false), &err);
+		exec_put(c, e);
 		return;
 	}
 	if (json_type(json_get(body, "Tty")) == JSON_BOOL && !json_get_bool(body, "Detach", false))

@@ -91,9 +91,8 @@ static void add_once(struct strlist *l, const char *name)
 		strlist_add(l, name);
 }
 
-/* Container's name, aliases, short id, hostname. */
-static void collect_names(const struct container *c, const struct container_network *n,
-			  struct strlist *out)
+void networks_names(const struct container *c, const struct container_network *n,
+		    struct strlist *out)
 {
 	struct error ignored = ERROR_INIT;
 	auto_json *aliases =
@@ -239,7 +238,7 @@ int networks_join(struct container *c, const struct plan *p, const struct sandbo
 	free_ifname(c, ifname);
 	json_pairs(opts, &driver_opts);
 	if (p->t.resolver) {
-		collect_names(c, n, &names);
+		networks_names(c, n, &names);
 		tell_names(n, &names, &told);
 		j.names = &told;
 	}
@@ -398,7 +397,7 @@ void networks_adopt(struct container *c)
 
 		/* anew: a kill may have come between a rename and the names that follow from it */
 		if (n->connected && n->dns_names.n) {
-			collect_names(c, n, &names);
+			networks_names(c, n, &names);
 			strlist_free(&n->dns_names);
 			strlist_copy(&n->dns_names, &names);
 		}
@@ -425,7 +424,7 @@ void networks_rename(struct container *c)
 		if (!n->connected)
 			continue;
 		if (n->dns_names.n) {
-			collect_names(c, n, &names);
+			networks_names(c, n, &names);
 			pthread_mutex_lock(&c->lock);
 			strlist_free(&n->dns_names);
 			strlist_copy(&n->dns_names, &names);

@@ -28,8 +28,9 @@ struct container_network {
 
 /* ---- networks_json.c: requests, config.v2.json, inspect */
 
-/* From the body of a create request; checks what networks that exist say of it. */
-int networks_from_request(struct container *c, const json *body, struct error *err);
+/* From the body of a create request, and the container's own MAC address or ""; checks what networks that exist say of it. */
+int networks_from_request(struct container *c, const json *body, const char *mac,
+			  struct error *err);
 void networks_load(struct container *c, const json *settings);
 /* The members of NetworkSettings in config.v2.json, and of inspect. */
 void networks_print_kept(struct jw *w, const struct container *c);

@@ -25,6 +25,9 @@ int networks_plan(const struct container *c, struct plan **out, struct error *er
 void networks_choose(struct plan *v, size_t n);
 int networks_join(struct container *c, const struct plan *p, const struct sandbox *s,
 		  struct error *err);
+/* Its names in the network's DNS: container's name, aliases, short id, hostname. */
+void networks_names(const struct container *c, const struct container_network *n,
+		    struct strlist *out);
 /* It has left: nothing is remembered but what was asked for. */
 void networks_forget(struct container *c, struct container_network *n);
 /* Other ways out lead through the network. */

@@ -19,7 +19,7 @@ int networks_take_mac(const char *mac, char out[18], struct error *err)
 	if (strlen(mac) != 17 || strspn(mac, "0123456789abcdefABCDEF:") != 17 ||
 	    sscanf(mac, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
 		   &rest) != 6)
-		return error_set(err, ERR_INVALID, "invalid MAC address: %s", mac);
+		return error_set(err, ERR_INVALID, "invalid MAC address %s", mac);
 	snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
 	return 0;
 }
@@ -121,34 +121,57 @@ static int check(const char *name, const json *settings, struct network_traits *
 	return 0;
 }
 
-int networks_from_request(struct container *c, const json *body, struct error *err)
+static int from_endpoint(struct container *c, const json *e, const struct network_traits *main,
+			 struct error *err)
+{
+	struct network_traits t;
+	struct container_network *n;
+
+	if (check(json_name(e), e, &t, err) < 0)
+		return -1;
+	if (!streq(t.name, main->name) && (main->in_host || streq(main->driver, "null")))
+		return error_set(err, ERR_INVALID,
+				 "container cannot be connected to multiple networks with "
+				 "one of the networks in private (none) mode");
+	n = networks_add(c, t.name, e);
+	return networks_take_mac(json_get_str(e, "MacAddress", ""), n->mac, err) < 0
+		   ? error_wrap(err, "invalid config for network %s", t.name)
+		   : 0;
+}
+
+/* The container's own address, from before API 1.44, is that of its main network. */
+static int main_mac(struct container_network *n, const char *mac, struct error *err)
+{
+	char wanted[18] = "";
+
+	if (networks_take_mac(mac, wanted, err) < 0)
+		return error_wrap(err, "invalid config for network %s", n->name);
+	if (n->mac[0] && !streq(n->mac, wanted))
+		return error_set(err, ERR_INVALID,
+				 "the container-wide MAC address must match the endpoint-specific "
+				 "MAC address for the main network, or be left empty");
+	memcpy(n->mac, wanted, sizeof(wanted));
+	return 0;
+}
+
+int networks_from_request(struct container *c, const json *body, const char *mac, struct error *err)
 {
 	const json *endpoints = json_get(json_get(body, "NetworkingConfig"), "EndpointsConfig");
 	const char *mode = c->network_mode;
-	struct container_network *n;
-	struct network_traits t, main;
-	bool given = false;
+	struct network_traits main;
 
-	if (str_after(mode, "container:"))
+	if (str_after(mode, "container:") || json_get_bool(body, "NetworkDisabled", false))
 		return 0;
 	if (check(mode, NULL, &main, err) < 0)
 		return -1;
 	networks_add(c, main.name, NULL);
-	for (json *e = json_first(endpoints); e; e = json_next(e)) {
-		if (check(json_name(e), e, &t, err) < 0)
+	for (json *e = json_first(endpoints); e; e = json_next(e))
+		if (from_endpoint(c, e, &main, err) < 0)
 			return -1;
-		if (!streq(t.name, main.name) && (main.in_host || streq(main.driver, "null")))
-			return error_set(err, ERR_INVALID,
-					 "container cannot be connected to multiple networks with "
-					 "one of the networks in private (none) mode");
-		n = networks_add(c, t.name, e);
-		if (networks_take_mac(json_get_str(e, "MacAddress", ""), n->mac, err) < 0)
-			return -1;
-		given = given || n->mac[0];
-	}
-	n = networks_find(c, main.name);
-	/* of the container, before API 1.44 */
-	return given ? 0 : networks_take_mac(json_get_str(body, "MacAddress", ""), n->mac, err);
+	/* moby forgets it where there is no such address */
+	if (!*mac || main.in_host || streq(main.driver, "null"))
+		return 0;
+	return main_mac(networks_find(c, main.name), mac, err);
 }
 
 /* ---- disk --------------------------------------------------------------------------------------------------------------------------------- */
@@ -229,10 +252,11 @@ static void print_endpoint(struct jw *w, const struct container_network *n, bool
 	print_raw(w, "IPAMConfig", n->ipam);
 	print_raw(w, "Links", n->links);
 	print_raw(w, "Aliases", n->aliases);
-	jw_kstr(w, "MacAddress", e->mac);
+	/* before the first connection that which is wanted; what was on is kept out of the file */
+	jw_kstr(w, "MacAddress", kept || *e->network_id ? e->mac : n->mac);
 	print_raw(w, "DriverOpts", n->driver_opts);
 	jw_ki64(w, "GwPriority", n->gw_priority);
-	jw_kstr(w, "NetworkID", kept || n->connected ? e->network_id : "");
+	jw_kstr(w, "NetworkID", e->network_id);
 	jw_kstr(w, "EndpointID", e->endpoint_id);
 	jw_kstr(w, "Gateway", e->gateway4);
 	jw_kstr(w, "IPAddress", e->ipv4);

@@ -218,11 +218,15 @@ static void print_network_settings(struct jw *w, const struct container *c)
 	static const struct network_endpoint none;
 	const struct container_network *n = networks_find(c, NETWORK_DEFAULT);
 	const struct network_endpoint *e = n ? &n->ep : &none;
+	char key[40] = "";
 
+	if (c->connected && c->state.running)
+		snprintf(key, sizeof(key), "/proc/%d/ns/net", (int)c->state.pid);
 	jw_kobj(w, "NetworkSettings");
 	jw_kstr(w, "Bridge", "");
 	jw_kstr(w, "SandboxID", c->connected ? c->id : "");
-	jw_kstr(w, "SandboxKey", "");
+	jw_kstr(w, "SandboxKey",
+		key); /* moby's is a bind mount of the same; nsenter takes either */
 	print_port_map(w, c);
 	jw_kbool(w, "HairpinMode", false);
 	jw_kstr(w, "LinkLocalIPv6Address", "");
@@ -236,7 +240,7 @@ static void print_network_settings(struct jw *w, const struct container *c)
 	jw_kstr(w, "IPAddress", e->ipv4);
 	jw_ki64(w, "IPPrefixLen", e->prefix4);
 	jw_kstr(w, "IPv6Gateway", e->gateway6);
-	jw_kstr(w, "MacAddress", e->mac);
+	jw_kstr(w, "MacAddress", n && !*e->network_id ? n->mac : e->mac);
 	networks_print(w, c);
 	jw_end(w);
 }
@@ -292,6 +296,28 @@ static void print_host_config(const struct container *c, const char *links, stru
 	}
 }
 
+/* With the address that the main network was asked for, where moby's struct has it. */
+static void print_config(struct jw *w, const struct container *c)
+{
+	const struct container_network *n = networks_find(c, network_mode_name(c->network_mode));
+	struct error ignored = ERROR_INIT;
+	auto_json *config =
+	    n && *n->mac ? json_parse(c->config, strlen(c->config), &ignored) : NULL;
+
+	jw_key(w, "Config");
+	if (!config) {
+		jw_raw(w, c->config, strlen(c->config));
+		return;
+	}
+	jw_obj(w);
+	for (json *m = json_first(config); m; m = json_next(m)) {
+		if (streq(json_name(m), "OnBuild"))
+			jw_kstr(w, "MacAddress", n->mac);
+		jw_kjson(w, json_name(m), m);
+	}
+	jw_end(w);
+}
+
 static void print_inspect(struct container *c, const char *links, const char *log, int64_t rw,
 			  int64_t root, bool size, struct jw *w)
 {
@@ -322,8 +348,7 @@ static void print_inspect(struct container *c, const char *links, const char *lo
 		jw_ki64(w, "SizeRootFs", root);
 	}
 	print_mounts(w, c);
-	jw_key(w, "Config");
-	jw_raw(w, c->config, strlen(c->config));
+	print_config(w, c);
 	print_network_settings(w, c);
 	jw_end(w);
 }

@@ -109,7 +109,7 @@ struct container *container_find(const char *name, struct error *err)
 	LOCK_SCOPE(&table_lock);
 
 	if (!*name) {
-		error_set(err, ERR_INVALID, "invalid empty ID");
+		error_set(err, ERR_INVALID, "invalid name or ID supplied: \"\"");
 		return NULL;
 	}
 	c = map_get(&by_id, name);

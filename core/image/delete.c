@@ -79,7 +79,7 @@ static int untag(struct image_store *s, const char *full, const char *id,
 		return -1;
 	shown = reference_parse(full, &r, err) < 0 ? xstrdup(full) : reference_familiar(&r);
 	deletions_add(out, shown, NULL);
-	emit_event(s, "untag", id, shown);
+	emit_event(s, "untag", id, id);
 	return 0;
 }
 

@@ -79,7 +79,7 @@ static int parse_filter(struct image_store *s, const struct image_filter *f, str
 			return -1;
 	for (size_t i = 0; i < f->until.n; i++)
 		if (!clock_parse_param(f->until.v[i], clock_wall_ns(), &w->until))
-			return error_set(err, ERR_INVALID,
+			return error_set(err, ERR_SYSTEM, /* as moby: 500 */
 					 "failed to parse value as time or duration: \"%s\"",
 					 f->until.v[i]);
 	return 0;

@@ -166,8 +166,10 @@ static int collect(struct save *v, const char *name, struct error *err)
 	    collect_repository(v, &ref))
 		return 0;
 	r = image_find_locked(v->s, name, err);
-	if (!r)
-		return -1;
+	if (!r) /* here moby shows the name as it was given */
+		return err->kind == ERR_NOT_FOUND
+			   ? error_set(err, ERR_NOT_FOUND, "No such image: %s", name)
+			   : -1;
 	if (ref.name && ref.tag)
 		full = reference_string(&ref);
 	item_for_locked(v, r);

@@ -196,8 +196,15 @@ int tag_parse(const char *repo, const char *tag, struct reference *out, struct e
 		joined = xasprintf("%s@%s", repo, tag);
 	else
 		joined = xasprintf("%s:%s", repo, tag);
-	if (reference_parse(joined, out, err) < 0)
-		return -1;
+	if (reference_parse(joined, out, err) < 0) {
+		auto_reference alone = {0};
+		struct error bad = ERROR_INIT;
+
+		/* moby's words, where the name by itself would do */
+		return !str_empty(tag) && reference_parse(repo, &alone, &bad) == 0
+			   ? error_set(err, ERR_INVALID, "invalid tag format")
+			   : -1;
+	}
 	if (out->digest) {
 		reference_free(out);
 		return error_set(err, ERR_INVALID, "cannot import digest reference");

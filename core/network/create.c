@@ -28,7 +28,12 @@ static int refuse(const json *body, const char *name, struct error *err)
 		return error_set(err, ERR_INVALID, "invalid name: name is empty");
 	if (strlen(name) > 255)
 		return error_set(err, ERR_INVALID, "invalid name: longer than 255 bytes");
-	if (streq(scope, "swarm") || streq(json_get_str(body, "Driver", ""), "overlay"))
+	if (streq(json_get_str(body, "Driver", ""), "overlay"))
+		return error_set(
+		    err, ERR_UNAVAILABLE,
+		    "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm "
+		    "join\" to connect this node to swarm and try again.");
+	if (streq(scope, "swarm"))
 		return error_set(err, ERR_DENIED,
 				 "cannot create a swarm scoped network when swarm is not active");
 	if (json_get_bool(body, "Ingress", false))

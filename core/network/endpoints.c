@@ -94,7 +94,7 @@ static int take_wanted(struct net *n, const char *wanted, struct ipam_prefix *ou
 	}
 	s = net_subnet_of(n, ip);
 	if (!s || !subnet_is_on(n, s))
-		return error_set(err, ERR_INVALID, "no configured subnet contains IP address %s",
+		return error_set(err, ERR_INVALID, "no configured subnet or ip-range contain the IP address %s",
 				 wanted);
 	if (ipam_reserve(&s->ipam, ip) < 0)
 		return error_set(err, ERR_DENIED, "Address already in use");

@@ -113,7 +113,7 @@ static void print_one(const struct net *n, bool containers,
 	jw_kstr(w, "Id", n->id);
 	jw_ktime(w, "Created", n->created);
 	jw_kstr(w, "Scope", "local");
-	jw_kstr(w, "Driver", n->driver_name);
+	jw_kstr(w, "Driver", n->config_only ? "null" : n->driver_name);
 	jw_kbool(w, "EnableIPv4", n->ipv4);
 	jw_kbool(w, "EnableIPv6", n->ipv6);
 	print_ipam(n, w);

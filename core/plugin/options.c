@@ -223,6 +223,14 @@ static int parse_value(const struct plugin *p, const struct dockerd_option *o, c
 {
 	int64_t number = 0;
 
+	/* the words of moby's bridge driver, which clients get to see */
+	if (!parse_number(o, text, &number) && p->kind == DOCKERD_KIND_NETWORK &&
+	    (o->type == DOCKERD_OPT_BOOL || o->type == DOCKERD_OPT_INT))
+		return error_set(err, ERR_INVALID,
+				 "failed to parse %s value: %s (strconv.%s: parsing \"%s\": "
+				 "invalid syntax)",
+				 o->key, text, o->type == DOCKERD_OPT_BOOL ? "ParseBool" : "Atoi",
+				 text);
 	if (!parse_number(o, text, &number))
 		return error_set(
 		    err, ERR_INVALID, "%s driver %s: option %s: '%s' is no valid %s%s%s",

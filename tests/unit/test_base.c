@@ -133,6 +133,7 @@ static void test_json_writer(void **state)
 
 static void test_clock(void **state)
 {
+	struct error err = ERROR_INIT;
 	char buf[CLOCK_TEXT];
 	int64_t ns;
 

@@ -151,8 +151,14 @@ static int serve_child(struct launch *l, int sync, int pidfd, pid_t pid,
 	if (dress_child(l, pid, err) < 0 || sync_send(sync, SYNC_GO, -1, err) < 0)
 		return -1;
 	FAULT("native.create.released");
-	if (l->spec.unshare & CLONE_NEWNET && open_network(pidfd, pid, out, err) < 0)
+	if (l->spec.unshare & CLONE_NEWNET && open_network(pidfd, pid, out, err) < 0) {
+		struct error told = ERROR_INIT;
+
+		/* a child that died during its setup has said why */
+		if (sync_receive(sync, SYNC_READY, &out->console_fd, -1, &told) < 0)
+			*err = told;
 		return -1;
+	}
 	if (save_pid(l, pid, out, err) < 0)
 		return -1;
 	r = sync_receive(sync, SYNC_READY, &out->console_fd, -1, err);
