@@ -58,6 +58,20 @@ static void no_plugin(struct http_exchange *x, void *ctx)
 	http_reply_error(x, &err);
 }
 
+static void enable_plugin(struct http_exchange *x, void *ctx)
+{
+	const char *timeout = http_query(x, "timeout", "");
+	struct error err = ERROR_INIT;
+	long seconds;
+
+	if (!*timeout) /* moby reads it first */
+		error_set(&err, ERR_SYSTEM, "strconv.Atoi: parsing \"\": invalid syntax");
+	if (!*timeout || api_query_int(x, "timeout", 0, &seconds, &err) < 0)
+		http_reply_error(x, &err);
+	else
+		no_plugin(x, ctx);
+}
+
 /* What moby has under --experimental only, which this daemon refuses. */
 static void experimental(struct http_exchange *x, void *ctx)
 {
@@ -80,6 +94,23 @@ static void not_yet(struct http_exchange *x, void *ctx)
 	http_reply_error(x, &err);
 }
 
+/* There is no builder, so its cache is empty; docker system prune asks for this. */
+static void prune_builds(struct http_exchange *x, void *ctx)
+{
+	(void)ctx;
+	reply_text(x, 200, "{\"CachesDeleted\":null,\"SpaceReclaimed\":0}");
+}
+
+static void update_volume(struct http_exchange *x, void *ctx)
+{
+	struct error err = ERROR_INIT;
+
+	(void)ctx;
+	error_set(&err, ERR_UNAVAILABLE,
+		  "volume update only valid for cluster volumes, but swarm is unavailable");
+	http_reply_error(x, &err);
+}
+
 const struct http_route api_absent_routes[] = {
     {"GET", "/swarm", no_swarm, 0},
     {"POST", "/swarm/init", swarm_init, 0},
@@ -93,8 +124,10 @@ const struct http_route api_absent_routes[] = {
     {"GET", "/services", no_swarm, 0},
     {"POST", "/services/create", no_swarm, 0},
     {"GET", "/services/{id}", no_swarm, 0},
+    {"GET", "/services/{id}/logs", no_swarm, 0},
     {"GET", "/tasks", no_swarm, 0},
     {"GET", "/tasks/{id}", no_swarm, 0},
+    {"GET", "/tasks/{id}/logs", no_swarm, 0},
     {"GET", "/secrets", no_swarm, 0},
     {"POST", "/secrets/create", no_swarm, 0},
     {"GET", "/secrets/{id}", no_swarm, 0},
@@ -106,13 +139,14 @@ const struct http_route api_absent_routes[] = {
     {"GET", "/plugins/privileges", not_yet, 0},
     {"POST", "/plugins/pull", not_yet, 0},
     {"POST", "/plugins/create", not_yet, 0},
-    {"POST", "/plugins/{name:*}/enable", no_plugin, 0},
+    {"POST", "/plugins/{name:*}/enable", enable_plugin, 0},
     {"POST", "/plugins/{name:*}/disable", no_plugin, 0},
     {"DELETE", "/plugins/{name:*}", no_plugin, 0},
     {"GET", "/containers/{name}/checkpoints", experimental, 0},
     {"POST", "/containers/{name}/checkpoints", experimental, 0},
     {"POST", "/build", not_yet, 0},
-    {"POST", "/build/prune", not_yet, 0},
+    {"POST", "/build/prune", prune_builds, 0},
+    {"PUT", "/volumes/{name}", update_volume, 0},
     {"POST", "/build/cancel", not_yet, 0},
     {"POST", "/session", not_yet, 0},
     {"POST", "/grpc", not_yet, 0},

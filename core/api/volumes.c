@@ -22,6 +22,13 @@ static void create(struct http_exchange *x, void *ctx)
 	auto_json *body = api_body_object(x, "volume.CreateOptions", &err);
 
 	(void)ctx;
+	if (json_type(json_get(body, "ClusterVolumeSpec")) == JSON_OBJECT) {
+		error_set(&err, ERR_UNAVAILABLE,
+			  "This node is not a swarm manager. Use \"docker swarm init\" or \"docker "
+			  "swarm join\" to connect this node to swarm and try again.");
+		http_reply_error(x, &err);
+		return;
+	}
 	api_answer(x, body ? volume_create(body, &reply, &err) : -1, 201, &reply, &err);
 }
 

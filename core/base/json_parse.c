@@ -44,6 +44,8 @@ static int bad(struct scan *s, const char *where)
 			  : error_set(s->err, ERR_INVALID, "invalid character '\\x%02x' %s", c,
 				      where);
 	}
+	if (n == 3 && !memcmp(s->p, "\xef\xbb\xbf", 3)) /* a byte order mark */
+		return error_set(s->err, ERR_INVALID, "invalid character '\\ufeff' %s", where);
 	return error_set(s->err, ERR_INVALID, "invalid character '%s%.*s' %s",
 			 c == '\'' || c == '\\' ? "\\" : "", (int)n, s->p, where);
 }

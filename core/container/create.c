@@ -126,6 +126,15 @@ int containers_check_log(const struct config *c, struct error *err)
 				 NULL, err);
 }
 
+static void clean_working_dir(json *config)
+{
+	const char *dir = json_get_str(config, "WorkingDir", "");
+	auto_free char *clean = *dir ? path_clean(dir) : NULL;
+
+	if (clean)
+		json_set_str(config, "WorkingDir", clean);
+}
+
 static int draft_make(struct draft *d, const json *body, const char *platform, int api_version,
 		      struct error *err)
 {
@@ -150,8 +159,10 @@ static int draft_make(struct draft *d, const json *body, const char *platform, i
 			    "The container-wide MacAddress field is now deprecated. It "
 			    "should be specified in EndpointsConfig instead.");
 	image = json_get_str(d->config, "Image", "");
-	if (merge_image(d, image, platform, err) < 0 ||
-	    spec_refuse_missing(d->config, d->host, err) < 0 || join_resolve(d->host, err) < 0)
+	if (merge_image(d, image, platform, err) < 0)
+		return -1;
+	clean_working_dir(d->config);
+	if (spec_refuse_missing(d->config, d->host, err) < 0 || join_resolve(d->host, err) < 0)
 		return -1;
 	if (spec_adapt_host_config(d->host, h, &d->host_text, err) < 0)
 		return -1;

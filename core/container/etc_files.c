@@ -6,9 +6,11 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/thread.h"
 #include "container/container_int.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -114,6 +116,23 @@ int container_update_hosts(struct container *c, const char *alias, const char *a
 	return put_file(path, &text, err);
 }
 
+/* Moby looks at them no earlier than here, at the start. */
+static int check_servers(const struct strlist *dns, struct error *err)
+{
+	unsigned char addr[sizeof(struct in6_addr)];
+
+	for (size_t i = 0; i < dns->n; i++) {
+		auto_free char *bare = xasprintf("%.*s", (int)strcspn(dns->v[i], "%"), dns->v[i]);
+
+		if (inet_pton(AF_INET, bare, addr) != 1 && inet_pton(AF_INET6, bare, addr) != 1)
+			return error_set(err, ERR_SYSTEM,
+					 "bad nameserver address %s: ParseAddr(\"%s\"): unable to "
+					 "parse IP",
+					 dns->v[i], dns->v[i]);
+	}
+	return 0;
+}
+
 static int resolv_text(struct container *c, bool internal, struct str *text, struct error *err)
 {
 	auto_json *host = json_parse(c->host_config, strlen(c->host_config), err);
@@ -122,6 +141,8 @@ static int resolv_text(struct container *c, bool internal, struct str *text, str
 	if (!host)
 		return -1;
 	json_strlist(json_get(host, "Dns"), &dns);
+	if (check_servers(&dns, err) < 0)
+		return -1;
 	json_strlist(json_get(host, "DnsSearch"), &search);
 	json_strlist(json_get(host, "DnsOptions"), &options);
 	return network_resolv_conf(in_host(c) ? RESOLV_HOST

@@ -324,12 +324,21 @@ int list_filter_parse(const struct container_list *how, struct list_filter *out,
 	return 0;
 }
 
+static bool wants_tasks(const json *filter)
+{
+	const char *v = json_count(filter) ? value_of(filter, json_first(filter)) : "0";
+
+	return *v == '1' || *v == 't' || *v == 'T';
+}
+
 bool list_filter_match(const struct list_filter *f, const struct container *c)
 {
 	const json *j = f->filters;
 
 	if (!f->all && !c->state.running)
 		return false;
+	if (wants_tasks(json_get(j, "is-task")))
+		return false; /* nothing here belongs to a service */
 	if (c->created >= f->before || c->created <= f->since)
 		return false;
 	return any(json_get(j, "id"), c, by_id) && any(json_get(j, "name"), c, by_name) &&

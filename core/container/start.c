@@ -361,6 +361,17 @@ static int prepare(struct start *s, struct error *err)
 	return build_spec(s, err);
 }
 
+/* Moby's guess at what somebody did who sees this. */
+static void add_hint(struct error *err)
+{
+	size_t n = strlen(err->text);
+
+	if (strstr(err->text, "not a directory"))
+		snprintf(err->text + n, sizeof(err->text) - n,
+			 ": Are you trying to mount a directory onto a file (or vice-versa)? Check "
+			 "if the specified host path exists and is the expected type");
+}
+
 static int run(struct start *s, struct error *err)
 {
 	struct container *c = s->c;
@@ -368,6 +379,7 @@ static int run(struct start *s, struct error *err)
 	if (create_process(s, err) < 0) {
 		if (err->kind == ERR_INVALID)
 			err->kind = ERR_SYSTEM;
+		add_hint(err);
 		return error_wrap(err, CREATE_FAILED);
 	}
 	FAULT("container.start.created");
@@ -385,10 +397,12 @@ static int run(struct start *s, struct error *err)
 	if (container_save_started(c, s->started, err) < 0)
 		return -1;
 	FAULT("container.start.saved");
-	if (shim_start(s->created.sock, err) < 0)
+	if (shim_start(s->created.sock, err) < 0) {
+		add_hint(err);
 		return error_wrap(
 		    err, CREATE_FAILED
 		    ": unable to start container process: error during container init");
+	}
 	FAULT("container.start.started");
 	return 0;
 }

@@ -410,6 +410,8 @@ json *http_body_json(struct http_exchange *x, bool required, struct error *err)
 	error_clear(err);
 	if (http_body_all(x, 16 * 1024 * 1024, &body, err) < 0)
 		return NULL;
+	if (type && !*type && !body.len)
+		type = NULL;
 	if (type && !*type) {
 		error_set(err, ERR_INVALID,
 			  "malformed Content-Type header (): mime: no media type");

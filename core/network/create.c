@@ -30,7 +30,7 @@ static int refuse(const json *body, const char *name, struct error *err)
 		return error_set(err, ERR_INVALID, "invalid name: longer than 255 bytes");
 	if (streq(json_get_str(body, "Driver", ""), "overlay"))
 		return error_set(
-		    err, ERR_UNAVAILABLE,
+		    err, ERR_DENIED,
 		    "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm "
 		    "join\" to connect this node to swarm and try again.");
 	if (streq(scope, "swarm"))

@@ -33,6 +33,12 @@ int check_sysctl(const char *name, bool own_net, bool own_ipc, bool own_uts, str
 		ok = own_uts;
 	if (ok)
 		return 0;
-	return error_set(err, ERR_INVALID, "sysctl \"%s\" is not in a separate kernel namespace",
-			 name);
+	/* runc's words, and what moby puts before them */
+	return error_set(err, ERR_INVALID,
+			 "failed to create task for container: failed to create shim task: OCI "
+			 "runtime create failed: runc create failed: sysctl \"%s\" %s",
+			 name,
+			 in_list(name)             ? "is not allowed in the hosts ipc namespace"
+			 : str_after(name, "net.") ? "not allowed in host network namespace"
+						   : "is not in a separate kernel namespace");
 }

@@ -108,6 +108,16 @@ static int remove_existing(const struct place *p, const char *base, struct error
 	return dir_remove_all(p->parent, base, err);
 }
 
+/* Without the slash that archives put behind directories. */
+static int bare_length(const struct str *name)
+{
+	size_t n = name->len;
+
+	while (n > 1 && name->p[n - 1] == '/')
+		n--;
+	return (int)n;
+}
+
 /* Makes room for the entry. 1: a directory is there already and stays, 0: nothing is there. */
 static int make_room(struct extract *x, const struct place *p, struct error *err)
 {
@@ -125,8 +135,8 @@ static int make_room(struct extract *x, const struct place *p, struct error *err
 	if (!S_ISDIR(st.st_mode) && x->tar.e.type == TAR_DIR &&
 	    (x->o->flags & UNPACK_FLAG_KEEP_DIRS))
 		return error_set(err, ERR_INVALID,
-				 "cannot overwrite non-directory \"%s\" with directory \"/%s\"",
-				 str_cstr(&x->tar.e.name),
+				 "cannot overwrite non-directory \"%.*s\" with directory \"/%s\"",
+				 bare_length(&x->tar.e.name), str_cstr(&x->tar.e.name),
 				 str_empty(x->o->below) ? "" : x->o->below);
 	return remove_existing(p, p->base, err);
 }

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 import urllib.parse
 
 VERSION = "/v1.51"
@@ -83,7 +84,13 @@ class Engine:
         return cid
 
     def wait(self, name="bm-one"):
-        return self.ask("POST", f"/containers/{name}/wait").json()["StatusCode"]
+        code = self.ask("POST", f"/containers/{name}/wait").json().get("StatusCode")
+        for _ in range(100):  # moby tells waiters before lists know
+            r = self.ask("GET", f"/containers/json?all=1&filters=%7B%22name%22%3A%5B%22%5E%2F{name}%24%22%5D%2C%22status%22%3A%5B%22running%22%5D%7D").json()
+            if not r:
+                break
+            time.sleep(0.05)
+        return code
 
     def clean(self):
         for c in self.ask("GET", "/containers/json?all=1").json():
@@ -160,8 +167,8 @@ class Engine:
         lines = head.decode("latin-1").split("\r\n")
         if re.search(rb"(?i)\ntransfer-encoding: chunked", head):
             rest = unchunk(rest)
-        heads = sorted(l for l in lines[1:] if not re.match(r"(?i)(date|server|content-length|ostype|api-version|docker-experimental|connection):", l))
-        self.note(f"{method} {path}", {"line": lines[0], "head": heads, "body": rest.decode("latin-1")})
+        heads = sorted(l for l in lines[1:] if not re.match(r"(?i)(date|server|content-length|transfer-encoding|ostype|api-version|docker-experimental|connection):", l))
+        self.note(f"{method} {path}", {"line": lines[0], "head": heads, "body": split_streams(rest).decode("latin-1")})
         return rest
 
     def note(self, label, value):
@@ -182,6 +189,16 @@ def unchunk(data):
         if not n:
             return out
         out, data = out + data[:n], data[n + 2:]
+
+
+def split_streams(data):
+    """Which of two pipes is read first says nothing: all frames of one, then all of the other."""
+    frames, left = {}, data
+    while len(left) >= 8 and left[0] in (1, 2) and left[1:4] == b"\0\0\0":
+        n = 8 + int.from_bytes(left[4:8], "big")
+        frames[left[0]] = frames.get(left[0], b"") + left[:n]
+        left = left[n:]
+    return data if left else b"".join(frames[k] for k in sorted(frames))
 
 
 def dig(value, path):

@@ -71,7 +71,7 @@ bm-box /etc/passwd
 bm-box sh -c|ls -ld /dev/fd /dev/stdin /dev/ptmx /dev/core 2>&1 | sed 's/.* \\(.dev.*\\)/\\1/'
 bm-box sh -c|ls /dev | sort
 bm-box sh -c|cut -d' ' -f2,3 /proc/mounts | grep -v cgroup | sort
-bm-box sh -c|grep -E ' /(proc|sys|dev)' /proc/mounts | grep -v cgroup | cut -d' ' -f2,3,4 | sed 's/,seclabel//;s/size=[0-9]*k/size=x/' | sort
+bm-box sh -c|grep -E ' /(proc|sys|dev)' /proc/mounts | grep -v cgroup | cut -d' ' -f2,3,4 | sed 's/,seclabel//;s/size=[0-9]*k/size=x/;s/tmpfs ro,.*/tmpfs ro/' | sort
 bm-box sh -c|ulimit -a
 bm-box sh -c|cat /proc/sys/kernel/hostname | wc -c
 bm-box sh -c|ls -la /proc/self/fd | wc -l

@@ -13,6 +13,9 @@ def _seen(e, since, **filters):
             x[k] = "<t>"
         x["Actor"]["Attributes"].pop("execID", None) and x["Actor"]["Attributes"].update(execID="<id>")
         out.append(x)
+    for i in range(1, len(out)):  # moby's die and stop come from two goroutines
+        if (out[i - 1]["Action"], out[i]["Action"]) == ("stop", "die"):
+            out[i - 1], out[i] = out[i], out[i - 1]
     e.note("events", {"events": out})
 
 
@@ -80,10 +83,9 @@ def _(e):
     time.sleep(0.3)
 
 
-@watched("attach, top, export, archive, commit", type=["container"])
+@watched("export, archive, commit", type=["container"])
 def _(e):
     e.run("bm-one", Cmd=["sleep", "1000"])
-    e.ask("GET", "/containers/bm-one/top")
     e.ask("GET", "/containers/bm-one/export")
     e.ask("GET", "/containers/bm-one/archive?path=/data")
     e.ask("PUT", "/containers/bm-one/archive?path=/tmp", raw=b"\0" * 1024, headers={"Content-Type": "application/x-tar"})
@@ -104,11 +106,16 @@ def _(e):
     e.ask("POST", "/containers/bm-one/start")
 
 
-@watched("health", type=["container"])
+@scenario("events: health")
 def _(e):
+    since = repr(time.time())
     e.run("bm-one", Healthcheck={"Test": ["CMD", "true"], "Interval": 200000000, "Retries": 1}, Cmd=["sleep", "2"])
     e.wait()
-    e.record.clear()
+    seen = []
+    for x in e.events(since, repr(time.time()), type=["container"]):
+        if x["Action"] not in seen:  # how many probes fit in is a matter of luck
+            seen.append(x["Action"])
+    e.note("events", {"actions": seen})
 
 
 def _volume(e):

@@ -55,7 +55,10 @@ def _start(body):
     def fn(e):
         e.run()
         body.update(AttachStdout=True, AttachStderr=True)
-        x = e.ask("POST", "/containers/bm-one/exec", body).json()["Id"]
+        r = e.http("POST", "/containers/bm-one/exec", body)
+        if r.status != 201:
+            return
+        x = r.json()["Id"]
         e.stream("POST", f"/exec/{x}/start", {"Detach": False})
         e.http("GET", f"/exec/{x}/json")
     return fn

@@ -94,7 +94,8 @@ def _(e):
 def _(e):
     e.http("GET", "/images/nope/get")
     e.http("GET", "/images/get?names=nope")
-    e.http("GET", "/images/get")
+    r = e.ask("GET", "/images/get")
+    e.note("no names", {"status": r.status, "type": r.headers.get("content-type")})
 
 
 COMMITS = ["repo=bm-c&tag=1", "repo=BAD", "repo=bm-c&changes=ENV+X%3D1%0ALABEL+l%3D2", "repo=bm-c&changes=RUN+x", "repo=bm-c&changes=NOPE", "repo=bm-c&author=me&comment=why", "repo=bm-c&pause=x", "repo=bm-c&changes=EXPOSE+x",

@@ -23,7 +23,7 @@ CREATE = {
     "overlay": {"Name": "bm-n", "Driver": "overlay"},
     "predefined name": {"Name": "bridge"},
     "no name": {"Name": ""},
-    "bad name": {"Name": "a b/c"},
+    "bad name": {"Name": "bm- b/c"},
     "mtu": {"Name": "bm-n", "Options": {"com.docker.network.driver.mtu": "1400"}},
     "bad mtu": {"Name": "bm-n", "Options": {"com.docker.network.driver.mtu": "x"}},
     "bad boolean": {"Name": "bm-n", "Options": {"com.docker.network.bridge.enable_icc": "x"}},
