@@ -95,12 +95,13 @@ int container_commit_image(const struct container_commit *how, int api_version, 
 	if (paused && container_pause(c->id, err) < 0)
 		return -1;
 	r = commit(c, how, str_cstr(&config), own, &id, err);
+	if (r == 0)
+		tell(c, how, id);
 	if (paused && container_unpause(c->id, &ignored) < 0)
 		log_error("container stays paused after its commit", "container", c->id, "error",
 			  ignored.text);
 	if (r < 0)
 		return -1;
-	tell(c, how, id);
 	jw_obj(&w);
 	jw_kstr(&w, "Id", id);
 	jw_end(&w);

@@ -115,7 +115,7 @@ def _(e):
     for x in e.events(since, repr(time.time()), type=["container"]):
         if x["Action"] not in seen:  # how many probes fit in is a matter of luck
             seen.append(x["Action"])
-    e.note("events", {"actions": seen})
+    e.note("events", {"actions": sorted(seen)})
 
 
 def _volume(e):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """exec: create, start, inspect, resize."""
+import time
+
 from . import add, scenario
 
 CREATE = {
@@ -81,6 +83,7 @@ def _(e):
     e.run()
     x = e.ask("POST", "/containers/bm-one/exec", {"Cmd": ["sh", "-c", "stty size; tty"], "AttachStdout": True, "Tty": True, "ConsoleSize": [11, 22]}).json()["Id"]
     e.stream("POST", f"/exec/{x}/start", {"Tty": True, "ConsoleSize": [11, 22]})
+    time.sleep(0.5)  # moby has other words while it buries the process
     e.http("POST", f"/exec/{x}/resize?h=1&w=2")
 
 
