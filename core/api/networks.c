@@ -2,6 +2,7 @@
 /* /networks. */
 #include "config/units.h"
 #include "api/api.h"
+#include "base/bool.h"
 #include "base/mem.h"
 #include "container/container.h"
 #include "events/events.h"

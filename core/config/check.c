@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/bool.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/mem.h"

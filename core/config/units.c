@@ -73,20 +73,6 @@ void size_format(int64_t bytes, char out[32])
 	snprintf(out, 32, "%.4g%s", v, names[i]);
 }
 
-bool bool_parse(const char *text, bool *value)
-{
-	static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"};
-	static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False"};
-
-	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
-		if (streq(text, yes[i]) || streq(text, no[i])) {
-			*value = streq(text, yes[i]);
-			return true;
-		}
-	}
-	return false;
-}
-
 static const struct {
 	const char *name;
 	int resource;

@@ -15,8 +15,6 @@
 int size_parse(const char *text, int64_t *bytes, struct error *err);
 /* The inverse for people: "64MiB", four significant digits (go-units BytesSize). */
 void size_format(int64_t bytes, char out[32]);
-/* strconv.ParseBool's spellings: 1 t T TRUE true True, 0 f F FALSE false False. */
-bool bool_parse(const char *text, bool *value);
 
 struct ulimit {
 	const char *name;   /* static */

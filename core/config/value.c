@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/bool.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "config/check.h"

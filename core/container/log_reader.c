@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/bool.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -214,18 +215,8 @@ static const struct {
 /* As Go's strconv.ParseBool; empty: false. */
 static int parse_bool(const char *value, bool *on)
 {
-	static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"},
-				 *const no[] = {"", "0", "f", "F", "FALSE", "false", "False"};
-
 	*on = false;
-	for (size_t i = 0; i < ARRAY_LEN(no); i++)
-		if (streq(value, no[i]))
-			return 0;
-	*on = true;
-	for (size_t i = 0; i < ARRAY_LEN(yes); i++)
-		if (streq(value, yes[i]))
-			return 0;
-	return -1;
+	return !*value || bool_parse(value, on) ? 0 : -1;
 }
 
 static int take_copy_options(struct pairs *own, struct error *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options as users type them -> typed values in the order of the driver's table. Pure. */
 #include "plugin/plugin_int.h"
+#include "base/bool.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -133,19 +134,6 @@ static bool parse_size(const char *s, int64_t *out)
 	return true;
 }
 
-static bool parse_bool(const char *s, int64_t *out)
-{
-	static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
-	static const char *const no[] = {"0", "f", "F", "false", "FALSE", "False"};
-
-	for (size_t i = 0; i < ARRAY_LEN(yes); i++)
-		if (streq(s, yes[i]) || streq(s, no[i])) {
-			*out = streq(s, yes[i]);
-			return true;
-		}
-	return false;
-}
-
 static bool parse_choice(const char *choices, const char *s)
 {
 	auto_strlist l = STRLIST_INIT;
@@ -156,11 +144,15 @@ static bool parse_choice(const char *choices, const char *s)
 
 static bool parse_number(const struct dockerd_option *o, const char *text, int64_t *out)
 {
+	bool on;
 	char *end;
 
 	switch (o->type) {
 	case DOCKERD_OPT_BOOL:
-		return parse_bool(text, out);
+		if (!bool_parse(text, &on))
+			return false;
+		*out = on;
+		return true;
 	case DOCKERD_OPT_INT:
 		errno = 0;
 		*out = strtoll(text, &end, 10);

@@ -2,21 +2,8 @@
 /* HostConfig.SecurityOpt: "name=value", of old also "name:value". Words and numbers of the errors are moby's. */
 #include "spec/spec_int.h"
 
+#include "base/bool.h"
 #include "base/mem.h"
-
-static int parse_bool(const char *s, bool *out)
-{
-	static const char *const yes[] = {"1", "t", "T", "TRUE", "true", "True"};
-	static const char *const no[] = {"0", "f", "F", "FALSE", "false", "False"};
-
-	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
-		if (!streq(s, yes[i]) && !streq(s, no[i]))
-			continue;
-		*out = streq(s, yes[i]);
-		return 0;
-	}
-	return -1;
-}
 
 static bool key_is(const char *opt, size_t n, const char *key)
 {
@@ -43,10 +30,10 @@ static int one_option(const char *opt, struct security_opts *o, struct error *er
 		o->seccomp = value;
 	else if (key_is(opt, n, "no-new-privileges")) {
 		o->no_new_privileges_set = true;
-		r = parse_bool(value, &o->no_new_privileges);
+		r = bool_parse(value, &o->no_new_privileges) ? 0 : -1;
 	} else if (key_is(opt, n, "writable-cgroups")) {
 		o->writable_cgroups_set = true;
-		r = parse_bool(value, &o->writable_cgroups);
+		r = bool_parse(value, &o->writable_cgroups) ? 0 : -1;
 	} else if (!key_is(opt, n, "label")) {
 		r = -1;
 	}
