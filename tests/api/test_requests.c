@@ -284,8 +284,8 @@ static void redirects(void)
 static void unwanted_bodies(void)
 {
 	static const char head[] = "POST /v1.51/nothing HTTP/1.1\r\nHost: d\r\nContent-Length: ";
-	struct pollfd p = {.fd = dial(), .events = POLLIN};
-	auto_close owned = p.fd, fd = -1;
+	auto_close first = dial(), fd = -1;
+	struct pollfd p = {.fd = first, .events = POLLIN};
 	char *megabytes = calloc(1, 1 << 20);
 	auto_reply r = {0};
 
