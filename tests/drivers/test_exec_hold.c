@@ -259,14 +259,14 @@ static int host_objects(pid_t pid)
 /* A dockerd-exec, or what it cloned, that was started with our fault: its state, otherwise 0. */
 static char state_of_ours(const char *pid)
 {
-	auto_free char *environ = xasprintf("/proc/%s/environ", pid),
+	auto_free char *env = xasprintf("/proc/%s/environ", pid),
 		       *line = xasprintf("/proc/%s/cmdline", pid);
 	auto_str text = STR_INIT, name = STR_INIT;
 	struct error err;
 
 	if (atoi(pid) <= 0 || file_read_at(AT_FDCWD, line, 1 << 20, &name, &err) < 0 ||
 	    !streq(str_cstr(&name), "dockerd-exec") ||
-	    file_read_at(AT_FDCWD, environ, 1 << 20, &text, &err) < 0 || !text.len ||
+	    file_read_at(AT_FDCWD, env, 1 << 20, &text, &err) < 0 || !text.len ||
 	    !memmem(text.p, text.len, "=" RELEASED, sizeof("=" RELEASED)))
 		return 0;
 	return process_state(atoi(pid));
@@ -307,6 +307,7 @@ static void test_childs_word(void)
 	pid_t looker;
 	int status;
 
+	(void)fd; /* for its end */
 	setenv("DOCKERD_FAULT", RELEASED, 1);
 	looker = fork();
 	if (looker == 0)
