@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Prints the size of each struct of the SDK and the offset of each field, as this compiler and these headers see them. sdk/abi/0.1.txt is what
- * ABI 0.1 was for good on 64-bit machines: later headers may only append to a struct. Plain C99.
+ * ABI 0.1 was for good on 64-bit machines, 0.2.txt what 0.2 was: later headers may only append to a struct. Plain C99.
  */
 #include <dockerd/authz.h>
 #include <dockerd/exec.h>
@@ -102,6 +102,9 @@ int main(void)
 	AT(dockerd_layer, parent);
 	AT(dockerd_layer, mount_label);
 	AT(dockerd_layer, options);
+#if DOCKERD_ABI_MINOR >= 2
+	AT(dockerd_layer, like);
+#endif
 	SIZE(dockerd_layer_dir);
 	AT(dockerd_layer_dir, size);
 	AT(dockerd_layer_dir, whiteouts);

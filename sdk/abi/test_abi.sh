@@ -38,6 +38,14 @@ if [ "$(getconf LONG_BIT)" = 64 ]; then
 	done
 fi
 
+# Between two releases of the ABI the headers are those of the last one, but for comments: who changes them raises DOCKERD_ABI_MINOR and adds a copy.
+bare() { sed -e ':a' -e 'N' -e '$!ba' -e 's:/\*[^*]*\*\+\([^/*][^*]*\*\+\)*/::g' "$1" | tr -s ' \t\n' ' '; }
+minor=$(sed -n 's/^#define DOCKERD_ABI_MINOR //p' "$now/dockerd/driver.h")
+for h in driver storage exec log authz network; do
+	bare "$now/dockerd/$h.h" >"$tmp/a" && bare "$here/0.$minor/dockerd/$h.h" >"$tmp/b" && cmp "$tmp/a" "$tmp/b" >"$tmp/out" 2>&1
+	result $? "dockerd/$h.h is that of ABI 0.$minor"
+done
+
 for dir in "$here"/0.*/; do
 	abi=$(basename "$dir")
 	$cc -std=c99 -I"$dir" -o "$tmp/print" "$here/print.c" 2>/dev/null && "$tmp/print" >"$tmp/frozen.txt"

@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 #define DOCKERD_ABI_MAJOR 0
-#define DOCKERD_ABI_MINOR 1
+#define DOCKERD_ABI_MINOR 2
 #define DOCKERD_DRIVER_MAGIC UINT32_C(0x64727632) /* "drv2" */
 #define DOCKERD_DRIVER_SYMBOL "dockerd_driver_v0"
 

@@ -27,7 +27,7 @@ extern "C" {
 #define DOCKERD_EXEC_CAP_UPDATE UINT64_C(2)
 #define DOCKERD_EXEC_CAP_EXEC UINT64_C(4)
 /*
- * After its end a container leaves nothing but its control group, `cgroup` of struct dockerd_created: where that can be removed from every hierarchy,
+ * Since 0.2. After its end a container leaves nothing but its control group, `cgroup` of struct dockerd_created: where that can be removed from every hierarchy,
  * because nobody is in it any more, destroy need not be called. It is for all that went another way.
  */
 #define DOCKERD_EXEC_CAP_CGROUP UINT64_C(8)

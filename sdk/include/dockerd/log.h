@@ -24,7 +24,7 @@ extern "C" {
  * each stream gets a thread of its own.
  */
 #define DOCKERD_LOG_CAP_LOCAL UINT64_C(2)
-#define DOCKERD_LOG_CAP_PATH UINT64_C(4) /* writes to info->log_path itself, which the API then reports as LogPath */
+#define DOCKERD_LOG_CAP_PATH UINT64_C(4) /* since 0.2: writes to info->log_path itself, which the API then reports as LogPath */
 /*
  * Nobody wants to read it: no copy is kept. Of any other driver without CAP_READ the daemon has a second driver keep one for docker logs
  * (unless the option cache-disabled says no), before the message is offered to this one.

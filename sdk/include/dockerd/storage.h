@@ -29,7 +29,7 @@ extern "C" {
 #define DOCKERD_STORAGE_CAP_NATIVE_DIFF UINT64_C(2) /* diff_dir hands out a directory that holds just the layer's changes */
 #define DOCKERD_STORAGE_CAP_SHARED_PAGES UINT64_C(4) /* mounts of one layer share page cache */
 #define DOCKERD_STORAGE_CAP_LAST_RESORT UINT64_C(8) /* found beside another driver's, its data on disk does not count as a choice */
-#define DOCKERD_STORAGE_CAP_LIKE UINT64_C(16) /* prepare heeds `like`: a copy of a layer costs next to nothing */
+#define DOCKERD_STORAGE_CAP_LIKE UINT64_C(16) /* since 0.2: prepare heeds `like`: a copy of a layer costs next to nothing */
 
 struct dockerd_layer {
 	uint32_t size;
@@ -39,7 +39,7 @@ struct dockerd_layer {
 	const char *mount_label; /* SELinux label for the mount, or NULL */
 	const struct dockerd_options *options; /* container scope (read-write layers), or NULL */
 	/*
-	 * For prepare, of a driver with CAP_LIKE: a committed layer on the same parent, which the new one shall equal, or NULL. The driver may
+	 * Since 0.2. For prepare, of a driver with CAP_LIKE: a committed layer on the same parent, which the new one shall equal, or NULL. The driver may
 	 * share content: `like` stays until all that were made like it are gone, and neither is written to. It hands out no directory (fd -1).
 	 */
 	const char *like;
