@@ -40,8 +40,9 @@ result $? "dockerd --dump-plugin of its file"
 "$dockerd" --dump-plugin "json:log/$so" >"$tmp/out" 2>&1 &&
 	grep -q '"name":"tee-file".*"options":\[{"key":"tee-dir","type":"path","scope":\["daemon","container"\]' "$tmp/out"
 result $? "the same as JSON"
+minor=$(sed -n "s/^#define DOCKERD_ABI_MINOR //p" "$src/sdk/include/dockerd/driver.h")
 DOCKERD_DRIVER_PATH=$(dirname "$(dirname "$so")") "$dockerd" --list-plugins >"$tmp/out" 2>&1 &&
-	grep -q "^log/tee-file version=1.0 abi=0.1 path=$so\$" "$tmp/out"
+	grep -q "^log/tee-file version=1.0 abi=0.$minor path=$so\$" "$tmp/out"
 result $? "dockerd --list-plugins has it"
 # The driver that the manual page shows whole.
 sed -n '/^\.Ss A whole driver/,/^\.Ed/p' "$src/man/dockerd-driver.3" | sed '1,/^\.Bd/d;/^\.Ed/d' >"$tmp/readonly.c"

@@ -76,6 +76,7 @@ run_is "no_new_privs" 1 --security-opt no-new-privileges busybox sed -n 's/NoNew
 run_is "seccomp by default" 2 busybox sed -n 's/Seccomp:.//p' /proc/self/status
 run_is "seccomp=unconfined" 0 --security-opt seccomp=unconfined busybox sed -n 's/Seccomp:.//p' /proc/self/status
 status "unshare is denied" 1 docker run --rm busybox unshare -U true
+run_is "the mode of the root, which the init layers of one image share" 755 busybox stat -c %a /
 run_is "--device" c --device /dev/zero:/dev/other busybox sh -c 'head -c 1 /dev/other | od -An -tx1 | grep -q 00 && stat -c %F /dev/other | cut -c1'
 status "another device is denied" 1 docker run --rm busybox sh -c 'mknod /dev/k c 1 11; head -c 0 </dev/k && exit 0; exit 1'
 run_is "masked paths" 0 busybox sh -c 'cat /proc/keys | wc -c; [ ! -e /proc/acpi ] || ls /proc/acpi'
