@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -132,14 +133,16 @@ static void test_lock(void **state)
 	bolt_close(must_open());
 }
 
-static int waits = -1; /* told of a flock(2) that waits */
+static atomic_int waits = -1; /* told of a flock(2) that waits; a thread of an earlier test may still look */
 
 int __real_flock(int fd, int how);
 int __wrap_flock(int fd, int how);
 int __wrap_flock(int fd, int how)
 {
-	if (!(how & LOCK_NB) && waits >= 0)
-		assert_int_equal(write(waits, "x", 1), 1);
+	int gate = atomic_load(&waits);
+
+	if (!(how & LOCK_NB) && gate >= 0)
+		assert_int_equal(write(gate, "x", 1), 1);
 	return __real_flock(fd, how);
 }
 
