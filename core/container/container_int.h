@@ -150,6 +150,14 @@ int containers_may_start(struct error *err);
 /* Ends of containers are the next daemon's. With op held. */
 bool containers_closed(void);
 
+/* ---- shim_spare.c: any thread */
+/* Keep a shim ready for the next start; said again after each start. */
+void shim_spare_want(void);
+/* The one that is kept, now in run_dir (which may be there if empty), to go on with shim_create: its connection. -1: none is ready. */
+int shim_spare_take(const char *run_dir);
+/* It goes, and none is kept any more. */
+void shim_spare_end(void);
+
 /* ---- disk.c */
 char *container_dir(const char *id);     /* data-root/containers/ID */
 char *container_run_dir(const char *id); /* exec-root/containers/ID */

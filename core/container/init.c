@@ -421,4 +421,5 @@ static void start_policy(struct container *c)
 void containers_start_policies(void)
 {
 	each_container(start_policy);
+	shim_spare_want();
 }

@@ -27,6 +27,9 @@ struct shim_stdio {
 	    [3]; /* our ends (write end of stdin, read ends of stdout, stderr), which the shim keeps for the next logd; -1: none */
 };
 
+/* Stands in the list of processes until the container's id does: as long as one. */
+#define SHIM_SPARE_ID "ready-for-the-next-container------------------------------------"
+
 struct shim_create {
 	const char *id;
 	const char *dir;

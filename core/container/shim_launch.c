@@ -6,7 +6,6 @@
  * daemon dies meanwhile finds that connection closed and ends.
  */
 #include "base/cleanup.h"
-#include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/procstat.h"
@@ -71,7 +70,6 @@ static int launch(const struct shim_create *c, int dir, struct error *err)
 	sock = msg_connect(path, err);
 	if (sock < 0)
 		return -1;
-	FAULT("shim.launch.before");
 	if (spawn_program(&(struct spawn){.path = program,
 					  .argv = argv,
 					  .fds = fds,
@@ -79,7 +77,6 @@ static int launch(const struct shim_create *c, int dir, struct error *err)
 					  .new_session = true},
 			  err) < 0)
 		return -1;
-	FAULT("shim.launch.after");
 	return steal_fd(&sock);
 }
 
@@ -89,6 +86,7 @@ static int create(const struct shim_create *c, int sock, struct shim_created *ou
 	auto_msg m = {0}, reply = {0};
 
 	msg_init(&m, SHIM_CREATE);
+	msg_put_str(&m, TAG_ID, c->id);
 	if (msg_put_fd(&m, TAG_ROOTFS, c->rootfs_fd) < 0 ||
 	    (c->netns_fd >= 0 && msg_put_fd(&m, TAG_NETNS, c->netns_fd) < 0))
 		return error_sys(err, errno, "pass root and network namespace");

@@ -125,6 +125,7 @@ bool containers_shutdown(int timeout_ms)
 	for (size_t i = 0; i < n; i++)
 		container_unref(all[i]);
 	free(all);
+	shim_spare_end();
 	later_drain(PATIENCE_S);
 	logd_shutdown();
 	return quiet;

@@ -177,6 +177,7 @@ int main(int argc, char **argv)
 	if (set_up(&s, &err) < 0)
 		return 1;
 	FAULT("shim.ready");
+	s.name = argc > 1 ? argv[1] : NULL;
 	s.driver = argc > 2 ? argv[2] : NULL;
 	if (s.driver)
 		op_ahead(&s);

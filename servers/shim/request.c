@@ -32,6 +32,13 @@ static void take_held(struct msg *m, struct proc *p)
 		p->held[i] = msg_take_fd(m, (uint16_t)(TAG_HELD_IN + i));
 }
 
+/* One that was kept ready gets its container's id in the list of processes. */
+static void take_name(struct shim *s, const char *id)
+{
+	if (s->name && id && strlen(id) == strlen(s->name))
+		memcpy(s->name, id, strlen(id));
+}
+
 static int create(struct shim *s, struct client *c, struct msg *m, struct error *err)
 {
 	struct proc *p;
@@ -39,6 +46,7 @@ static int create(struct shim *s, struct client *c, struct msg *m, struct error 
 	if (s->created || proc_find(s, NULL))
 		return error_set(err, ERR_CONFLICT, "the container is already created");
 	s->asked = true;
+	take_name(s, msg_get_str(m, TAG_ID));
 	p = proc_new(s, NULL);
 	take_held(m, p);
 	msg_trim(m);

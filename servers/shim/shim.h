@@ -72,6 +72,7 @@ struct shim {
 	int oom_notify, oom_counter;
 	uint64_t oom_kills;
 	char cgroup[1024]; /* removing this is all that is to be done at the end; "": the driver does more */
+	char *name;         /* argv[1] */
 	const char *driver; /* path of the exec driver's file, or NULL: not told */
 	bool accepted, done;
 	bool asked, created; /* a creation was tried; has worked */

@@ -28,6 +28,8 @@ static const char *const own[] = {
     "image.rw.after-files",
     "image.rw.after-create",
     "container.start.mounted",
+    "shim.spare.launched",
+    "shim.spare.taken",
     "shim.launch.before",
     "shim.launch.after",
     "container.start.created",
@@ -70,27 +72,13 @@ static const char *const own[] = {
  * clean up.)
  */
 static const char *const children[] = {
-    "shim.ready",
-    "shim.cgroup.one",
-    "shim.op.made",
-    "shim.op.recorded",
-    "shim.journal.before",
-    "shim.journal.after",
-    "exec.create.done",
-    "exec.start.before",
-    "exec.start.after",
-    "exec.session.done",
-    "netd.start.bound",
-    "logd.stream.started",
-    "logd.stream.read",
-    "logd.stream.finish",
-    "logd.sink.write",
-    "logd.control.request",
-    "native.create.cloned",
-    "native.cgroup.one-made",
-    "native.init.ready",
-    "native.seccomp.compiled",
-    "native.session.ready",
+    "shim.ready",           "shim.cgroup.one",         "shim.op.made",
+    "shim.op.recorded",     "shim.journal.before",     "shim.journal.after",
+    "exec.create.done",     "exec.start.before",       "exec.start.after",
+    "exec.session.done",    "netd.start.bound",        "logd.stream.started",
+    "logd.stream.read",     "logd.stream.finish",      "logd.sink.write",
+    "logd.control.request", "native.create.cloned",    "native.cgroup.one-made",
+    "native.init.ready",    "native.seccomp.compiled", "native.session.ready",
 };
 
 /* ---- What a container does ---------------------------------------------------------------------------------------------------- */
@@ -299,7 +287,10 @@ static int leaks(const char *point)
 
 static void one(const char *point, bool must_die, bool live_restore)
 {
-	auto_free char *fault = strdup(fmt("%s=kill@1", point));
+	/* a start launches a shim itself only if none is kept ready */
+	bool alone = strncmp(point, "shim.launch", 11) == 0;
+	auto_free char *fault =
+	    strdup(fmt("%s=kill@1%s", point, alone ? ",shim.spare.begin=error" : ""));
 	pid_t pid = daemon_start(live_restore, fault);
 	bool good, died = false;
 	int status;
