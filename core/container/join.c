@@ -89,21 +89,20 @@ static int check_donor(const struct donor *d, struct error *err)
 	return 0;
 }
 
-static int same_process(const struct donor *d, struct error *err)
-{
-	if (proc_start_time(d->pid) == d->start_time)
-		return 0;
-	return error_set(err, ERR_CONFLICT, "container %s is not running", d->c->id);
-}
-
-static int open_netns(pid_t pid, struct error *err)
+/* The number may have become somebody else's: looked at again when the namespace is open. */
+static int open_ns(const struct donor *d, const char *kind, struct joined_ns *out,
+		   struct error *err)
 {
 	char path[64];
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? error_sys(err, errno, "open %s", path) : fd;
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)d->pid, kind);
+	out->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (out->fd < 0 && errno != ENOENT)
+		return error_sys(err, errno, "open %s", path);
+	if (out->fd < 0 || proc_start_time(d->pid) != d->start_time)
+		return error_set(err, ERR_CONFLICT, "container %s is not running", d->c->id);
+	out->path = xasprintf("/proc/%d/fd/%d", (int)getpid(), out->fd);
+	return 0;
 }
 
 /* Who shares a network goes by the name that it has there. */
@@ -145,13 +144,9 @@ static int join_network(struct container *c, const char *name, json *config, str
 	else if (d.restarting)
 		r = check_donor(&d, err);
 	if (r == 0)
-		r = out->netns_fd = open_netns(d.pid, err);
-	/* the number may have become somebody else's meanwhile */
-	if (r >= 0)
-		r = same_process(&d, err);
+		r = open_ns(&d, "net", &out->net, err);
 	if (r == 0)
 		r = take_hostname(c, d.c, config, err);
-	out->net = d.pid;
 	free(out->files_of);
 	out->files_of = xstrdup(d.c->id);
 	container_unref(d.c);
@@ -161,13 +156,15 @@ static int join_network(struct container *c, const char *name, json *config, str
 static int join_pid(const char *name, struct joined *out, struct error *err)
 {
 	struct donor d;
+	int r = find_donor(name, &d, err);
 
-	if (find_donor(name, &d, err) == 0 && check_donor(&d, err) == 0 &&
-	    same_process(&d, err) == 0)
-		out->pid = d.pid;
+	if (r == 0)
+		r = check_donor(&d, err);
+	if (r == 0)
+		r = open_ns(&d, "pid", &out->pid, err);
 	if (d.c)
 		container_unref(d.c);
-	if (out->pid)
+	if (r == 0)
 		return 0;
 	err->kind = ERR_SYSTEM;
 	return error_wrap(err, "failed to join PID namespace");
@@ -185,7 +182,7 @@ static int join_ipc(const char *name, struct joined *out, struct error *err)
 	else
 		r = check_donor(&d, err);
 	if (r == 0)
-		r = same_process(&d, err);
+		r = open_ns(&d, "ipc", &out->ipc, err);
 	if (r == 0) {
 		shm = shm_path(d.c);
 		if (!*shm || stat(shm, &st) < 0 || !S_ISDIR(st.st_mode))
@@ -194,7 +191,6 @@ static int join_ipc(const char *name, struct joined *out, struct error *err)
 				      "IpcMode:shareable for the donor container)",
 				      d.c->id);
 	}
-	out->ipc = d.pid;
 	if (d.c)
 		container_unref(d.c);
 	if (r < 0)
@@ -306,10 +302,18 @@ int join_others(struct container *c, json *config, const json *host, struct join
 	return 0;
 }
 
+static void ns_free(struct joined_ns *ns)
+{
+	fd_close(&ns->fd);
+	free(ns->path);
+}
+
 void joined_free(struct joined *j)
 {
-	fd_close(&j->netns_fd);
+	ns_free(&j->net);
+	ns_free(&j->pid);
+	ns_free(&j->ipc);
 	free(j->shm_path);
 	free(j->files_of);
-	*j = (struct joined){.netns_fd = -1};
+	*j = (struct joined)JOINED_INIT;
 }

@@ -13,13 +13,22 @@ struct container;
 /* IpcMode, PidMode and NetworkMode "container:NAME" -> "container:ID" (create). Names of nobody: ERR_INVALID, but for the network. */
 int join_resolve(json *host_config, struct error *err);
 
+/*
+ * A namespace of another container's process. The path leads through our descriptor, and so to that namespace whatever becomes of the process and
+ * its number, as long as the descriptor is open. proc_pid_fd(5).
+ */
+struct joined_ns {
+	int fd;     /* -1: none */
+	char *path; /* NULL: none */
+};
+
 struct joined {
-	pid_t net, pid, ipc; /* processes whose namespaces are joined; 0: none */
-	int netns_fd;        /* the namespace behind `net`; -1: none */
+	struct joined_ns net, pid, ipc;
 	char *
 	    shm_path; /* what is bound to /dev/shm; NULL: the container makes its own, or has none */
 	char *files_of; /* id of the container whose hosts, hostname and resolv.conf are used */
 };
+#define JOINED_INIT {{-1, NULL}, {-1, NULL}, {-1, NULL}, NULL, NULL}
 /*
  * At a start, op held. Mounts /dev/shm of a shareable container, which shm_unmount undoes. With the network of another one its hostname comes
  * into `config` and c->config. Errors in moby's words.

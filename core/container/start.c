@@ -129,9 +129,9 @@ static int build_spec(struct start *s, struct error *err)
 	    .resolv_conf_path = resolv,
 	    .shm_path = s->joined.shm_path,
 	    .extra_env = &links,
-	    .pid_of_net_ns = s->joined.net,
-	    .pid_of_ipc_ns = s->joined.ipc,
-	    .pid_of_pid_ns = s->joined.pid,
+	    .net_ns = s->joined.net.path,
+	    .ipc_ns = s->joined.ipc.path,
+	    .pid_ns = s->joined.pid.path,
 	    .host_network = streq(c->network_mode, "host"),
 	    .init_path = own_init ? own_init : init,
 	    .host = spec_host(),
@@ -205,7 +205,7 @@ static int create_process(struct start *s, struct error *err)
 	sc.cache = cache;
 	sc.rootfs_path = s->root_path;
 	sc.rootfs_fd = s->root_fd;
-	sc.netns_fd = s->joined.netns_fd;
+	sc.netns_fd = s->joined.net.fd;
 	sc.stdio.terminal = s->c->tty;
 	if (json_count(size) == 2) {
 		sc.stdio.rows = (uint32_t)json_u64(json_first(size), 0);
@@ -443,7 +443,7 @@ int container_start_locked(struct container *c, struct error *err)
 	struct start s = {
 	    .c = c,
 	    .root_fd = -1,
-	    .joined = {.netns_fd = -1},
+	    .joined = JOINED_INIT,
 	    .child = {-1, -1, -1},
 	    .held = {-1, -1, -1},
 	    .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};

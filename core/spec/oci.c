@@ -28,19 +28,14 @@ char *spec_cgroup_path(const json *host_config, const struct spec_host *h, const
 }
 
 /* Ours are made unless the host's (left out) or another container's (a path) is asked for. */
-static void print_namespace(struct jw *w, const char *type, const char *proc_name, bool host,
-			    pid_t joined)
+static void print_namespace(struct jw *w, const char *type, bool host, const char *joined)
 {
-	char path[64];
-
 	if (host)
 		return;
 	jw_obj(w);
 	jw_kstr(w, "type", type);
-	if (joined > 0) {
-		snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)joined, proc_name);
-		jw_kstr(w, "path", path);
-	}
+	if (joined)
+		jw_kstr(w, "path", joined);
 	jw_end(w);
 }
 
@@ -54,14 +49,12 @@ static void print_namespaces(struct jw *w, const struct spec_input *in)
 	const json *h = in->host_config;
 
 	jw_karr(w, "namespaces");
-	print_namespace(w, "mount", "mnt", false, 0);
-	print_namespace(w, "network", "net", in->host_network || host_mode(h, "NetworkMode"),
-			in->pid_of_net_ns);
-	print_namespace(w, "uts", "uts", host_mode(h, "UTSMode"), in->pid_of_uts_ns);
-	print_namespace(w, "pid", "pid", host_mode(h, "PidMode"), in->pid_of_pid_ns);
-	print_namespace(w, "ipc", "ipc", host_mode(h, "IpcMode"), in->pid_of_ipc_ns);
-	print_namespace(w, "cgroup", "cgroup",
-			!streq(json_get_str(h, "CgroupnsMode", ""), "private"), 0);
+	print_namespace(w, "mount", false, NULL);
+	print_namespace(w, "network", in->host_network || host_mode(h, "NetworkMode"), in->net_ns);
+	print_namespace(w, "uts", host_mode(h, "UTSMode"), NULL);
+	print_namespace(w, "pid", host_mode(h, "PidMode"), in->pid_ns);
+	print_namespace(w, "ipc", host_mode(h, "IpcMode"), in->ipc_ns);
+	print_namespace(w, "cgroup", !streq(json_get_str(h, "CgroupnsMode", ""), "private"), NULL);
 	jw_end(w);
 }
 
@@ -157,9 +150,9 @@ static int build_seccomp(const struct spec_input *in, struct spec_output *out, s
 static int check_sysctls(const struct spec_input *in, struct error *err)
 {
 	const json *h = in->host_config;
-	bool own_net = !in->host_network && !host_mode(h, "NetworkMode") && in->pid_of_net_ns <= 0;
-	bool own_ipc = !host_mode(h, "IpcMode") && in->pid_of_ipc_ns <= 0;
-	bool own_uts = !host_mode(h, "UTSMode") && in->pid_of_uts_ns <= 0;
+	bool own_net = !in->host_network && !host_mode(h, "NetworkMode") && !in->net_ns;
+	bool own_ipc = !host_mode(h, "IpcMode") && !in->ipc_ns;
+	bool own_uts = !host_mode(h, "UTSMode");
 
 	for (json *s = json_first(json_get(h, "Sysctls")); s; s = json_next(s))
 		if (check_sysctl(json_name(s), own_net, own_ipc, own_uts, err) < 0)
@@ -187,7 +180,7 @@ int spec_build(const struct spec_input *in, struct spec_output *out, struct erro
 	if (json_get_bool(in->host_config, "ReadonlyRootfs", false))
 		jw_kbool(&w, "readonly", true);
 	jw_end(&w);
-	if (!host_mode(in->host_config, "UTSMode") && in->pid_of_uts_ns <= 0)
+	if (!host_mode(in->host_config, "UTSMode"))
 		jw_kstr(&w, "hostname", json_get_str(in->config, "Hostname", ""));
 	jw_karr(&w, "mounts");
 	if (oci_mounts_print(in, &w, &rootfs_propagation, err) < 0)

@@ -143,8 +143,8 @@ struct spec_input {
 	    *resolv_conf_path; /* host files bound over /etc/...; NULL: none */
 	const char *shm_path;  /* IpcMode container:ID: that one's /dev/shm; NULL: make our own */
 	const struct strlist *extra_env; /* links */
-	pid_t pid_of_pid_ns, pid_of_ipc_ns, pid_of_net_ns,
-	    pid_of_uts_ns; /* process whose namespace is joined (container:ID); 0: none */
+	const char *pid_ns, *ipc_ns,
+	    *net_ns; /* paths of namespaces that are joined (container:ID); NULL: none */
 	bool host_network;
 	const char *
 	    init_path; /* --init: host path of the init program, bound at /sbin/docker-init; NULL: none */
