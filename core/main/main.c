@@ -286,9 +286,9 @@ static void stop(struct daemon *d)
 	log_info("Processing signal 'terminated'");
 	notify_systemd("STOPPING=1");
 	http_server_close(d->server);
+	tls_stop();
 	quiet = containers_shutdown(seconds < 0 ? -1 : seconds * 1000);
 	image_jobs = api_registry_stop(10);
-	tls_stop();
 	handlers = http_server_stop(d->server, 1000);
 	/* what a thread still uses is left to the end of the process */
 	if (quiet && image_jobs && handlers) {

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
@@ -250,7 +251,7 @@ static void accept_all(struct tls_relay *r, int listener)
 		if (errno == EINTR || errno == ECONNABORTED ||
 		    ((errno == EMFILE || errno == ENFILE) && turn_away(r, listener)))
 			continue;
-		if (errno != EAGAIN && errno != EBADF && errno != EINVAL)
+		if (errno != EAGAIN && errno != ENOTSOCK)
 			r->hooks.trouble("accept failed", strerror(errno));
 		return;
 	}
@@ -409,14 +410,19 @@ static int add_listener(struct tls_relay *r, int fd, struct error *err)
 }
 
 /*
- * Neither closed, since the relay's thread may be about to accept, and the number may be given to another by then; nor shut down, which a listener
- * that systemd has opened would not survive there.
+ * The sockets go, their numbers stay: the relay's thread may be about to accept, and must not find somebody else's file there. Not shut down, which
+ * a listener that systemd has opened would not survive there.
  */
 static void stop(struct tls_relay *r)
 {
+	auto_close nothing = epoll_create1(EPOLL_CLOEXEC);
+
 	atomic_store(&r->stopping, true);
-	for (size_t i = 0; i < r->n_listeners; i++)
+	for (size_t i = 0; i < r->n_listeners; i++) {
 		epoll_ctl(r->epoll, EPOLL_CTL_DEL, r->listeners[i], NULL);
+		if (nothing < 0 || dup3(nothing, r->listeners[i], O_CLOEXEC) < 0)
+			r->hooks.trouble("listening socket stays open", strerror(errno));
+	}
 }
 
 extern const struct tls_module dockerd_tls_module;

@@ -143,6 +143,20 @@ start_tls '"tlsverify": false'
 is "encrypted only" OK "$(https https://$port/_ping)"
 like "info warns" "API is accessible on https://$port without TLS client verification" "$(api GET /info)"
 like "and the log" "accessible on https://$port without TLS client verification" "$(cat "$R/log")"
+
+# ---- a daemon that ends, and still waits for a container
+docker run -d --name slow --stop-timeout 2 busybox sh -c 'trap : TERM; echo up; while :; do sleep 0.1; done' >/dev/null
+until docker logs slow | grep -q up; do :; done
+mkfifo "$R/kills"
+docker events --filter event=kill --format '{{.Action}}' >"$R/kills" 2>/dev/null &
+exec 9<"$R/kills"
+until docker kill -s WINCH slow >/dev/null && read -r -t 0.2 said <&9; do :; done
+while read -r -t 0.2 said <&9; do :; done
+kill "$daemon"
+read -r said <&9
+is "the container is told to stop" kill "$said"
+like "no new client gets in" "refused|connect to server" "$(https https://$port/_ping 2>&1)"
+exec 9<&-
 stop_daemon
 refused() { # DESCRIPTION PATTERN flags...
 	local what=$1 pattern=$2
