@@ -26,6 +26,8 @@ TESTS += tests/drivers/test_example.sh
 EXTRA_DIST += sdk/abi/print.c sdk/abi/tiny.c sdk/abi/0.1.txt sdk/abi/0.1/dockerd/driver.h sdk/abi/0.1/dockerd/storage.h \
 	sdk/abi/0.1/dockerd/exec.h sdk/abi/0.1/dockerd/log.h sdk/abi/0.1/dockerd/authz.h sdk/abi/0.1/dockerd/network.h \
 	sdk/abi/0.2.txt sdk/abi/0.2/dockerd/driver.h sdk/abi/0.2/dockerd/storage.h sdk/abi/0.2/dockerd/exec.h \
-	sdk/abi/0.2/dockerd/log.h sdk/abi/0.2/dockerd/authz.h sdk/abi/0.2/dockerd/network.h
+	sdk/abi/0.2/dockerd/log.h sdk/abi/0.2/dockerd/authz.h sdk/abi/0.2/dockerd/network.h \
+	sdk/abi/0.3.txt sdk/abi/0.3/dockerd/driver.h sdk/abi/0.3/dockerd/storage.h sdk/abi/0.3/dockerd/exec.h \
+	sdk/abi/0.3/dockerd/log.h sdk/abi/0.3/dockerd/authz.h sdk/abi/0.3/dockerd/network.h
 dist_check_SCRIPTS += sdk/abi/test_abi.sh
 TESTS += sdk/abi/test_abi.sh

@@ -113,9 +113,25 @@ static int check_label_conflict(const struct config *c, struct error *err)
 	return 0;
 }
 
+static int check_host_gateways(const struct config *c, struct error *err)
+{
+	const struct strlist *l = config_list(c, "host-gateway-ips");
+	size_t n[2] = {0, 0};
+
+	for (size_t i = 0; i < l->n; i++) {
+		bool v6 = strchr(l->v[i], ':') != NULL;
+
+		if (++n[v6] > 1)
+			return error_set(err, ERR_INVALID,
+					 "only one IPv%d host gateway IP address can be specified",
+					 v6 ? 6 : 4);
+	}
+	return 0;
+}
+
 static int check_together(struct config *c, struct error *err)
 {
-	if (check_label_conflict(c, err) < 0)
+	if (check_label_conflict(c, err) < 0 || check_host_gateways(c, err) < 0)
 		return -1;
 	/* -b and --bip together are no conflict here: the bridge is made then (docs/compat-choices.md). */
 	if (!config_bool(c, "icc") && !config_bool(c, "iptables"))

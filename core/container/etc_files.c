@@ -47,6 +47,27 @@ static bool in_host(const struct container *c)
 /* Held while a file of hosts is written: news of a linked container come from its own start. */
 static pthread_mutex_t hosts_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* "name:address" as the user gives them; the word host-gateway stands for one address of the host in each family. */
+static int extra_hosts(const json *host, struct strlist *out, struct error *err)
+{
+	for (const json *e = json_first(json_get(host, "ExtraHosts")); e; e = json_next(e)) {
+		const char *text = json_str(e, ""), *colon = strchr(text, ':');
+		auto_strlist gateways = STRLIST_INIT;
+
+		if (!colon || !streq(colon + 1, "host-gateway")) {
+			strlist_add(out, text);
+			continue;
+		}
+		network_host_gateway(&gateways);
+		if (!gateways.n)
+			return error_set(err, ERR_SYSTEM,
+					 "unable to derive the IP value for host-gateway");
+		for (size_t i = 0; i < gateways.n; i++)
+			strlist_printf(out, "%.*s:%s", (int)(colon - text), text, gateways.v[i]);
+	}
+	return 0;
+}
+
 int container_write_hosts(struct container *c, struct error *err)
 {
 	auto_json *config = json_parse(c->config, strlen(c->config), err);
@@ -59,7 +80,8 @@ int container_write_hosts(struct container *c, struct error *err)
 
 	if (!host)
 		return -1;
-	json_strlist(json_get(host, "ExtraHosts"), &extra);
+	if (extra_hosts(host, &extra, err) < 0)
+		return -1;
 	links_hosts(c, &extra);
 	if (in_host(c)) {
 		if (host_file("/etc/hosts", &text, err) < 0)

@@ -3,7 +3,7 @@
  * See links.h. Who links to whom is asked of all containers, but only if there is any link at all (`links_count`). A link leads to a container
  * that was there before: there are no rings.
  */
-#include "container/links.h"
+#include "container/links_int.h"
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -22,13 +22,7 @@
 
 static atomic_uint links_count;
 
-/* A copy of what a container links to, to be looked at without its lock. */
-struct links {
-	struct container_link *v;
-	size_t n;
-};
-
-static void links_clear(struct links *l)
+void links_clear(struct links *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		free(l->v[i].child);
@@ -37,9 +31,8 @@ static void links_clear(struct links *l)
 	free(l->v);
 	*l = (struct links){0};
 }
-#define auto_links __attribute__((cleanup(links_clear))) struct links
 
-static struct links links_copy(struct container *c)
+struct links links_copy(struct container *c)
 {
 	struct links l = {0};
 	LOCK_SCOPE(&c->lock);
@@ -61,14 +54,12 @@ void links_free(struct container *c)
 	c->n_links = 0;
 }
 
-static char *name_of(const struct container *c, struct str *out)
+void links_owner(struct container *c, struct str *out)
 {
-	struct container *m = (struct container *)c;
-	LOCK_SCOPE(&m->lock);
+	LOCK_SCOPE(&c->lock);
 
 	str_reset(out);
 	str_puts(out, c->name);
-	return out->p;
 }
 
 /* ---- Making and ending ---------------------------------------------------------------------------------------------------------------- */
@@ -155,11 +146,6 @@ static struct container *owner_of_network(struct container *child, struct error 
 	return child;
 }
 
-static bool on_default_bridge(const struct container *c)
-{
-	return networks_find(c, NETWORK_DEFAULT) != NULL;
-}
-
 static int make(struct container *c, const char *text, struct error *err)
 {
 	auto_free char *name = NULL, *alias = NULL;
@@ -185,10 +171,6 @@ int links_create(struct container *c, const json *host, struct error *err)
 {
 	if (!legacy(c->network_mode)) /* in users' networks they are the endpoint's */
 		return 0;
-	if (json_count(json_get(host, "Links")) && !config_bool(containers.config, "icc"))
-		return error_set(err, ERR_NOT_IMPLEMENTED,
-				 "links while icc is false are not available yet: use a network "
-				 "of your own");
 	for (json *l = json_first(json_get(host, "Links")); l; l = json_next(l))
 		if (make(c, json_str(l, ""), err) < 0) {
 			links_removed(c);
@@ -281,7 +263,8 @@ static bool drop(struct container *c, const char *child, const char *alias)
 	return any;
 }
 
-static void each_other(struct container *c, void (*f)(struct container *other, struct container *c))
+void links_each_other(struct container *c,
+		      void (*f)(struct container *other, struct container *c, void *arg), void *arg)
 {
 	struct container **all;
 	size_t n;
@@ -291,14 +274,15 @@ static void each_other(struct container *c, void (*f)(struct container *other, s
 	all = containers_all(&n);
 	for (size_t i = 0; i < n; i++) {
 		if (all[i] != c)
-			f(all[i], c);
+			f(all[i], c, arg);
 		container_unref(all[i]);
 	}
 	free(all);
 }
 
-static void forget_child(struct container *parent, struct container *child)
+static void forget_child(struct container *parent, struct container *child, void *arg)
 {
+	(void)arg;
 	struct error err = ERROR_INIT;
 
 	if (drop(parent, child->id, NULL) && links_save(parent, &err) < 0)
@@ -308,7 +292,7 @@ static void forget_child(struct container *parent, struct container *child)
 void links_removed(struct container *c)
 {
 	drop(c, NULL, NULL);
-	each_other(c, forget_child);
+	links_each_other(c, forget_child, NULL);
 }
 
 void links_renamed(struct container *c, const char *old_name)
@@ -348,202 +332,6 @@ int link_remove(const char *name, struct error *err)
 	return parent->state.running ? container_write_hosts(parent, err) : 0;
 }
 
-/* ---- What a link tells ---------------------------------------------------------------------------------------------------------------- */
-
-struct port {
-	int number;
-	char proto[8], upper[8];
-};
-
-static int by_proto(const void *a, const void *b)
-{
-	const struct port *x = a, *y = b;
-	bool xt = streq(x->proto, "tcp"), yt = streq(y->proto, "tcp");
-
-	if (xt != yt)
-		return yt - xt;
-	return streq(x->proto, y->proto) ? x->number - y->number : strcmp(x->proto, y->proto);
-}
-
-static struct port *exposed_ports(const json *config, size_t *n)
-{
-	const json *ports = json_get(config, "ExposedPorts");
-	struct port *v = xcalloc(json_count(ports) + 1, sizeof(*v));
-
-	*n = 0;
-	for (json *p = json_first(ports); p; p = json_next(p)) {
-		struct port *port = &v[*n];
-
-		if (sscanf(json_name(p), "%d/%7[a-z]", &port->number, port->proto) != 2)
-			continue;
-		for (size_t i = 0; port->proto[i]; i++)
-			port->upper[i] = (char)toupper((unsigned char)port->proto[i]);
-		(*n)++;
-	}
-	qsort(v, *n, sizeof(*v), by_proto);
-	return v;
-}
-
-static void print_range(const char *a, const char *ip, const struct port *from,
-			const struct port *to, struct strlist *env)
-{
-	strlist_printf(env, "%s_PORT_%d_%s_START=%s://%s:%d", a, from->number, from->upper,
-		       from->proto, ip, from->number);
-	strlist_printf(env, "%s_PORT_%d_%s_PORT_START=%d", a, from->number, from->upper,
-		       from->number);
-	strlist_printf(env, "%s_PORT_%d_%s_END=%s://%s:%d", a, from->number, from->upper,
-		       from->proto, ip, to->number);
-	strlist_printf(env, "%s_PORT_%d_%s_PORT_END=%d", a, from->number, from->upper, to->number);
-}
-
-static void print_port(const char *a, const char *ip, const struct port *p, struct strlist *env)
-{
-	strlist_printf(env, "%s_PORT_%d_%s=%s://%s:%d", a, p->number, p->upper, p->proto, ip,
-		       p->number);
-	strlist_printf(env, "%s_PORT_%d_%s_ADDR=%s", a, p->number, p->upper, ip);
-	strlist_printf(env, "%s_PORT_%d_%s_PORT=%d", a, p->number, p->upper, p->number);
-	strlist_printf(env, "%s_PORT_%d_%s_PROTO=%s", a, p->number, p->upper, p->proto);
-}
-
-/* In moby's order: a range follows the first port behind it. */
-static void print_ports(const char *a, const char *ip, const json *config, struct strlist *env)
-{
-	size_t n, from = 0;
-	auto_free struct port *v = exposed_ports(config, &n);
-
-	if (n)
-		strlist_printf(env, "%s_PORT=%s://%s:%d", a, v[0].proto, ip, v[0].number);
-	for (size_t i = 0; i <= n; i++) {
-		bool goes_on = i < n && i && streq(v[i].proto, v[i - 1].proto) &&
-			       v[i].number == v[i - 1].number + 1;
-
-		if (i < n)
-			print_port(a, ip, &v[i], env);
-		if (goes_on)
-			continue;
-		if (i - from > 1)
-			print_range(a, ip, &v[from], &v[i - 1], env);
-		from = i;
-	}
-}
-
-static void print_env(const char *parent, const char *alias, const char *ip, const json *config,
-		      struct strlist *env)
-{
-	auto_free char *a = xstrdup(alias);
-
-	for (char *p = a; *p; p++)
-		*p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
-	print_ports(a, ip, config, env);
-	strlist_printf(env, "%s_NAME=/%s/%s", a, parent, alias);
-	for (json *e = json_first(json_get(config, "Env")); e; e = json_next(e)) {
-		const char *v = json_str(e, "");
-
-		if (strchr(v, '=') && !str_after(v, "HOME=") && !str_after(v, "PATH="))
-			strlist_printf(env, "%s_ENV_%s", a, v);
-	}
-}
-
-/* A linked container as it is now. */
-struct child {
-	char *name, *hostname, ip[20];
-	json *config;
-	bool running, bridged;
-};
-
-static void child_free(struct child *k)
-{
-	free(k->name);
-	json_free(k->config);
-}
-#define auto_child __attribute__((cleanup(child_free))) struct child
-
-static bool look(const char *id, struct child *k)
-{
-	auto_container *c = container_by_id(id);
-	const struct container_network *n;
-	struct error ignored = ERROR_INIT;
-
-	*k = (struct child){0};
-	if (!c)
-		return false;
-	LOCK_SCOPE(&c->lock);
-	k->name = xstrdup(c->name);
-	k->running = c->state.running;
-	k->config = json_parse(c->config, strlen(c->config), &ignored);
-	n = networks_find(c, NETWORK_DEFAULT);
-	k->bridged = n != NULL;
-	if (n && n->connected)
-		snprintf(k->ip, sizeof(k->ip), "%s", n->ep.ipv4);
-	return true;
-}
-
-int links_env(struct container *c, bool must, struct strlist *env, struct error *err)
-{
-	auto_links l = links_copy(c);
-	auto_str parent = STR_INIT;
-
-	if (!l.n || !on_default_bridge(c))
-		return 0;
-	name_of(c, &parent);
-	for (size_t i = 0; i < l.n; i++) {
-		auto_child k = {0};
-
-		if (!look(l.v[i].child, &k))
-			continue;
-		if (must && !k.running)
-			return error_set(err, ERR_SYSTEM,
-					 "Cannot link to a non running container: /%s AS /%s/%s",
-					 k.name, str_cstr(&parent), l.v[i].alias);
-		if (must && !k.bridged)
-			return error_set(err, ERR_SYSTEM,
-					 "container %s not attached to default bridge network",
-					 l.v[i].child);
-		if (k.running && k.bridged)
-			print_env(str_cstr(&parent), l.v[i].alias, k.ip, k.config, env);
-	}
-	return 0;
-}
-
-void links_hosts(struct container *c, struct strlist *out)
-{
-	auto_links l = links_copy(c);
-
-	if (!l.n || !on_default_bridge(c))
-		return;
-	for (size_t i = 0; i < l.n; i++) {
-		auto_child k = {0};
-
-		if (look(l.v[i].child, &k) && *k.ip)
-			strlist_printf(out, "%s %s%s%s:%s", l.v[i].alias,
-				       json_get_str(k.config, "Hostname", ""),
-				       streq(l.v[i].alias, k.name) ? "" : " ",
-				       streq(l.v[i].alias, k.name) ? "" : k.name, k.ip);
-	}
-}
-
-static void tell_parent(struct container *parent, struct container *child)
-{
-	auto_links l = links_copy(parent);
-	struct error err = ERROR_INIT;
-	auto_child k = {0};
-
-	for (size_t i = 0; i < l.n; i++) {
-		if (!streq(l.v[i].child, child->id))
-			continue;
-		if (!k.name)
-			look(child->id, &k);
-		if (*k.ip && container_update_hosts(parent, l.v[i].alias, k.ip, &err) < 0)
-			log_warn("link of a container", "container", parent->id, "link",
-				 l.v[i].alias, "error", err.text);
-	}
-}
-
-void links_announce(struct container *c)
-{
-	each_other(c, tell_parent);
-}
-
 /* ---- What is shown --------------------------------------------------------------------------------------------------------------------- */
 
 void links_print(struct container *c, struct jw *w)
@@ -552,11 +340,11 @@ void links_print(struct container *c, struct jw *w)
 	auto_strlist texts = STRLIST_INIT;
 	auto_str parent = STR_INIT;
 
-	name_of(c, &parent);
+	links_owner(c, &parent);
 	for (size_t i = 0; i < l.n; i++) {
 		auto_child k = {0};
 
-		if (look(l.v[i].child, &k))
+		if (link_look(l.v[i].child, &k))
 			strlist_printf(&texts, "/%s:/%s/%s", k.name, str_cstr(&parent),
 				       l.v[i].alias);
 	}

@@ -30,6 +30,9 @@ int links_env(struct container *c, bool must, struct strlist *env, struct error 
 void links_hosts(struct container *c, struct strlist *out);
 /* The container has its address: those that link to it learn it. */
 void links_announce(struct container *c);
+/* Connections on the default bridge that its links, and those to it, allow: with those that run now. malloc'ed; without any lock. */
+struct network_link;
+struct network_link *links_ports(struct container *c, size_t *n);
 void links_renamed(struct container *c, const char *old_name);
 /* It goes, with its links and those to it. */
 void links_removed(struct container *c);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/container_int.h"
+#include "container/links.h"
 #include "events/events.h"
 
 #include <fcntl.h>
@@ -196,12 +197,12 @@ int networks_plan(const struct container *c, struct plan **out, struct error *er
 
 /* ---- one network ------------------------------------------------------------------------------------------------------------------------ */
 
-static void free_ifname(const struct container *c, char out[16])
+static void free_ifname(const struct container *c, const char *prefix, char out[16])
 {
 	for (unsigned int i = 0;; i++) {
 		bool used = false;
 
-		snprintf(out, 16, "eth%u", i);
+		snprintf(out, 16, "%s%u", prefix, i);
 		for (size_t k = 0; k < c->n_networks; k++)
 			used |= c->networks[k].connected && streq(c->networks[k].ep.ifname, out);
 		if (!used)
@@ -218,8 +219,10 @@ int networks_join(struct container *c, const struct plan *p, const struct sandbo
 	auto_json *opts =
 	    n->driver_opts ? json_parse(n->driver_opts, strlen(n->driver_opts), &ignored) : NULL;
 	auto_pairs driver_opts = PAIRS_INIT;
-	auto_strlist names = STRLIST_INIT, told = STRLIST_INIT;
+	auto_strlist names = STRLIST_INIT, told = STRLIST_INIT, link_local = STRLIST_INIT;
+	auto_free struct network_link *links = NULL;
 	struct network_endpoint e = {0};
+	const char *wanted;
 	char ifname[16];
 	struct network_join j = {.container_id = c->id,
 				 .container_name = c->name,
@@ -233,10 +236,17 @@ int networks_join(struct container *c, const struct plan *p, const struct sandbo
 				 .n_ports = s->n_ports,
 				 .ifname = ifname,
 				 .ways = p->ways,
-				 .driver_opts = &driver_opts};
+				 .driver_opts = &driver_opts,
+				 .link_local = &link_local};
 
-	free_ifname(c, ifname);
 	json_pairs(opts, &driver_opts);
+	json_strlist(json_get(ipam, "LinkLocalIPs"), &link_local);
+	free_ifname(c, p->t.ifname, ifname);
+	wanted = pairs_get(&driver_opts, "com.docker.network.endpoint.ifname");
+	if (!str_empty(wanted))
+		j.ifname = wanted;
+	if (p->t.is_default)
+		j.links = links = links_ports(c, &j.n_links);
 	if (p->t.resolver) {
 		networks_names(c, n, &names);
 		tell_names(n, &names, &told);
@@ -393,7 +403,9 @@ void networks_adopt(struct container *c)
 	for (size_t i = 0; i < c->n_networks; i++) {
 		struct container_network *n = &c->networks[i];
 		auto_strlist names = STRLIST_INIT, told = STRLIST_INIT;
+		auto_free struct network_link *links = NULL;
 		struct error err = ERROR_INIT;
+		size_t n_links = 0;
 
 		/* anew: a kill may have come between a rename and the names that follow from it */
 		if (n->connected && n->dns_names.n) {
@@ -402,8 +414,10 @@ void networks_adopt(struct container *c)
 			strlist_copy(&n->dns_names, &names);
 		}
 		tell_names(n, &n->dns_names, &told);
-		if (n->connected &&
-		    network_adopt(c->id, c->name, &n->ep, n->ways, &told, ns, &err) < 0)
+		if (n->connected && streq(n->name, NETWORK_DEFAULT))
+			links = links_ports(c, &n_links);
+		if (n->connected && network_adopt(c->id, c->name, &n->ep, n->ways, &told, links,
+						  n_links, ns, &err) < 0)
 			log_error("network of a live container", "container", c->id, "network",
 				  n->name, "error", err.text);
 	}

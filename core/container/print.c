@@ -161,7 +161,9 @@ static void print_bindings(struct jw *w, const struct container *c, const struct
 		if (!any)
 			jw_arr(w);
 		any = true;
-		snprintf(number, sizeof(number), "%u", p->host_port);
+		number[0] = '\0'; /* routed to: none is taken */
+		if (p->host_port)
+			snprintf(number, sizeof(number), "%u", p->host_port);
 		jw_obj(w);
 		jw_kstr(w, "HostIp", p->host_ip);
 		jw_kstr(w, "HostPort", number);
@@ -383,7 +385,7 @@ static void print_list_ports(struct jw *w, const struct container *c)
 	struct spec_ports ports = {0};
 
 	jw_karr(w, "Ports");
-	if (c->connected && networks_main(c)) {
+	if (c->connected && may_publish(c)) {
 		config = json_parse(c->config, strlen(c->config), &err);
 		host = json_parse(c->host_config, strlen(c->host_config), &err);
 		if (spec_parse_ports(config, host, &ports, &err) < 0)
@@ -393,7 +395,8 @@ static void print_list_ports(struct jw *w, const struct container *c)
 		jw_obj(w);
 		jw_kstr(w, "IP", q->host_ip);
 		jw_ki64(w, "PrivatePort", q->container_port);
-		jw_ki64(w, "PublicPort", q->host_port);
+		if (q->host_port)
+			jw_ki64(w, "PublicPort", q->host_port);
 		jw_kstr(w, "Type", q->proto);
 		jw_end(w);
 	}

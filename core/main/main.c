@@ -197,6 +197,8 @@ static int open_network(struct daemon *d, struct error *err)
 	    .mtu = (int)config_int(c, "mtu"),
 	    .icc = config_bool(c, "icc"),
 	    .ip_forward = config_bool(c, "ip-forward"),
+	    .ip_forward_no_drop = config_bool(c, "ip-forward-no-drop"),
+	    .allow_direct_routing = config_bool(c, "allow-direct-routing"),
 	    .ip_masq = config_bool(c, "ip-masq"),
 	    .iptables = config_bool(c, "iptables"),
 	    .userland_proxy = config_bool(c, "userland-proxy"),
@@ -204,6 +206,8 @@ static int open_network(struct daemon *d, struct error *err)
 	    .dns = (const char *const *)config_list(c, "dns")->v,
 	    .dns_search = (const char *const *)config_list(c, "dns-search")->v,
 	    .dns_options = (const char *const *)config_list(c, "dns-opts")->v,
+	    .host_gateway = (const char *const *)config_list(c, "host-gateway-ips")->v,
+	    .default_opts = config_json(c, "default-network-opts"),
 	    .address_pools = config_json(c, "default-address-pools"),
 	    .event = network_event,
 	};

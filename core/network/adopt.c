@@ -54,7 +54,7 @@ void endpoint_record_remove(const char *id)
 
 int network_adopt(const char *container_id, const char *container_name,
 		  struct network_endpoint *from, unsigned int ways, const struct strlist *names,
-		  int netns_fd, struct error *err)
+		  const struct network_link *links, size_t n_links, int netns_fd, struct error *err)
 {
 	auto_net *n = endpoint_network(from->network_id, err);
 	struct net_endpoint e;
@@ -64,12 +64,13 @@ int network_adopt(const char *container_id, const char *container_name,
 		return -1;
 	if (endpoint_reserve(n, &e, err) < 0)
 		return -1;
-	from->publishes = net_caps(n) & DOCKERD_NETWORK_CAP_PORTS;
+	from->publishes = net_publishes(n);
 	view_init(&v, n, &e, from->ifname, ways);
 	view_known(&v, from);
 	v.endpoint.netns_fd = netns_fd;
 	for (size_t i = 0; i < from->n_ports; i++)
 		view_port(&v, &from->ports[i], from->ports[i].host_ip);
+	endpoint_links(n, &e, links, n_links, &v);
 	endpoint_remember(n, &e);
 	/* from here on the room knows it, come what may: the container runs, and has the address */
 	dns_add(n, &e, names);

@@ -4,6 +4,7 @@
  * taken with the name (in the table), the driver makes the network, the store makes it last; what a kill leaves in between is on record as
  * unfinished (store_begin).
  */
+#include "network/firewall.h"
 #include "network/network_int.h"
 #include "base/cleanup.h"
 #include "base/filter.h"
@@ -103,6 +104,16 @@ static int read_families(const json *body, struct net *n, struct error *err)
 	return n->ipv4 || n->ipv6 ? 0 : error_set(err, ERR_INVALID, "IPv4 or IPv6 must be enabled");
 }
 
+/* --default-network-opt: what the request does not say itself. A driver may stand there several times, once per flag. */
+static void add_default_opts(struct net *n)
+{
+	for (const json *d = json_first(room.default_opts); d; d = json_next(d))
+		for (const json *o = streq(json_name(d), n->driver_name) ? json_first(d) : NULL; o;
+		     o = json_next(o))
+			if (!pairs_get(&n->options, json_name(o)))
+				pairs_set(&n->options, json_name(o), json_str(o, ""));
+}
+
 static struct net *from_body(const json *body, struct error *err)
 {
 	const char *name = json_get_str(body, "Name", ""),
@@ -122,6 +133,8 @@ static struct net *from_body(const json *body, struct error *err)
 			  "invalid network config:\noptions and labels are texts");
 		goto fail;
 	}
+	if (!*json_get_str(json_get(body, "ConfigFrom"), "Network", ""))
+		add_default_opts(n);
 	if (read_families(body, n, err) < 0)
 		goto fail;
 	if (net_read_ipam(json_get(body, "IPAM"), n, err) < 0 || copy_config(body, n, err) < 0)
@@ -141,21 +154,27 @@ fail:
 	return NULL;
 }
 
-/* While it is made it is in the table already, for its name and addresses; nobody may take it away then. */
+/* For the name and the addresses it is in the table already while it is made; a second reference, for it may be deleted as soon as it is found. */
 static void hold(struct net *n)
 {
 	LOCK_SCOPE(&network_lock);
 
+	n->making = true;
 	n->refs++;
-	n->joining++;
 }
 
-static void let_go(struct net *n)
+/* The driver makes it, and its rules go in meanwhile. */
+static int bring_up(struct net *n, struct error *err)
 {
-	pthread_mutex_lock(&network_lock);
-	n->joining--;
-	pthread_mutex_unlock(&network_lock);
-	net_unref(n);
+	struct error late = ERROR_INIT;
+	struct fw_batch batch = {0};
+	int r = net_bring_up(n, &batch, err);
+
+	if (firewall_wait(&batch, &late) == 0)
+		return r;
+	if (r == 0)
+		*err = late;
+	return -1;
 }
 
 int network_create(const json *body, struct str *id, struct strlist *warnings, struct error *err)
@@ -179,7 +198,7 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 		goto drop;
 	if (store_begin(n, err) < 0)
 		goto unpublish;
-	r = net_bring_up(n, err);
+	r = bring_up(n, err);
 	if (r == 0) {
 		FAULT("network.create.made");
 		r = store_put(n, err);
@@ -193,15 +212,16 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 	}
 	store_end(n);
 	str_puts(id, n->id);
+	network_made(n);
 	network_event(n, "create");
-	let_go(n);
+	net_unref(n);
 	return 0;
 end:
 	store_end(n);
 unpublish:
 	network_unpublish(n);
 drop:
-	let_go(n);
+	net_unref(n);
 fail:
 	net_unref(n);
 	return -1;

@@ -105,16 +105,18 @@ void dns_del(const struct net *n, const char *endpoint_id)
 
 /* ---- sockets in namespaces ---------------------------------------------------------------------------------------------------------------- */
 
-/* Run the program that enters the namespace; its answer in reply. */
-static int helper(const char *what, int netns_fd, struct msg *reply, struct error *err)
+int netd_helper(const char *what, const char *const *args, int netns_fd, struct msg *reply,
+		struct error *err)
 {
 	auto_free char *path = program_path("dockerd-netd");
-	const char *argv[] = {"dockerd-netd", "--sockets", what, NULL};
+	const char *argv[4 + NETD_SYSCTLS_MAX] = {"dockerd-netd", "--sockets", what};
 	auto_close ours = -1, theirs = -1;
 	int sv[2], fds[5], status, r;
 	struct spawn s = {.path = path, .argv = argv, .fds = fds, .n_fds = 5};
 	pid_t pid;
 
+	for (size_t i = 0; args && args[i] && i < NETD_SYSCTLS_MAX; i++)
+		argv[3 + i] = args[i];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
 		return error_sys(err, errno, "socketpair");
 	ours = sv[0];
@@ -140,7 +142,7 @@ int network_netlink_in(int netns_fd, struct error *err)
 	auto_msg reply = {0};
 	int fd;
 
-	if (helper("netlink", netns_fd, &reply, err) < 0)
+	if (netd_helper("netlink", NULL, netns_fd, &reply, err) < 0)
 		return -1;
 	fd = msg_take_fd(&reply, NETD_UDP);
 	return fd < 0 ? error_set(err, ERR_SYSTEM, "no netlink socket came back") : fd;
@@ -172,7 +174,7 @@ static int start_anew(const char *id, struct resolver *r, bool locked, struct er
 	auto_msg reply = {0}, m = {0};
 	auto_close udp = -1, tcp = -1;
 
-	if (helper(r->redirected ? "dns-again" : "dns", r->netns_fd, &reply, err) < 0)
+	if (netd_helper(r->redirected ? "dns-again" : "dns", NULL, r->netns_fd, &reply, err) < 0)
 		return -1;
 	r->redirected = true;
 	udp = msg_take_fd(&reply, NETD_UDP);

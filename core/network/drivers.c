@@ -20,6 +20,23 @@ static struct net_driver *drivers;
 
 /* ---- opening ------------------------------------------------------------------------------------------------------------------------- */
 
+/* Options of the daemon that a driver may want to know, by their flags' names. */
+static void give_options(const struct plugin *p, struct pairs *given)
+{
+	const struct {
+		const char *key;
+		bool value;
+	} known[] = {{"userland-proxy", room.proxy},
+		     {"ip-forward", room.ip_forward},
+		     {"ip-forward-no-drop", room.ip_forward_no_drop},
+		     {"allow-direct-routing", room.allow_direct_routing}};
+
+	for (uint32_t i = 0; i < p->option_count; i++)
+		for (size_t k = 0; k < ARRAY_LEN(known); k++)
+			if (streq(p->options[i].key, known[k].key))
+				pairs_set(given, known[k].key, known[k].value ? "true" : "false");
+}
+
 static int open_driver(struct net_driver *d, struct error *err)
 {
 	const struct plugin *p = plugin_load(DOCKERD_KIND_NETWORK, d->name, err);
@@ -34,12 +51,7 @@ static int open_driver(struct net_driver *d, struct error *err)
 	if (dir_make_all(AT_FDCWD, root, 0700, err) < 0 ||
 	    dir_make_all(AT_FDCWD, state, 0700, err) < 0)
 		return -1;
-	for (uint32_t i = 0; i < p->option_count; i++) {
-		if (streq(p->options[i].key, "userland-proxy"))
-			pairs_set(&given, "userland-proxy", room.proxy ? "true" : "false");
-		else if (streq(p->options[i].key, "ip-forward"))
-			pairs_set(&given, "ip-forward", room.ip_forward ? "true" : "false");
-	}
+	give_options(p, &given);
 	if (plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &given, &o, err) < 0)
 		return -1;
 	FAULT("network.driver.open");
@@ -137,8 +149,12 @@ static void take_row(const struct dockerd_emit *to, const char *key, const char 
 	struct net *n = to->ctx;
 	const char *kind = str_after(key, "record.");
 
-	if (streq(key, "gateway") && !*value)
-		net_drop_gateways(n);
+	for (int v6 = 0; v6 < 2; v6++)
+		if (!*value &&
+		    (streq(key, "gateway") || streq(key, v6 ? "gateway.ipv6" : "gateway.ipv4")))
+			net_drop_gateways(n, v6);
+	if (streq(key, "ifname"))
+		snprintf(n->ifname, sizeof(n->ifname), "%s", value);
 	if (!streq(key, "record") && !kind)
 		return;
 	free(n->driver_record);
@@ -147,7 +163,7 @@ static void take_row(const struct dockerd_emit *to, const char *key, const char 
 	n->record_kind = kind ? xasprintf("%s/%s", n->driver_name, kind) : xstrdup(n->driver_name);
 }
 
-static int call_network(struct net *n, bool create, struct error *err)
+static int call_network(struct net *n, bool create, struct fw_batch *batch, struct error *err)
 {
 	int32_t (*f)(void *, const struct dockerd_network *, struct dockerd_error *) =
 	    create ? net_ops(n)->network_create : net_ops(n)->network_delete;
@@ -161,19 +177,20 @@ static int call_network(struct net *n, bool create, struct error *err)
 	if (!f)
 		return 0;
 	v.out = create ? &to : NULL;
+	v.batch = batch;
 	if (plugin_enter(&n->driver->instance, op, n->id, &call, err) < 0)
 		return -1;
 	return plugin_leave(&call, f(n->driver->instance.self, &v, &derr), &derr, err);
 }
 
-int net_bring_up(struct net *n, struct error *err)
+int net_bring_up(struct net *n, struct fw_batch *batch, struct error *err)
 {
-	return n->driver ? call_network(n, true, err) : 0;
+	return n->driver ? call_network(n, true, batch, err) : 0;
 }
 
 int net_take_down(struct net *n, struct error *err)
 {
-	return n->driver ? call_network(n, false, err) : 0;
+	return n->driver ? call_network(n, false, NULL, err) : 0;
 }
 
 static void refresh(struct net_driver *d)

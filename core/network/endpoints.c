@@ -19,283 +19,6 @@ void network_endpoint_free(struct network_endpoint *e)
 	*e = (struct network_endpoint){0};
 }
 
-/* ---- table ------------------------------------------------------------------------------------------------------------------------------ */
-
-void endpoint_remember(struct net *n, const struct net_endpoint *e)
-{
-	struct net_endpoint *copy = xnew(struct net_endpoint);
-
-	*copy = *e;
-	LOCK_SCOPE(&network_lock);
-	free(map_set(&n->endpoints, copy->id, copy));
-}
-
-/* With the lock. */
-static void release(struct net *n, const struct net_endpoint *e)
-{
-	for (int v6 = 0; v6 < 2; v6++) {
-		struct net_subnet *s = net_subnet_of(n, e->addr[v6].addr);
-
-		if (s)
-			ipam_release(&s->ipam, e->addr[v6].addr);
-	}
-}
-
-int endpoint_reserve(struct net *n, const struct net_endpoint *e, struct error *err)
-{
-	struct net_endpoint got = {0};
-	char text[IP_TEXT];
-	LOCK_SCOPE(&network_lock);
-
-	for (int v6 = 0; v6 < 2; v6++) {
-		struct net_subnet *s = net_subnet_of(n, e->addr[v6].addr);
-
-		if (!ipam_is_set(e->addr[v6]) || !network_has_addresses(n))
-			continue;
-		if (!s || ipam_reserve(&s->ipam, e->addr[v6].addr) < 0) {
-			release(n, &got);
-			ip_format(e->addr[v6].addr, text);
-			return error_set(err, ERR_CONFLICT,
-					 "address %s of endpoint %s is not free in network %s: was "
-					 "the subnet changed?",
-					 text, e->id, n->name);
-		}
-		got.addr[v6] = e->addr[v6];
-	}
-	return 0;
-}
-
-/* Out of the table, its addresses back. */
-void endpoint_forget(struct net *n, const char *id)
-{
-	struct net_endpoint *e;
-	LOCK_SCOPE(&network_lock);
-
-	e = map_del(&n->endpoints, id);
-	if (e && e->orphan)
-		n->orphans--;
-	if (e)
-		release(n, e);
-	free(e);
-}
-
-/* An address that the user wants, of either family. */
-static int take_wanted(struct net *n, const char *wanted, struct ipam_prefix *out,
-		       struct error *err)
-{
-	struct net_subnet *s;
-	struct ip ip;
-
-	if (ip_parse(wanted, &ip, err) < 0)
-		return -1;
-	if (!network_has_addresses(n)) { /* the driver is told, and chooses */
-		*out = (struct ipam_prefix){ip, ip.bits};
-		return 0;
-	}
-	s = net_subnet_of(n, ip);
-	if (!s || !subnet_is_on(n, s))
-		return error_set(err, ERR_INVALID, "no configured subnet or ip-range contain the IP address %s",
-				 wanted);
-	if (ipam_reserve(&s->ipam, ip) < 0)
-		return error_set(err, ERR_DENIED, "Address already in use");
-	*out = (struct ipam_prefix){ip, s->subnet.len};
-	return 0;
-}
-
-/* A free address of the family, in the first subnet that has one. */
-static int take_free(struct net *n, bool ipv6, struct ipam_prefix *out, struct error *err)
-{
-	for (size_t i = 0; i < n->n_subnets; i++) {
-		struct net_subnet *s = &n->subnets[i];
-
-		if (subnet_is_v6(s) != ipv6 || ipam_take(&s->ipam, &out->addr) < 0)
-			continue;
-		out->len = s->subnet.len;
-		return 0;
-	}
-	return error_set(err, ERR_SYSTEM,
-			 "no available IPv%d addresses on this network's address pools: %s (%s)",
-			 ipv6 ? 6 : 4, n->name, n->id);
-}
-
-/* Is there what addresses are taken from? Not when the network could not be brought up at the start. */
-static bool has_ipam(const struct net *n)
-{
-	for (size_t i = 0; i < n->n_subnets; i++)
-		if (subnet_is_on(n, &n->subnets[i]) && !ipam_is_set(n->subnets[i].ipam.subnet))
-			return false;
-	return n->n_subnets > 0;
-}
-
-/* The network's addresses for the endpoint; from here on the network can't be deleted, until `joined`. */
-static int take_addresses(struct net *n, const struct network_join *j, struct net_endpoint *e,
-			  struct error *err)
-{
-	const char *const wanted[2] = {j->ipv4, j->ipv6};
-	const bool on[2] = {n->ipv4, n->ipv6};
-	bool ours = network_has_addresses(n);
-	LOCK_SCOPE(&network_lock);
-
-	if (n->deleting)
-		return error_set(err, ERR_NOT_FOUND, "network %s not found", n->name);
-	if (ours && !has_ipam(n))
-		return error_set(err, ERR_SYSTEM, "network %s has no addresses: see the log",
-				 n->name);
-	for (int v6 = 0; v6 < 2; v6++) {
-		int r = 0;
-
-		if (!str_empty(wanted[v6]))
-			r = take_wanted(n, wanted[v6], &e->addr[v6], err);
-		else if (ours && on[v6])
-			r = take_free(n, v6, &e->addr[v6], err);
-		if (r < 0) {
-			release(n, e);
-			memset(e->addr, 0, sizeof(e->addr));
-			return -1;
-		}
-	}
-	n->joining++;
-	return 0;
-}
-
-/* It joined, or it did not. */
-static void joined(struct net *n)
-{
-	LOCK_SCOPE(&network_lock);
-
-	n->joining--;
-}
-
-static void give_addresses_back(struct net *n, const struct net_endpoint *e)
-{
-	LOCK_SCOPE(&network_lock);
-
-	release(n, e);
-}
-
-/* ---- the driver's view -------------------------------------------------------------------------------------------------------------------- */
-
-void view_free(struct view *v)
-{
-	free(v->ports);
-	net_text_free(&v->text);
-	plugin_options_free(v->options);
-}
-
-void view_init(struct view *v, const struct net *n, const struct net_endpoint *e,
-	       const char *ifname, unsigned int ways)
-{
-	uint32_t count = 0;
-	char ip[IP_TEXT];
-
-	*v = (struct view){0};
-	v->network = network_view(n, &v->text);
-	for (int v6 = 0; v6 < 2; v6++) {
-		ip_format(e->addr[v6].addr, ip);
-		if (!*ip)
-			continue;
-		snprintf(v->texts[v6], sizeof(v->texts[v6]), "%s/%d", ip, e->addr[v6].len);
-		v->addresses[count++] = (struct dockerd_address){.size = sizeof(*v->addresses),
-								 .address = v->texts[v6]};
-	}
-	v->endpoint = (struct dockerd_endpoint){
-	    .size = sizeof(v->endpoint),
-	    .id = e->id,
-	    .container_id = e->container_id,
-	    .addresses = v->addresses,
-	    .address_count = count,
-	    .ifname = ifname,
-	    .netns_fd = -1,
-	    .netlink_fd = -1,
-	    .flags = (ways & NETWORK_WAY_IPV4 ? DOCKERD_ENDPOINT_ROUTE_IPV4 : 0) |
-		     (ways & NETWORK_WAY_IPV6 ? DOCKERD_ENDPOINT_ROUTE_IPV6 : 0),
-	    .name = e->name};
-}
-
-/* What the driver said of it when it joined. */
-void view_known(struct view *v, const struct network_endpoint *from)
-{
-	snprintf(v->endpoint.out_mac, sizeof(v->endpoint.out_mac), "%s", from->mac);
-	snprintf(v->endpoint.out_host_ifname, sizeof(v->endpoint.out_host_ifname), "%s",
-		 from->host_ifname);
-}
-
-void view_port(struct view *v, const struct network_port *p, const char *host_ip)
-{
-	struct dockerd_endpoint *e = &v->endpoint;
-
-	v->ports = xreallocarray(v->ports, e->port_count + 1, sizeof(*v->ports));
-	v->ports[e->port_count++] = (struct dockerd_port){.size = sizeof(*v->ports),
-							  .container_port = p->container_port,
-							  .proto = p->proto,
-							  .host_ip = host_ip,
-							  .host_port_start = p->host_start,
-							  .host_port_end = p->host_end,
-							  .bound_port = p->host_port};
-	e->ports = v->ports;
-}
-
-/* A port without a host address is offered on the daemon's --ip; if that is any address, on IPv6's as well: the proxy translates. */
-static const char *binding_of(const struct net *n)
-{
-	if (n->is_default)
-		return room.default_ip;
-	for (uint32_t i = 0; n->typed && i < n->typed->count; i++) {
-		const struct dockerd_value *v = dockerd_option_at(n->typed, i);
-
-		if (str_ends(v->key, ".host_binding_ipv4") && *v->text)
-			return v->text;
-	}
-	return "0.0.0.0";
-}
-
-/* Can a port on a host address of the family be offered by this endpoint? By the proxy IPv6 leads to IPv4, not the other way round: moby's rule. */
-static bool offers(const struct net *n, unsigned int ways, bool ipv6)
-{
-	return ipv6 ? ways & NETWORK_WAY_IPV6 && (n->ipv6 || room.proxy)
-		    : ways & NETWORK_WAY_IPV4 && n->ipv4;
-}
-
-/* The ports that the endpoint publishes. */
-static void view_wanted_ports(struct view *v, const struct net *n, unsigned int ways,
-			      const struct network_port *ports, size_t count)
-{
-	const char *any = binding_of(n);
-
-	if (!(net_caps(n) & DOCKERD_NETWORK_CAP_PORTS) || n->internal)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		const struct network_port *p = &ports[i];
-		const char *ip = p->host_ip[0] ? p->host_ip : any;
-
-		if (offers(n, ways, strchr(ip, ':') != NULL))
-			view_port(v, p, ip);
-		if (!p->host_ip[0] && streq(any, "0.0.0.0") && room.v6 && offers(n, ways, true))
-			view_port(v, p, "::");
-	}
-}
-
-int endpoint_call(const struct net *n, const char *op, struct view *v, struct error *err)
-{
-	const struct dockerd_network_ops *ops = net_ops(n);
-	int32_t (*f)(void *, const struct dockerd_network *, struct dockerd_endpoint *,
-		     struct dockerd_error *) = streq(op, "join")    ? ops->join
-					       : streq(op, "leave") ? ops->leave
-								    : ops->adopt;
-	struct dockerd_error derr = plugin_error_init();
-	struct plugin_call c;
-	int32_t r;
-
-	if (!f)
-		return 0;
-	if (plugin_enter(&n->driver->instance, op, n->id, &c, err) < 0)
-		return -1;
-	r = f(n->driver->instance.self, &v->network, &v->endpoint, &derr);
-	return plugin_leave(&c, r, &derr, err);
-}
-
-/* ---- connect, disconnect, adopt ------------------------------------------------------------------------------------------------------- */
-
 static void fill_ports(const struct view *v, struct network_endpoint *out)
 {
 	const struct dockerd_endpoint *d = &v->endpoint;
@@ -339,7 +62,7 @@ static void fill_out(const struct net *n, const struct net_endpoint *e, const st
 	const struct dockerd_endpoint *d = &v->endpoint;
 	char ip[IP_TEXT];
 
-	*out = (struct network_endpoint){.publishes = net_caps(n) & DOCKERD_NETWORK_CAP_PORTS};
+	*out = (struct network_endpoint){.publishes = net_publishes(n)};
 	memcpy(out->network_id, n->id, sizeof(out->network_id));
 	memcpy(out->endpoint_id, e->id, sizeof(out->endpoint_id));
 	snprintf(out->network_name, sizeof(out->network_name), "%s", n->name);
@@ -419,7 +142,7 @@ static int take_chosen(struct net *n, struct net_endpoint *e, const struct chose
 		if (ipam_is_set(theirs.addr[v6])) {
 			struct net_endpoint ours = {.addr = {[0] = e->addr[v6]}};
 
-			give_addresses_back(n, &ours);
+			endpoint_give_back(n, &ours);
 			e->addr[v6] = theirs.addr[v6];
 		}
 	return endpoint_record(n, e, err);
@@ -434,13 +157,15 @@ static int join(struct net *n, struct view *v, struct net_endpoint *e, struct ch
 {
 	const struct dockerd_emit out = {.size = sizeof(out), .row = on_row, .ctx = c};
 	struct error late = ERROR_INIT;
+	struct fw_batch batch = {0};
 	int r, rest;
 
-	firewall_defer(NULL);
 	v->endpoint.out = &out;
+	v->network.batch = &batch;
 	r = endpoint_call(n, "join", v, err);
+	v->network.batch = NULL;
 	v->endpoint.out = NULL;
-	rest = firewall_collect(NULL, &late);
+	rest = firewall_wait(&batch, &late);
 	if (rest < 0)
 		error_wrap(&late,
 			   "driver failed programming external connectivity on endpoint %s (%s)",
@@ -466,6 +191,74 @@ static int parse_driver_opts(const struct net *n, const struct pairs *given, str
 		return -1;
 	v->endpoint.options = v->options;
 	return 0;
+}
+
+/* Links as a container names them, between its own address and its peers'. malloc'ed; those that can't be read are left out. */
+static struct net_link *read_links(const struct net_endpoint *e, const struct network_link *from,
+				   size_t n, size_t *count)
+{
+	struct net_link *out = xcalloc(n + 1, sizeof(*out));
+
+	*count = 0;
+	for (size_t i = 0; i < n && ipam_is_set(e->addr[0]); i++) {
+		struct net_link *l = &out[*count];
+		struct error bad = ERROR_INIT;
+		struct ip peer;
+
+		if (ip_parse(from[i].peer, &peer, &bad) < 0 || ip_is_v6(peer))
+			continue;
+		l->client = from[i].serves ? peer : e->addr[0].addr;
+		l->server = from[i].serves ? e->addr[0].addr : peer;
+		l->port = from[i].port;
+		memcpy(l->proto, from[i].proto, sizeof(l->proto));
+		(*count)++;
+	}
+	return out;
+}
+
+void endpoint_links(struct net *n, const struct net_endpoint *e, const struct network_link *from,
+		    size_t count, struct view *v)
+{
+	auto_free struct net_link *links = read_links(e, from, count, &count);
+
+	/* before they are made: whatever happens then, they end with one of the two */
+	links_keep(n, links, count);
+	view_links(v, links, count);
+}
+
+/* Link-local addresses that the user names: as many as there are, each with the prefix of its kind. RFC 3927, RFC 4291. */
+static int add_link_local(struct view *v, const struct strlist *list, struct error *err)
+{
+	struct ipam_prefix v4, v6;
+
+	ipam_parse("169.254.0.0/16", &v4, err);
+	ipam_parse("fe80::/10", &v6, err);
+	for (size_t i = 0; list && i < list->n; i++) {
+		struct ip ip;
+
+		if (ip_parse(list->v[i], &ip, err) < 0)
+			return -1;
+		if (!ipam_contains(ip_is_v6(ip) ? v6 : v4, ip))
+			return error_set(err, ERR_INVALID, "invalid link local IP address: %s",
+					 list->v[i]);
+		view_address(v, (struct ipam_prefix){ip, ip_is_v6(ip) ? 64 : 16});
+	}
+	return 0;
+}
+
+/* A name for an interface, in the kernel's words where it can't be one. */
+static int check_ifname(const char *name, struct error *err)
+{
+	const char *why = strlen(name) > 15 ? "numerical result out of range"
+			  : name[strcspn(name, "/: \t\n")] || streq(name, ".") || streq(name, "..")
+			      ? "invalid argument"
+			      : NULL;
+
+	return why ? error_set(err, ERR_SYSTEM,
+			       "failed to add interface to sandbox: error naming interface \"%s\": "
+			       "%s",
+			       name, why)
+		   : 0;
 }
 
 struct net *endpoint_network(const char *name_or_id, struct error *err)
@@ -498,10 +291,11 @@ int network_connect(const struct network_join *j, struct network_endpoint *out, 
 				 "network %s can't be used: it could not be brought up when the "
 				 "daemon started, see its log",
 				 n->name);
-	if (new_endpoint(j->container_id, j->container_name, &e, err) < 0)
+	if ((j->ifname && check_ifname(j->ifname, err) < 0) ||
+	    new_endpoint(j->container_id, j->container_name, &e, err) < 0)
 		return -1;
 	endpoints_retry(n);
-	if (take_addresses(n, j, &e, err) < 0)
+	if (endpoint_take_addresses(n, j, &e, err) < 0)
 		return -1;
 	if (endpoint_record(n, &e, err) < 0)
 		goto give_back;
@@ -513,20 +307,32 @@ int network_connect(const struct network_join *j, struct network_endpoint *out, 
 	if (parse_driver_opts(n, j->driver_opts, &v, err) < 0)
 		goto drop_record;
 	view_wanted_ports(&v, n, j->ways, j->ports, j->n_ports);
+	if (add_link_local(&v, j->link_local, err) < 0)
+		goto drop_record;
+	endpoint_links(n, &e, j->links, j->n_links, &v);
 	if (join(n, &v, &e, &chosen, err) < 0)
 		goto drop_record;
+	if (endpoint_sysctls(j, err) < 0) {
+		struct error ignored = ERROR_INIT;
+
+		if (endpoint_call(n, "leave", &v, &ignored) < 0)
+			log_warn("network endpoint not taken back", "endpoint", e.id, "error",
+				 ignored.text);
+		goto drop_record;
+	}
 	FAULT("network.connect.joined");
 	snprintf(e.mac, sizeof(e.mac), "%s", v.endpoint.out_mac);
 	endpoint_remember(n, &e);
-	joined(n);
+	endpoint_joined(n);
 	dns_add(n, &e, j->names);
 	fill_out(n, &e, &v, &chosen, out);
 	return 0;
 drop_record:
+	links_drop(n, &e);
 	endpoint_record_remove(e.id);
 give_back:
-	give_addresses_back(n, &e);
-	joined(n);
+	endpoint_give_back(n, &e);
+	endpoint_joined(n);
 	return -1;
 }
 
@@ -619,8 +425,10 @@ int network_update(const char *container_id, const char *container_name,
 int network_disconnect(const char *container_id, struct network_endpoint *from, struct error *err)
 {
 	auto_net *n = endpoint_network(from->network_id, err);
+	auto_free struct net_link *links = NULL;
 	struct net_endpoint e;
 	auto_view v = {0};
+	size_t n_links;
 
 	if (!n || endpoint_known(container_id, NULL, from, &e, err) < 0)
 		return -1;
@@ -629,9 +437,12 @@ int network_disconnect(const char *container_id, struct network_endpoint *from, 
 	view_known(&v, from);
 	for (size_t i = 0; i < from->n_ports; i++)
 		view_port(&v, &from->ports[i], from->ports[i].host_ip);
+	links = links_of(n, &e, &n_links);
+	view_links(&v, links, n_links);
 	if (FAULT_ERR("network.disconnect.driver", err) < 0 ||
 	    endpoint_call(n, "leave", &v, err) < 0)
 		return -1;
+	links_drop(n, &e);
 	FAULT("network.disconnect.left");
 	endpoint_forget(n, e.id);
 	endpoint_record_remove(e.id);

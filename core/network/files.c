@@ -238,6 +238,22 @@ int network_resolv_conf(enum resolv_kind kind, const struct strlist *dns,
 	return 0;
 }
 
+void network_host_gateway(struct strlist *out)
+{
+	struct error ignored = ERROR_INIT;
+	auto_net *n = NULL;
+	char text[IP_TEXT];
+
+	strlist_copy(out, &room.host_gateway);
+	if (out->n || !(n = network_get(NETWORK_DEFAULT, &ignored)))
+		return;
+	for (size_t i = 0; i < n->n_subnets; i++) {
+		ip_format(n->subnets[i].gateway, text);
+		if (subnet_is_on(n, &n->subnets[i]) && *text)
+			strlist_add(out, text);
+	}
+}
+
 int network_hosts(const char *hostname, const char *domainname, const struct strlist *addresses,
 		  const struct strlist *extra, struct str *out, struct error *err)
 {

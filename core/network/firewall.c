@@ -39,8 +39,7 @@ struct fw_request {
 	int result;
 	struct error err;
 	struct fw_request *next;
-	struct fw_request *next_deferred;
-	void *owner;
+	struct fw_request *next_in_batch;
 };
 
 struct firewall {
@@ -56,10 +55,6 @@ static pthread_cond_t done = PTHREAD_COND_INITIALIZER;
 static struct firewall families[2];
 static char *state_dir;
 static bool proxy;
-/* Queued by this thread between firewall_defer and firewall_collect. */
-static _Thread_local bool deferring;
-static _Thread_local void *defer_owner;
-static _Thread_local struct fw_request *deferred;
 
 static int run_other(struct firewall *f, struct fw_request *q)
 {
@@ -258,11 +253,11 @@ static int submit_simple(int family, enum fw_kind kind, struct error *err)
 	return submit(family, &q, true, err);
 }
 
-int firewall_apply(int family, const char *rules, struct error *err)
+int firewall_apply(struct fw_batch *batch, int family, const char *rules, struct error *err)
 {
 	auto_fw_ops ops = {0};
 	bool deletes = true, policy = false;
-	int r;
+	struct fw_request *q;
 
 	if (fw_parse(rules, &ops, err) < 0)
 		return -1;
@@ -270,55 +265,40 @@ int firewall_apply(int family, const char *rules, struct error *err)
 		deletes &= ops.v[i].verb == 'D';
 		policy |= ops.v[i].verb == 'P';
 	}
-	if (deletes || (deferring && !policy)) {
-		struct fw_request *q = xnew(struct fw_request);
+	if (!deletes && (!batch || policy)) {
+		struct fw_request now = {.kind = FW_BATCH, .ops = ops, .waited = true};
 
-		*q = (struct fw_request){
-		    .kind = FW_BATCH, .ops = ops, .waited = !deletes, .owner = defer_owner};
-		ops = (struct fw_ops){0};
-		r = submit(family, q, false, err);
-		if (!deletes && r == 0) {
-			q->next_deferred = deferred;
-			deferred = q;
-		} else if (!deletes) {
+		return submit(family, &now, true, err);
+	}
+	q = xnew(struct fw_request);
+	*q = (struct fw_request){.kind = FW_BATCH, .ops = ops, .waited = !deletes};
+	ops = (struct fw_ops){0};
+	if (submit(family, q, false, err) < 0) {
+		if (!deletes) {
 			fw_ops_free(&q->ops);
 			free(q);
 		}
-	} else {
-		struct fw_request q = {.kind = FW_BATCH, .ops = ops, .waited = true};
-
-		r = submit(family, &q, true, err);
+		return -1;
 	}
-	return r;
+	if (!deletes) {
+		q->next_in_batch = batch->first;
+		batch->first = q;
+	}
+	return 0;
 }
 
-void firewall_defer(void *owner)
-{
-	deferring = true;
-	defer_owner = owner;
-}
-
-int firewall_collect(void (*failed)(void *owner, const struct error *why), struct error *err)
+int firewall_wait(struct fw_batch *batch, struct error *err)
 {
 	int r = 0;
 
-	deferring = false;
-	while (deferred) {
-		struct fw_request *q = deferred;
-		struct error one = ERROR_INIT;
-		int rest;
+	while (batch->first) {
+		struct fw_request *q = batch->first;
 
-		deferred = q->next_deferred;
+		batch->first = q->next_in_batch;
 		pthread_mutex_lock(&lock);
-		rest = wait_done(q, &one);
-		pthread_mutex_unlock(&lock);
-		if (rest < 0 && q->owner) {
-			if (failed)
-				failed(q->owner, &one);
-		} else if (rest < 0) {
-			*err = one;
+		if (wait_done(q, err) < 0)
 			r = -1;
-		}
+		pthread_mutex_unlock(&lock);
 		fw_ops_free(&q->ops);
 		free(q);
 	}

@@ -17,18 +17,18 @@
 
 /* state_dir: <exec-root>/network, exists. Fails if iptables is not installed. Family 4's base rules are set up at the first use. */
 int firewall_init(const char *state_dir, bool userland_proxy, struct error *err);
+/* What is on its way, of one piece of work: links are made while rules go in. One thread's; firewall_wait ends it. */
+struct fw_batch {
+	struct fw_request *first;
+};
 /*
- * Apply one batch in the language of iptables-restore --noflush. Waits until it is in the kernel; a batch of deletions only is queued.
- * Any thread. Undone whole on failure.
+ * Apply rules in the language of iptables-restore --noflush; undone whole on failure. batch NULL: waits until they are in the kernel; else they
+ * are queued, and firewall_wait waits. Deletions alone are only queued; a policy is waited for even in a batch: who sets one opens something
+ * behind it. Any thread.
  */
-int firewall_apply(int family, const char *rules, struct error *err);
-/*
- * Between firewall_defer and firewall_collect this thread's firewall_apply only queues, so that links are made while the rules go in. A policy is
- * waited for even then: who sets one opens something behind it. firewall_collect waits for all of them. Those that were queued for an owner and
- * have failed are told to `failed` (may be NULL); of those for nobody (NULL) the first failure is in err.
- */
-void firewall_defer(void *owner);
-int firewall_collect(void (*failed)(void *owner, const struct error *why), struct error *err);
+int firewall_apply(struct fw_batch *batch, int family, const char *rules, struct error *err);
+/* All of the batch is in; -1 with one of the failures. */
+int firewall_wait(struct fw_batch *batch, struct error *err);
 /* Somebody flushed: put back what is missing. */
 void firewall_refresh(void);
 /* Remove recorded rules of an earlier daemon that nobody asked for since firewall_init. */

@@ -40,9 +40,9 @@ static bool v6_listenable(void)
 }
 
 /* --ip6tables=false leaves that family alone. */
-static int apply_rules(int family, const char *rules, struct error *err)
+static int apply_rules(void *batch, int family, const char *rules, struct error *err)
 {
-	return family == 6 && !room.ip6tables ? 0 : firewall_apply(family, rules, err);
+	return family == 6 && !room.ip6tables ? 0 : firewall_apply(batch, family, rules, err);
 }
 
 static int offer_services(const struct network_config *c, struct error *err)
@@ -106,6 +106,14 @@ static int keep_config(const struct network_config *c, struct error *err)
 	room.event = c->event;
 	room.proxy = c->userland_proxy;
 	room.ip_forward = c->ip_forward;
+	room.ip_forward_no_drop = c->ip_forward_no_drop;
+	room.allow_direct_routing = c->allow_direct_routing;
+	if (c->default_opts) {
+		auto_str text = STR_INIT;
+
+		json_print(c->default_opts, &text);
+		room.default_opts = json_parse(str_cstr(&text), text.len, err);
+	}
 	room.v6 = v6_listenable();
 	room.state_dir = xasprintf("%s/network", c->exec_root);
 	room.data_root = xstrdup(c->data_root);
@@ -113,6 +121,7 @@ static int keep_config(const struct network_config *c, struct error *err)
 	copy_list(&room.dns, c->dns);
 	copy_list(&room.search, c->dns_search);
 	copy_list(&room.options, c->dns_options);
+	copy_list(&room.host_gateway, c->host_gateway);
 	room.ip6tables = c->ip6tables;
 	return keep_pools(c->address_pools, c->daemon_id, err);
 }
@@ -136,13 +145,49 @@ static void found(void *ctx, struct net *n)
 	}
 }
 
-/* A user's network that does not come up stays as it is on disk and hinders nothing else. */
-static void unusable(void *owner, const struct error *why)
-{
-	struct net *n = owner;
+/* Rules of networks that were brought up at the start are on their way until network_ready, for each network by itself. */
+static struct starting {
+	struct net *n; /* a reference; NULL: the daemon's own */
+	struct fw_batch batch;
+} * starting;
+static size_t n_starting;
 
+static struct fw_batch *starting_batch(struct net *n)
+{
+	starting = xreallocarray(starting, n_starting + 1, sizeof(*starting));
+	starting[n_starting] = (struct starting){.n = n};
+	return &starting[n_starting++].batch;
+}
+
+/* A user's network that does not come up stays as it is on disk and hinders nothing else. */
+static void unusable(struct net *n, const struct error *why)
+{
 	n->unusable = true;
 	log_error("network can't be used", "network", n->name, "error", why->text);
+}
+
+/* Those of the daemon's own networks must be in; a user's whose are not is unusable. */
+static int finish_starting(struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n_starting; i++) {
+		struct error one = ERROR_INIT;
+		int failed = firewall_wait(&starting[i].batch, &one);
+
+		if (failed && starting[i].n) {
+			unusable(starting[i].n, &one);
+		} else if (failed) {
+			*err = one;
+			r = -1;
+		}
+		if (starting[i].n)
+			net_unref(starting[i].n);
+	}
+	free(starting);
+	starting = NULL;
+	n_starting = 0;
+	return r;
 }
 
 /* Users' networks are listed before ours are made, so that addresses don't meet; they are brought up after. */
@@ -153,13 +198,16 @@ static void bring_up_stored(void)
 
 	for (size_t i = 0; i < n; i++) {
 		struct error err = ERROR_INIT;
+		struct fw_batch *batch;
 
-		firewall_defer(all[i]); /* it is in the table until network_ready */
-		if (!all[i]->predefined && !all[i]->config_only &&
-		    (net_open_driver(all[i], &err) < 0 || net_ipam_init(all[i], &err) < 0 ||
-		     net_bring_up(all[i], &err) < 0))
+		if (all[i]->predefined || all[i]->config_only) {
+			net_unref(all[i]);
+			continue;
+		}
+		batch = starting_batch(all[i]); /* which has the reference from here on */
+		if (net_open_driver(all[i], &err) < 0 || net_ipam_init(all[i], &err) < 0 ||
+		    net_bring_up(all[i], batch, &err) < 0)
 			unusable(all[i], &err);
-		net_unref(all[i]);
 	}
 	free(all);
 }
@@ -206,7 +254,7 @@ static int make_builtin(const struct network_config *c, const struct builtin *b,
 		if (network_default_init(c, n, err) < 0)
 			goto fail;
 	}
-	if (net_open_driver(n, err) < 0 || net_bring_up(n, err) < 0)
+	if (net_open_driver(n, err) < 0 || net_bring_up(n, starting_batch(NULL), err) < 0)
 		goto fail;
 	if (store_put(n, err) < 0 || network_publish(n, err) < 0)
 		goto fail;
@@ -232,8 +280,6 @@ int network_init(const struct network_config *c, struct error *err)
 	if (store_load(found, stored, err) < 0)
 		goto out;
 	store_hold();
-	firewall_defer(
-	    NULL); /* the rules go in beside what else there is to do at start: network_ready waits for them */
 	for (size_t i = 0; i < ARRAY_LEN(builtins); i++)
 		if (make_builtin(c, &builtins[i], stored[i], err) < 0)
 			goto out;
@@ -251,7 +297,7 @@ out:
 		struct error ignored = ERROR_INIT;
 
 		error_wrap(err, "Error initializing network controller");
-		firewall_collect(NULL, &ignored);
+		finish_starting(&ignored);
 		network_shutdown();
 	}
 	return r;
@@ -259,7 +305,7 @@ out:
 
 int network_ready(struct error *err)
 {
-	return firewall_collect(unusable, err) < 0
+	return finish_starting(err) < 0
 		   ? error_wrap(err, "Error initializing network controller: firewall")
 		   : 0;
 }
@@ -283,6 +329,8 @@ void network_shutdown(void)
 	strlist_free(&room.dns);
 	strlist_free(&room.search);
 	strlist_free(&room.options);
+	strlist_free(&room.host_gateway);
+	json_free(room.default_opts);
 	room = (struct network_room){0};
 }
 

@@ -30,8 +30,11 @@ struct network_config {
 	const char *daemon_id; /* what private subnets of IPv6 are made from */
 	int mtu;
 	bool icc, ip_forward, ip_masq, iptables, userland_proxy, live_restore;
+	bool ip_forward_no_drop, allow_direct_routing;
 	const char *const *dns, *const *dns_search, *const *dns_options; /* NULL-terminated */
-	const json *address_pools; /* default-address-pools, or NULL: moby's */
+	const char *const *host_gateway; /* NULL-terminated; none: the default bridge's addresses */
+	const json *address_pools;       /* default-address-pools, or NULL: moby's */
+	const json *default_opts;        /* default-network-opts, or NULL */
 	/* A network was made or is gone ("create", "destroy"); attrs as events have them. NULL: nobody wants to know. */
 	void (*event)(const char *action, const char *id, const struct pairs *attrs);
 };
@@ -57,6 +60,17 @@ struct network_port {
 	char host_ip[46];              /* in: wanted ("" = daemon's --ip); out: bound */
 	uint16_t host_start, host_end; /* in: wanted; 0 ephemeral */
 	uint16_t host_port;            /* out: bound */
+};
+
+/*
+ * A connection on the default bridge that classic links allow, even where containers are kept apart: to a port of the peer, or of the container
+ * itself.
+ */
+struct network_link {
+	char peer[16]; /* address */
+	char proto[5];
+	uint16_t port;
+	bool serves; /* the port is the container's own */
 };
 
 /* What a container has in one network; text forms. Embedded in the container's state. */
@@ -92,7 +106,10 @@ struct network_join {
 	unsigned int ways;          /* NETWORK_WAY_* */
 	const struct strlist *
 	    names; /* for the embedded DNS; "name:alias": what this container calls another; NULL: none */
-	const struct pairs *driver_opts; /* --driver-opt, or NULL */
+	const struct pairs *driver_opts;  /* --driver-opt, or NULL */
+	const struct strlist *link_local; /* further addresses, or NULL */
+	const struct network_link *links;
+	size_t n_links;
 };
 
 /* Is the name or id a network? "bridge", "default", "host", "none" always are. ERR_NOT_FOUND "network X not found". Fills id, name, driver. */
@@ -101,8 +118,9 @@ int network_find(const char *name_or_id, struct network_endpoint *out, struct er
 struct network_traits {
 	char id[65], name[256], driver[64];
 	bool predefined, is_default, internal, has_addresses, in_host, resolver;
-	bool ipv4, ipv6;     /* has addresses of it */
-	bool publishes;      /* ports */
+	bool ipv4, ipv6; /* has addresses of it */
+	bool publishes;  /* ports */
+	char ifname[13]; /* what names of interfaces begin with: "eth" */
 };
 int network_traits(const char *name_or_id, struct network_traits *out, struct error *err);
 /* May an endpoint have these settings (EndpointSettings of the API, or NULL)? Moby's words: "invalid endpoint settings:\n...". */
@@ -124,7 +142,8 @@ int network_disconnect(const char *container_id, struct network_endpoint *e, str
 void network_abandon(const struct network_endpoint *e);
 /* After a daemon restart with the container still running: reserve the address, take over rules and proxies. */
 int network_adopt(const char *container_id, const char *container_name, struct network_endpoint *e,
-		  unsigned int ways, const struct strlist *names, int netns_fd, struct error *err);
+		  unsigned int ways, const struct strlist *names, const struct network_link *links,
+		  size_t n_links, int netns_fd, struct error *err);
 /* The container has another name, or other names for the DNS. */
 void network_rename(const struct network_endpoint *e, const char *container_name,
 		    const struct strlist *names);
@@ -154,6 +173,8 @@ enum resolv_kind {
 int network_resolv_conf(enum resolv_kind kind, const struct strlist *dns,
 			const struct strlist *search, const struct strlist *options,
 			struct str *out, struct error *err);
+/* Addresses that the word "host-gateway" stands for in them: --host-gateway-ip, or those of the default bridge. May be none. */
+void network_host_gateway(struct strlist *out);
 int network_hosts(const char *hostname, const char *domainname, const struct strlist *addresses,
 		  const struct strlist *extra, struct str *out, struct error *err);
 

@@ -23,6 +23,13 @@ struct net_endpoint {
 	bool orphan; /* its container has ended, and the driver has failed to take it away */
 };
 
+/* A connection that may be made although containers are kept apart: classic links. */
+struct net_link {
+	struct ip client, server;
+	uint16_t port;
+	char proto[5];
+};
+
 /* An opened driver; opened at the first network of its kind, and kept. */
 struct net_driver {
 	struct net_driver *next;
@@ -51,8 +58,10 @@ struct net {
 	struct net_subnet
 	    *subnets; /* those of IPv4 first; one of a family that is off is only shown */
 	size_t n_subnets;
-	bool unusable;   /* could not be brought up; set before there are requests */
-	bool no_gateway; /* the driver has no use for gateways that nobody asked for */
+	bool unusable; /* could not be brought up; set before there are requests */
+	bool
+	    no_gateway[2]; /* by family: the driver has no use for gateways that nobody asked for */
+	char ifname[13];   /* what names of interfaces in containers begin with; "": "eth" */
 	struct pairs options, labels, ipam_options; /* as `docker network inspect` shows them */
 	bool ipam_options_given;
 	struct dockerd_options *typed;
@@ -64,17 +73,23 @@ struct net {
 	unsigned int refs, joining;
 	unsigned int orphans; /* endpoints that nobody holds and the driver would not let go */
 	bool deleting;
+	bool making;          /* in the table for its name and its subnets; nobody finds it */
 	struct map endpoints; /* id -> struct net_endpoint, owned */
+	struct net_link *links;
+	size_t n_links;
 };
 
 extern pthread_mutex_t network_lock;
 extern struct network_room {
-	bool ready, no_bridge, v6, proxy, ip_forward;
+	bool ready, no_bridge, v6, proxy;
+	bool ip_forward, ip_forward_no_drop, allow_direct_routing;
 	void (*event)(const char *action, const char *id, const struct pairs *attrs);
 	char *state_dir; /* <exec-root>/network */
 	char *data_root;
 	char *default_ip;
 	struct strlist dns, search, options;
+	struct strlist host_gateway; /* what "host-gateway" stands for */
+	json *default_opts;          /* {"DRIVER": {"key": "value"}} */
 	bool ip6tables;
 	struct ipam_pool *pools; /* of both families */
 	size_t n_pools;
@@ -91,9 +106,12 @@ static inline void net_unrefp(struct net **n)
 		net_unref(*n);
 }
 #define auto_net __attribute__((cleanup(net_unrefp))) struct net
-/* References to all, in the order of their names; free() the array after net_unref. */
+/* References to all, in the order of their names; free() the array after net_unref. `claimed`: those that are being made as well. */
 struct net **network_all(size_t *n);
-/* Into the table, with the caller's reference from then on the table's; -1: the name or id is taken. */
+struct net **network_all_claimed(size_t *n);
+/* It is made: from now on it is found. */
+void network_made(struct net *n);
+/* Into the table, with the caller's reference from then on the table's; -1: the name or id is taken. n->making: it is not found there yet. */
 int network_publish(struct net *n, struct error *err);
 /* Out of the table; the table's reference is the caller's. */
 void network_unpublish(struct net *n);
@@ -109,6 +127,10 @@ static inline const struct dockerd_network_ops *net_ops(const struct net *n)
 static inline uint64_t net_caps(const struct net *n)
 {
 	return n->driver ? n->driver->instance.plugin->capabilities : 0;
+}
+static inline bool net_publishes(const struct net *n)
+{
+	return net_caps(n) & DOCKERD_NETWORK_CAP_PORTS && !n->internal;
 }
 void network_event(const struct net *n, const char *action);
 
@@ -130,7 +152,9 @@ static inline void net_text_free(struct net_text *t)
 /* The driver opened, the options parsed. "plugin \"X\" not found". May block. */
 int net_open_driver(struct net *n, struct error *err);
 /* The driver's network_create and network_delete. */
-int net_bring_up(struct net *n, struct error *err);
+struct fw_batch;
+/* batch: for the rules; NULL: they are waited for. */
+int net_bring_up(struct net *n, struct fw_batch *batch, struct error *err);
 int net_take_down(struct net *n, struct error *err);
 void drivers_refresh(void);
 /* Nobody uses one any more. */
@@ -195,11 +219,21 @@ int net_claim(struct net *n, struct error *err);
 int net_ipam_init(struct net *n, struct error *err);
 /* A free subnet of the pools. */
 int network_choose_subnet(bool ipv6, struct ipam_prefix *out, struct error *err);
-/* The driver has said that it needs no gateways: those that nobody asked for are free again. */
-void net_drop_gateways(struct net *n);
+/* The driver has said that it needs no gateways of the family: those that nobody asked for are free again. */
+void net_drop_gateways(struct net *n, bool ipv6);
 
 /* ---- files.c: name servers of a container that names `dns` (may be empty) */
 int network_upstreams(const struct strlist *dns, struct strlist *out, struct error *err);
+
+/* ---- sysctls.c: com.docker.network.endpoint.sysctls of an endpoint that has joined, set in its namespace */
+int endpoint_sysctls(const struct network_join *j, struct error *err);
+/* Is it "net.X.Y.IFNAME.Z=V" and the like? Moby's words. */
+int sysctls_check(const char *text, struct error *err);
+
+/* ---- dns.c: `dockerd-netd --sockets WHAT ARGS`, which enters the namespace; its answer in reply. ARGS are NULL-terminated */
+struct msg;
+int netd_helper(const char *what, const char *const *args, int netns_fd, struct msg *reply,
+		struct error *err);
 
 /* ---- dns.c: names for dockerd-netd */
 void dns_add(const struct net *n, const struct net_endpoint *e, const struct strlist *names);
@@ -213,7 +247,6 @@ void dns_sweep(void);
 void dns_shutdown(void);
 
 /* proxy.c: the daemon's side of dockerd-netd. */
-struct msg;
 /* One request; start: netd is started if there is none. */
 int netd_call(const struct msg *m, bool start, struct error *err);
 /* The same from dns_replay. */

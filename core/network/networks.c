@@ -56,6 +56,7 @@ static void net_free(struct net *n)
 	pairs_free(&n->ipam_options);
 	net_free_subnets(n);
 	map_free(&n->endpoints, free);
+	free(n->links);
 	free(n->config_from);
 	free(n->driver_record);
 	free(n->record_kind);
@@ -174,18 +175,37 @@ void network_unpublish(struct net *n)
 		}
 }
 
-struct net **network_all(size_t *n)
+static struct net **copy_table(bool claimed, size_t *n)
 {
 	struct net **all;
 	LOCK_SCOPE(&network_lock);
 
 	all = xcalloc(n_table + 1, sizeof(struct net *));
-	*n = n_table;
+	*n = 0;
 	for (size_t i = 0; i < n_table; i++) {
-		all[i] = table[i];
-		all[i]->refs++;
+		if (table[i]->making && !claimed)
+			continue;
+		all[(*n)++] = table[i];
+		table[i]->refs++;
 	}
 	return all;
+}
+
+struct net **network_all(size_t *n)
+{
+	return copy_table(false, n);
+}
+
+struct net **network_all_claimed(size_t *n)
+{
+	return copy_table(true, n);
+}
+
+void network_made(struct net *n)
+{
+	LOCK_SCOPE(&network_lock);
+
+	n->making = false;
 }
 
 struct net *network_get(const char *name_or_id, struct error *err)
@@ -198,11 +218,13 @@ struct net *network_get(const char *name_or_id, struct error *err)
 	if (room.no_bridge && streq(name_or_id, "default"))
 		name = "none";
 	found = by_name(name);
+	if (found && found->making)
+		found = NULL;
 	for (size_t i = 0; !found && i < n_table; i++)
-		if (streq(table[i]->id, name))
+		if (streq(table[i]->id, name) && !table[i]->making)
 			found = table[i];
 	for (size_t i = 0, named = found != NULL; !named && len && i < n_table; i++)
-		if (!strncmp(table[i]->id, name, len)) {
+		if (!strncmp(table[i]->id, name, len) && !table[i]->making) {
 			found = table[i];
 			matches++;
 		}

@@ -172,8 +172,8 @@ static void print_record(const struct net *n, struct str *out)
 	jw_kstr(&w, "networkType", n->driver_name);
 	jw_kbool(&w, "persist", true);
 	jw_kstr(&w, "scope", "local");
-	jw_kbool(&w, "skipGwAllocIPv4", n->no_gateway);
-	jw_kbool(&w, "skipGwAllocIPv6", n->no_gateway);
+	jw_kbool(&w, "skipGwAllocIPv4", n->no_gateway[0]);
+	jw_kbool(&w, "skipGwAllocIPv6", n->no_gateway[1]);
 	jw_end(&w);
 }
 
@@ -382,7 +382,8 @@ static struct net *read_record(const json *j, struct error *err)
 	clock_parse(json_get_str(j, "created", ""), &n->created);
 	n->ipv4 = json_get_bool(j, "enableIPv4", true);
 	n->ipv6 = json_get_bool(j, "enableIPv6", false);
-	n->no_gateway = json_get_bool(j, "skipGwAllocIPv4", false);
+	n->no_gateway[0] = json_get_bool(j, "skipGwAllocIPv4", false);
+	n->no_gateway[1] = json_get_bool(j, "skipGwAllocIPv6", false);
 	n->internal = json_get_bool(j, "internal", false);
 	n->attachable = json_get_bool(j, "attachable", false);
 	n->config_only = json_get_bool(j, "configOnly", false);

@@ -185,7 +185,7 @@ int net_read_ipam(const json *ipam, struct net *n, struct error *err)
 static void add_taken(const struct net *but, struct ipam_prefix **v, size_t *count)
 {
 	size_t n;
-	struct net **all = network_all(&n);
+	struct net **all = network_all_claimed(&n);
 
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = 0; k < all[i]->n_subnets; k++)
@@ -267,9 +267,10 @@ static int choose_addresses(struct net *n, struct error *err)
 		net_add_subnet(n, p);
 	}
 	if (n->internal && net_caps(n) & DOCKERD_NETWORK_CAP_NO_GATEWAY)
-		n->no_gateway = true;
-	for (size_t i = 0; i < n->n_subnets && !n->no_gateway; i++)
+		n->no_gateway[0] = n->no_gateway[1] = true;
+	for (size_t i = 0; i < n->n_subnets; i++)
 		if (subnet_is_on(n, &n->subnets[i]) && !n->subnets[i].gateway.bits &&
+		    !n->no_gateway[subnet_is_v6(&n->subnets[i])] &&
 		    choose_gateway(&n->subnets[i], err) < 0)
 			return -1;
 	return net_ipam_init(n, err);
@@ -316,15 +317,15 @@ int net_ipam_init(struct net *n, struct error *err)
 	return 0;
 }
 
-void net_drop_gateways(struct net *n)
+void net_drop_gateways(struct net *n, bool ipv6)
 {
 	LOCK_SCOPE(&network_lock);
 
-	n->no_gateway = true;
+	n->no_gateway[ipv6] = true;
 	for (size_t i = 0; i < n->n_subnets; i++) {
 		struct net_subnet *s = &n->subnets[i];
 
-		if (s->gateway_asked || !s->gateway.bits)
+		if (s->gateway_asked || !s->gateway.bits || subnet_is_v6(s) != ipv6)
 			continue;
 		ipam_release(&s->ipam, s->gateway);
 		s->gateway = (struct ip){0};

@@ -23,6 +23,7 @@ int network_traits(const char *name_or_id, struct network_traits *out, struct er
 				       .in_host = net_caps(n) & DOCKERD_NETWORK_CAP_HOST,
 				       .resolver = !n->predefined};
 	memcpy(out->id, n->id, sizeof(out->id));
+	snprintf(out->ifname, sizeof(out->ifname), "%s", *n->ifname ? n->ifname : "eth");
 	snprintf(out->name, sizeof(out->name), "%s", n->name);
 	snprintf(out->driver, sizeof(out->driver), "%s", n->driver_name);
 	return 0;
@@ -82,10 +83,17 @@ static void check_link_local(const json *list, struct strlist *all)
 	struct ip ip;
 
 	for (const json *a = json_first(list); a; a = json_next(a))
-		if (ip_parse(json_str(a, ""), &ip, &bad) < 0)
+		if (ip_parse(json_str(a, ""), &ip, &bad) < 0 || !ip.v)
 			complain(all, "invalid link-local IP address: %s", json_str(a, ""));
-		else
-			complain(all, "link-local addresses are not supported yet");
+}
+
+static void check_driver_opts(const json *opts, struct strlist *all)
+{
+	const char *sysctls = json_get_str(opts, "com.docker.network.endpoint.sysctls", NULL);
+	struct error bad = ERROR_INIT;
+
+	if (sysctls && sysctls_check(sysctls, &bad) < 0)
+		strlist_add(all, bad.text);
 }
 
 int network_check_settings(const struct network_traits *t, const json *settings, struct error *err)
@@ -107,6 +115,7 @@ int network_check_settings(const struct network_traits *t, const json *settings,
 	check_text(v4, false, &all);
 	check_text(v6, true, &all);
 	check_link_local(json_get(ipam, "LinkLocalIPs"), &all);
+	check_driver_opts(json_get(settings, "DriverOpts"), &all);
 	if (n) {
 		check_range(n, v4, false, &all);
 		check_range(n, v6, true, &all);

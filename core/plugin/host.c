@@ -201,7 +201,16 @@ static int32_t host_firewall(const struct dockerd_host *host, uint32_t family, c
 	struct error err = ERROR_INIT;
 
 	(void)host;
-	return services.firewall((int)family, rules, &err) < 0 ? fail_with(derr, &err) : 0;
+	return services.firewall(NULL, (int)family, rules, &err) < 0 ? fail_with(derr, &err) : 0;
+}
+
+static int32_t host_firewall_batch(const struct dockerd_host *host, void *batch, uint32_t family,
+				   const char *rules, struct dockerd_error *derr)
+{
+	struct error err = ERROR_INIT;
+
+	(void)host;
+	return services.firewall(batch, (int)family, rules, &err) < 0 ? fail_with(derr, &err) : 0;
 }
 
 static int32_t host_proxy_start(const struct dockerd_host *host, const char *proto,
@@ -251,8 +260,10 @@ struct dockerd_host *plugin_host_new(const struct plugin *p)
 	h->run = host_run;
 	h->alloc = host_alloc;
 	h->free = host_free;
-	if (services.firewall)
+	if (services.firewall) {
 		h->firewall = host_firewall;
+		h->firewall_batch = host_firewall_batch;
+	}
 	if (services.proxy_start && services.proxy_stop) {
 		h->proxy_start = host_proxy_start;
 		h->proxy_stop = host_proxy_stop;

@@ -100,7 +100,8 @@ struct plugin_services {
 	int (*mounted)(const char *target,
 		       struct error *err);     /* called before a mount is made: record it */
 	void (*unmounted)(const char *target); /* after it was undone */
-	int (*firewall)(int family, const char *rules, struct error *err);
+	/* batch: what the daemon gave with the call (struct dockerd_network), or NULL: wait */
+	int (*firewall)(void *batch, int family, const char *rules, struct error *err);
 	int (*proxy_start)(const char *proto, const char *host_ip, uint32_t host_port,
 			   const char *ip, uint32_t port, struct error *err);
 	int (*proxy_stop)(const char *proto, const char *host_ip, uint32_t host_port,

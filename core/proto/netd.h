@@ -12,6 +12,7 @@
 #define NETD_VERSION_MIN 1
 #define NETD_VERSION_MAX 2 /* 2: NETD_IP6 */
 #define NETD_LISTEN_FD 3
+#define NETD_SYSCTLS_MAX 64 /* of `--sockets sysctl` in one go */
 
 enum {
 	/*

@@ -6,7 +6,7 @@ NETWORK_SUBLINK = plugins/network/common/sublink.c plugins/network/common/sublin
 if NETWORK_BRIDGE
 drvnetwork_LTLIBRARIES += plugins/network/bridge/bridge.la
 plugins_network_bridge_bridge_la_SOURCES = plugins/network/bridge/bridge.c plugins/network/bridge/bridge.h \
-	plugins/network/bridge/endpoint.c plugins/network/bridge/link.c plugins/network/bridge/ports.c plugins/network/bridge/reaper.c plugins/network/bridge/rules.c \
+	plugins/network/bridge/endpoint.c plugins/network/bridge/link.c plugins/network/bridge/options.c plugins/network/bridge/ports.c plugins/network/bridge/reaper.c plugins/network/bridge/rules.c \
 	$(NETWORK_NETLINK)
 plugins_network_bridge_bridge_la_CFLAGS = $(DRIVER_CFLAGS) $(NL_CFLAGS)
 plugins_network_bridge_bridge_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL)

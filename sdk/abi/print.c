@@ -60,6 +60,9 @@ int main(void)
 	AT(dockerd_host, proxy_start);
 	AT(dockerd_host, proxy_stop);
 	AT(dockerd_host, reserved);
+#if DOCKERD_ABI_MINOR >= 3
+	AT(dockerd_host, firewall_batch);
+#endif
 	SIZE(dockerd_emit);
 	AT(dockerd_emit, size);
 	AT(dockerd_emit, reserved);
@@ -261,6 +264,15 @@ int main(void)
 	AT(dockerd_network, mtu);
 	AT(dockerd_network, options);
 	AT(dockerd_network, out);
+#if DOCKERD_ABI_MINOR >= 3
+	AT(dockerd_network, batch);
+	SIZE(dockerd_link);
+	AT(dockerd_link, size);
+	AT(dockerd_link, port);
+	AT(dockerd_link, proto);
+	AT(dockerd_link, client);
+	AT(dockerd_link, server);
+#endif
 	SIZE(dockerd_port);
 	AT(dockerd_port, size);
 	AT(dockerd_port, container_port);
@@ -296,6 +308,11 @@ int main(void)
 	AT(dockerd_endpoint, out);
 	AT(dockerd_endpoint, out_mac);
 	AT(dockerd_endpoint, out_host_ifname);
+#if DOCKERD_ABI_MINOR >= 3
+	AT(dockerd_endpoint, links);
+	AT(dockerd_endpoint, link_count);
+	AT(dockerd_endpoint, reserved2);
+#endif
 	SIZE(dockerd_network_ops);
 	AT(dockerd_network_ops, common);
 	AT(dockerd_network_ops, network_create);

@@ -85,7 +85,7 @@ void forward_expire(void);
 /* When the next is, INT64_MAX: never. */
 int64_t forward_due(void);
 
-/* ---- sockets.c: `dockerd-netd --sockets WHAT`, a process that ends at once */
-int sockets_main(const char *what);
+/* ---- sockets.c: `dockerd-netd --sockets WHAT ARGS`, a process that ends at once */
+int sockets_main(const char *what, char *const *args);
 
 #endif

@@ -411,8 +411,8 @@ int main(int argc, char **argv)
 {
 	struct handler listener = {.fd = NETD_LISTEN_FD, .ready = listener_ready};
 
-	if (argc == 3 && streq(argv[1], "--sockets"))
-		return sockets_main(argv[2]);
+	if (argc >= 3 && streq(argv[1], "--sockets"))
+		return sockets_main(argv[2], argv + 3);
 	log_setup(LOG_LEVEL_INFO, false, false);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);

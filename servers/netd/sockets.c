@@ -3,7 +3,8 @@
  * `dockerd-netd --sockets WHAT`: a process that enters the namespace behind descriptor 4, makes sockets there, sends them through descriptor 3,
  * and ends. So neither the daemon nor the DNS ever enters one. "netlink": a NETLINK_ROUTE socket. "dns": those of the embedded DNS at
  * 127.0.0.11, at ports of the kernel's choice, to which port 53 is redirected as moby does it: port 53 stays free for the container's own
- * servers. "dns-again": the same where there are redirections already.
+ * servers. "dns-again": the same where there are redirections already. "sysctl NAME=VALUE ...": no socket, but kernel parameters of the namespace,
+ * "net/ipv4/conf/eth0/log_martians=1".
  */
 #include "dns.h"
 #include "base/cleanup.h"
@@ -13,6 +14,7 @@
 #include "proto/netd.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -124,7 +126,31 @@ static int make_netlink(struct msg *m, struct error *err)
 							 : 0;
 }
 
-int sockets_main(const char *what)
+static int set_sysctl(const char *text, struct error *err)
+{
+	const char *value = strchr(text, '=');
+	auto_free char *path = xasprintf("/proc/sys/%.*s", value ? (int)(value - text) : 0, text);
+	auto_close fd = -1;
+
+	if (!value || strstr(path, "/../") || !str_after(text, "net/"))
+		return error_set(err, ERR_INVALID, "'%s' is no sysctl", text);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return error_set(err, ERR_SYSTEM, "%s is not a sysctl file", path);
+	if (fd < 0 || write(fd, value + 1, strlen(value + 1)) < 0)
+		return error_sys(err, errno, "unable to write to '%s': write %s", path, path);
+	return 0;
+}
+
+static int set_sysctls(char *const *list, struct error *err)
+{
+	for (; *list; list++)
+		if (set_sysctl(*list, err) < 0)
+			return -1;
+	return 0;
+}
+
+int sockets_main(const char *what, char *const *args)
 {
 	struct error err = ERROR_INIT;
 	auto_msg m = {0};
@@ -133,6 +159,8 @@ int sockets_main(const char *what)
 	msg_init(&m, MSG_OK);
 	if (setns(NETNS_FD, CLONE_NEWNET) < 0)
 		r = error_sys(&err, errno, "enter the network namespace");
+	else if (streq(what, "sysctl"))
+		r = set_sysctls(args, &err);
 	else
 		r = streq(what, "netlink") ? make_netlink(&m, &err)
 					   : make_dns(&m, streq(what, "dns-again"), &err);

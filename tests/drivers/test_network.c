@@ -231,19 +231,19 @@ static void part_bad_rule(void)
 {
 	struct error err = ERROR_INIT;
 
-	CHECK(firewall_apply(4,
+	CHECK(firewall_apply(NULL, 4,
 			     "*nat\n-A DOCKER -p tcp -m tcp --dport 1 -j DNAT --to-destination "
 			     "10.0.0.1:1\nCOMMIT\n"
 			     "*filter\n-A DOCKER -j NO-SUCH-TARGET\nCOMMIT\n",
 			     &err) < 0);
 	CHECK(strstr(err.text, "iptables-restore"));
 	CHECK(!rules_have("10.0.0.1:1"));
-	CHECK(firewall_apply(4, "*filter\n:DOCKER-USER - [0:0]\nCOMMIT\n", &err) < 0);
-	OK(firewall_apply(4, "*filter\n-A DOCKER -s 198.51.100.1/32 -j DROP\nCOMMIT\n", &err));
+	CHECK(firewall_apply(NULL, 4, "*filter\n:DOCKER-USER - [0:0]\nCOMMIT\n", &err) < 0);
+	OK(firewall_apply(NULL, 4, "*filter\n-A DOCKER -s 198.51.100.1/32 -j DROP\nCOMMIT\n", &err));
 	CHECK(rules_have("-A DOCKER -s 198.51.100.1/32 -j DROP"));
-	OK(firewall_apply(4, "*filter\n-A DOCKER -s 198.51.100.1/32 -j DROP\nCOMMIT\n",
+	OK(firewall_apply(NULL, 4, "*filter\n-A DOCKER -s 198.51.100.1/32 -j DROP\nCOMMIT\n",
 			  &err)); /* once is enough */
-	OK(firewall_apply(4, "*filter\n-D DOCKER -s 198.51.100.1/32 -j DROP\nCOMMIT\n", &err));
+	OK(firewall_apply(NULL, 4, "*filter\n-D DOCKER -s 198.51.100.1/32 -j DROP\nCOMMIT\n", &err));
 	firewall_flush();
 	CHECK(!rules_have("198.51.100.1"));
 }

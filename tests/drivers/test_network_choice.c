@@ -166,7 +166,7 @@ static void body_second(void *arg)
 	auto_strlist names = STRLIST_INIT;
 
 	(void)arg;
-	OK(network_adopt("c1", "c1", &kept, NETWORK_WAY_IPV4 | NETWORK_WAY_IPV6, &names, -1, &err));
+	OK(network_adopt("c1", "c1", &kept, NETWORK_WAY_IPV4 | NETWORK_WAY_IPV6, &names, NULL, 0, -1, &err));
 	network_sweep(NULL);
 	CHECK(shown("\"IPv4Address\":\"192.0.2.5/24\",\"IPv6Address\":\"2001:db8::5/64\""));
 	network_shutdown();

@@ -50,7 +50,7 @@ static void body_adopt(void *arg)
 	struct error err = ERROR_INIT;
 	struct shared *s = arg;
 
-	OK(network_adopt("live", "live", &s->e, NETWORK_WAY_IPV4 | NETWORK_WAY_IPV6, NULL, s->box->netns_fd, &err));
+	OK(network_adopt("live", "live", &s->e, NETWORK_WAY_IPV4 | NETWORK_WAY_IPV6, NULL, NULL, 0, s->box->netns_fd, &err));
 	network_sweep(NULL);
 	CHECK(rules_have("--dport 8087 -j DNAT"));
 	CHECK(echo_from_here("tcp", "127.0.0.1", 8087, 5000));

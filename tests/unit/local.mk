@@ -32,11 +32,15 @@ tests_unit_test_log_format_SOURCES = tests/unit/test_log_format.c plugins/log/co
 	plugins/log/json-file/attrs.c plugins/log/common/tag.c plugins/log/syslog/address.c plugins/log/syslog/format.c plugins/log/local/entry.c servers/logd/keys.c servers/logd/split.c
 tests_unit_test_log_format_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_log_format_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
-if NETWORK_BRIDGE
 unit_tests += tests/unit/test_network
-tests_unit_test_network_SOURCES = tests/unit/test_network.c plugins/network/bridge/rules.c plugins/network/bridge/ports.c
+tests_unit_test_network_SOURCES = tests/unit/test_network.c
 tests_unit_test_network_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_network_LDADD = libnetwork.a libplugin.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
+if NETWORK_BRIDGE
+unit_tests += tests/unit/test_bridge
+tests_unit_test_bridge_SOURCES = tests/unit/test_bridge.c plugins/network/bridge/options.c plugins/network/bridge/rules.c plugins/network/bridge/ports.c
+tests_unit_test_bridge_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_bridge_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 endif
 unit_tests += tests/unit/test_bolt
 tests_unit_test_bolt_SOURCES = tests/unit/test_bolt.c

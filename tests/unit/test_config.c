@@ -503,7 +503,7 @@ static void test_help(void **state)
 	assert_int_equal(config_dump_options("states", f, &err), 0);
 	fclose(f);
 	assert_non_null(strstr(text, ".It Cm default-shm-size Pq string\n"));
-	assert_non_null(strstr(text, "| `--allow-direct-routing` | `allow-direct-routing` | not yet | "));
+	assert_non_null(strstr(text, "| `--add-runtime` | `runtimes` | not yet | "));
 	assert_int_equal(config_dump_options("nonsense", stdout, &err), -1);
 }
 

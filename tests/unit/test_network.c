@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The network room's pure parts: addresses, pools, firewall texts, the bridge driver's rules, container files, JSON's filters. */
+/* The network room's pure parts: addresses, pools, firewall texts, container files, JSON's filters. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../plugins/network/bridge/bridge.h"
 #include "base/bolt.h"
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -275,215 +274,6 @@ static void test_fw_base(void **state)
 	map_free(&present, NULL);
 }
 
-/* As iptables-save shows them after moby 28.5 has done the same. */
-static void test_bridge_rules(void **state)
-{
-	struct bridge_net n = {.ifname = "docker0",
-			       .v = {{.subnet = "172.17.0.0/16", .gateway = "172.17.0.1"},
-				     {.subnet = "fd00::/64", .gateway = "fd00::1"}},
-			       .icc = true,
-			       .masquerade = true,
-			       .proxy = true};
-	struct dockerd_port ports[] = {{.size = sizeof(struct dockerd_port),
-					.container_port = 80,
-					.proto = "tcp",
-					.host_ip = "0.0.0.0",
-					.bound_port = 8080},
-				       {.size = sizeof(struct dockerd_port),
-					.container_port = 80,
-					.proto = "tcp",
-					.host_ip = "::",
-					.bound_port = 8080},
-				       {.size = sizeof(struct dockerd_port),
-					.container_port = 90,
-					.proto = "udp",
-					.host_ip = "127.0.0.1",
-					.bound_port = 9001},
-				       {.size = sizeof(struct dockerd_port),
-					.container_port = 80,
-					.proto = "tcp",
-					.host_ip = "0.0.0.0",
-					.bound_port = 8081}};
-	char *text;
-
-	(void)state;
-	text = bridge_rules_network(&n, false, true);
-	assert_string_equal(
-	    text,
-	    "*nat\n"
-	    "-I DOCKER -i docker0 -j RETURN\n"
-	    "-I POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE\n"
-	    "COMMIT\n*filter\n"
-	    "-A DOCKER-CT -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
-	    "-A DOCKER-BRIDGE -o docker0 -j DOCKER\n"
-	    "-A DOCKER ! -i docker0 -o docker0 -j DROP\n"
-	    "-I DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2\n"
-	    "-I DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP\n"
-	    "-A DOCKER-FORWARD -i docker0 -j ACCEPT\n"
-	    "COMMIT\n");
-	free(text);
-	text = bridge_rules_endpoint(&n, false, "172.17.0.3", ports, 4, true);
-	assert_string_equal(
-	    text, "*raw\n"
-		  "-A PREROUTING -d 172.17.0.3/32 ! -i docker0 -j DROP\n"
-		  "-A PREROUTING -d 127.0.0.1/32 ! -i lo -p udp -m udp --dport 9001 -j DROP\n"
-		  "COMMIT\n*nat\n"
-		  "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination "
-		  "172.17.0.3:80\n"
-		  "-A DOCKER -d 127.0.0.1/32 ! -i docker0 -p udp -m udp --dport 9001 -j DNAT "
-		  "--to-destination 172.17.0.3:90\n"
-		  "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8081 -j DNAT --to-destination "
-		  "172.17.0.3:80\n"
-		  "COMMIT\n*filter\n"
-		  "-I DOCKER -d 172.17.0.3/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j "
-		  "ACCEPT\n"
-		  "-I DOCKER -d 172.17.0.3/32 ! -i docker0 -o docker0 -p udp -m udp --dport 90 -j "
-		  "ACCEPT\n"
-		  "COMMIT\n");
-	free(text);
-	n.proxy = n.icc = n.masquerade = false;
-	text = bridge_rules_network(&n, false, false);
-	assert_non_null(
-	    strstr(text, "-D POSTROUTING -o docker0 -m addrtype --src-type LOCAL -j MASQUERADE\n"));
-	assert_non_null(strstr(text, "-D DOCKER-FORWARD -i docker0 -o docker0 -j DROP\n-D "
-				     "DOCKER-FORWARD -i docker0 ! -o docker0 -j ACCEPT\n"));
-	assert_null(strstr(text, "-s 172.17.0.0/16"));
-	assert_null(strstr(text, "-A "));
-	free(text);
-	text = bridge_rules_endpoint(&n, false, "172.17.0.3", ports, 1, true);
-	assert_non_null(strstr(
-	    text, "-A DOCKER -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.3:80\n"));
-	assert_non_null(strstr(text, "-A POSTROUTING -s 172.17.0.3/32 -d 172.17.0.3/32 -p tcp -m "
-				     "tcp --dport 80 -j MASQUERADE\n"));
-	free(text);
-}
-
-/* ---- host ports with a daemon that plays along -------------------------------------------------------------------------------------------- */
-
-static char busy[64]; /* "ip:port" that somebody else holds */
-static int started, stopped;
-
-static int32_t fake_start(const struct dockerd_host *host, const char *proto, const char *host_ip,
-			  uint32_t host_port, const char *ip, uint32_t port,
-			  struct dockerd_error *err)
-{
-	char key[64];
-
-	(void)host;
-	(void)proto;
-	(void)ip;
-	(void)port;
-	snprintf(key, sizeof(key), "%s:%u", host_ip, host_port);
-	if (streq(key, busy))
-		return dockerd_fail_errno(err, EADDRINUSE, "bind");
-	started++;
-	return 0;
-}
-
-static int32_t fake_stop(const struct dockerd_host *host, const char *proto, const char *host_ip,
-			 uint32_t host_port, struct dockerd_error *err)
-{
-	(void)host;
-	(void)proto;
-	(void)host_ip;
-	(void)host_port;
-	(void)err;
-	stopped++;
-	return 0;
-}
-
-static struct dockerd_port wish(const char *ip, uint32_t first, uint32_t last)
-{
-	return (struct dockerd_port){.size = sizeof(struct dockerd_port),
-				     .container_port = 80,
-				     .proto = "tcp",
-				     .host_ip = ip,
-				     .host_port_start = first,
-				     .host_port_end = last};
-}
-
-/* As ip6tables-save shows them after moby 28.5 has done the same. */
-static void test_bridge_rules_v6(void **state)
-{
-	struct bridge_net n = {
-	    .ifname = "br-1",
-	    .v = {[1] = {.subnet = "2001:db8:1::/64", .gateway = "2001:db8:1::1"}},
-	    .icc = true,
-	    .masquerade = true,
-	    .proxy = true};
-	struct dockerd_port ports[] = {wish("0.0.0.0", 8080, 8080), wish("::", 8080, 8080),
-				       wish("::1", 8082, 8082)};
-	char *text;
-
-	(void)state;
-	for (int i = 0; i < 3; i++)
-		ports[i].bound_port = ports[i].host_port_start;
-	text = bridge_rules_endpoint(&n, true, "2001:db8:1::2", ports, 3, true);
-	assert_string_equal(
-	    text,
-	    "*raw\n"
-	    "-A PREROUTING -d 2001:db8:1::2/128 ! -i br-1 -j DROP\n"
-	    "COMMIT\n*nat\n"
-	    "-A DOCKER ! -s fe80::/10 ! -i br-1 -p tcp -m tcp --dport 8080 -j DNAT "
-	    "--to-destination [2001:db8:1::2]:80\n"
-	    "-A DOCKER ! -s fe80::/10 -d ::1/128 ! -i br-1 -p tcp -m tcp --dport 8082 -j DNAT "
-	    "--to-destination [2001:db8:1::2]:80\n"
-	    "COMMIT\n*filter\n"
-	    "-I DOCKER -d 2001:db8:1::2/128 ! -i br-1 -o br-1 -p tcp -m tcp --dport 80 -j ACCEPT\n"
-	    "COMMIT\n");
-	free(text);
-	text = bridge_rules_network(&n, true, true);
-	assert_non_null(
-	    strstr(text, "-I POSTROUTING -s 2001:db8:1::/64 ! -o br-1 -j MASQUERADE\n"));
-	free(text);
-	n.internal = true;
-	text = bridge_rules_network(&n, true, true);
-	assert_non_null(strstr(
-	    text, "-I DOCKER-ISOLATION-STAGE-1 ! -s 2001:db8:1::/64 ! -i br-1 -o br-1 -j DROP\n"
-		  "-I DOCKER-ISOLATION-STAGE-1 ! -d 2001:db8:1::/64 -i br-1 ! -o br-1 -j DROP\n"));
-	assert_null(strstr(text, "MASQUERADE"));
-	free(text);
-}
-
-static void test_ports(void **state)
-{
-	struct dockerd_host host = {
-	    .size = sizeof(host), .proxy_start = fake_start, .proxy_stop = fake_stop};
-	struct ports p = {.lock = PTHREAD_MUTEX_INITIALIZER};
-	struct dockerd_port a[] = {wish("0.0.0.0", 8000, 8002), wish("::", 8000, 8002)},
-			    b = wish("127.0.0.1", 8001, 8001);
-	struct dockerd_port e[] = {wish("0.0.0.0", 0, 0), wish("::", 0, 0)},
-			    f = wish("127.0.0.1", 8000, 8002);
-	const char *const first[2] = {"172.17.0.2", ""}, *const second[2] = {"172.17.0.3", ""};
-	struct dockerd_error err = {.size = sizeof(err)};
-
-	(void)state;
-	snprintf(busy, sizeof(busy), ":::8000"); /* the second address is what clashes */
-	assert_int_equal(ports_bind(&p, &host, first, true, a, 2, &err), 0);
-	assert_int_equal(a[0].bound_port, 8001);
-	assert_int_equal(a[1].bound_port, 8001);
-	assert_int_equal(ports_bind(&p, &host, second, true, &b, 1, &err), -1);
-	assert_string_equal(err.text, "Bind for 0.0.0.0:8001 failed: port is already allocated");
-	b = wish("10.0.0.1", 9000, 9000);
-	snprintf(busy, sizeof(busy), "10.0.0.1:9000");
-	assert_int_equal(ports_bind(&p, &host, second, true, &b, 1, &err), -1);
-	assert_string_equal(
-	    err.text,
-	    "failed to bind host port for 10.0.0.1:9000:172.17.0.3:80/tcp: address already in use");
-	busy[0] = '\0';
-	assert_int_equal(ports_bind(&p, &host, second, true, &f, 1, &err), 0);
-	assert_int_equal(f.bound_port, 8000);
-	assert_int_equal(ports_bind(&p, &host, second, true, e, 2, &err), 0);
-	assert_true(e[0].bound_port >= 1024 && e[0].bound_port == e[1].bound_port);
-	ports_release(&p, &host, a, 2);
-	ports_release(&p, &host, e, 2);
-	ports_release(&p, &host, &f, 1);
-	ports_release(&p, &host, &f, 1); /* once is enough */
-	assert_int_equal(p.n, 0);
-	assert_int_equal(started, stopped);
-	free(p.v);
-}
-
 /* ---- files ---------------------------------------------------------------------------------------------------------------------------------- */
 
 static struct strlist *addresses(const char *a, const char *b)
@@ -645,9 +435,6 @@ int main(void)
 	    cmocka_unit_test(test_fw_parse),
 	    cmocka_unit_test(test_fw_base),
 	    cmocka_unit_test(test_ipam_v6),
-	    cmocka_unit_test(test_bridge_rules),
-	    cmocka_unit_test(test_bridge_rules_v6),
-	    cmocka_unit_test(test_ports),
 	    cmocka_unit_test(test_hosts),
 	    cmocka_unit_test(test_resolv_conf),
 	};

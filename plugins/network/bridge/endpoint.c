@@ -72,18 +72,16 @@ static int endpoint_rules(const struct bridge *b, const struct bridge_net *n,
 	for (int v6 = 0; v6 < 2; v6++) {
 		struct dockerd_error ignored = {.size = sizeof(ignored)};
 
-		if (!*ip->v[v6] || bridge_firewall(b, v6,
-						   bridge_rules_endpoint(n, v6, ip->v[v6], e->ports,
-									 e->port_count, add),
-						   err) == 0)
+		if (!*ip->v[v6] ||
+		    bridge_firewall(b, n, v6, bridge_rules_endpoint(n, v6, ip->v[v6], e, add),
+				    err) == 0)
 			continue;
 		r = -1;
 		if (!add)
 			continue;
 		if (v6 && *ip->v[0])
-			bridge_firewall(b, false,
-					bridge_rules_endpoint(n, false, ip->v[0], e->ports,
-							      e->port_count, false),
+			bridge_firewall(b, n, false,
+					bridge_rules_endpoint(n, false, ip->v[0], e, false),
 					&ignored);
 		break;
 	}
@@ -97,7 +95,7 @@ static int port_rules(const struct bridge *b, const struct bridge_net *n,
 {
 	for (int v6 = 0; v6 < 2; v6++)
 		if (*ip->v[v6] &&
-		    bridge_firewall(b, v6, bridge_rules_ports(n, v6, ip->v[v6], v, count, add),
+		    bridge_firewall(b, n, v6, bridge_rules_ports(n, v6, ip->v[v6], v, count, add),
 				    err) < 0)
 			return -1;
 	return 0;
@@ -141,7 +139,7 @@ int32_t bridge_join(void *self, const struct dockerd_network *n, struct dockerd_
 	host_name(e, e->out_host_ifname);
 	if (choose_mac(e->mac, &ip, e->out_mac, err) < 0)
 		return -1;
-	if (ports_bind(&b->ports, b->host, ip.v, net.proxy, e->ports, e->port_count, err) < 0)
+	if (ports_bind(&b->ports, b->host, &net, ip.v, e->ports, e->port_count, err) < 0)
 		return external_failed(e, err);
 	/* First, since the daemon puts the rules in while the links are made. */
 	if (endpoint_rules(b, &net, &ip, e, true, err) < 0) {
@@ -208,7 +206,7 @@ int32_t bridge_adopt(void *self, const struct dockerd_network *n, struct dockerd
 	for (uint32_t i = 0; i < e->port_count; i++)
 		DOCKERD_AT(e->ports, i)->host_port_start = DOCKERD_AT(e->ports, i)->host_port_end =
 		    DOCKERD_AT(e->ports, i)->bound_port;
-	if (ports_bind(&b->ports, b->host, ip.v, net.proxy, e->ports, e->port_count, err) < 0)
+	if (ports_bind(&b->ports, b->host, &net, ip.v, e->ports, e->port_count, err) < 0)
 		return external_failed(e, err);
 	return endpoint_rules(b, &net, &ip, e, true, err);
 }
@@ -226,6 +224,12 @@ static bool among(const struct dockerd_port *v, const struct dockerd_port *w, ui
 	return false;
 }
 
+static bool same_wish(const struct dockerd_port *a, const struct dockerd_port *b)
+{
+	return a->container_port == b->container_port && !strcmp(a->proto, b->proto) &&
+	       !strcmp(a->host_ip, b->host_ip);
+}
+
 /* The ports of v that are not in w, by structs of ours: malloc'ed, *n of them. NULL if memory is gone. */
 static struct dockerd_port *only_in(const struct dockerd_port *v, uint32_t count,
 				    const struct dockerd_port *w, uint32_t other, uint32_t *n)
@@ -236,7 +240,7 @@ static struct dockerd_port *only_in(const struct dockerd_port *v, uint32_t count
 	for (uint32_t i = 0; out && i < count; i++) {
 		const struct dockerd_port *p = DOCKERD_AT(v, i);
 
-		if (p->bound_port && among(p, w, other))
+		if (among(p, w, other))
 			continue;
 		memcpy(&out[*n], p, p->size < sizeof(*p) ? p->size : sizeof(*p));
 		out[(*n)++].size = sizeof(*out);
@@ -263,14 +267,15 @@ static int add_ports(struct bridge *b, const struct bridge_net *net, const struc
 
 	if (!n)
 		return 0;
-	if (ports_bind(&b->ports, b->host, ip->v, net->proxy, v, n, err) < 0)
+	if (ports_bind(&b->ports, b->host, net, ip->v, v, n, err) < 0)
 		return external_failed(e, err);
 	if (port_rules(b, net, ip, v, n, true, err) < 0) {
 		drop_ports(b, net, ip, v, n, &ignored);
 		return external_failed(e, err);
 	}
-	for (uint32_t i = 0; i < e->port_count; i++) /* in the order of only_in */
-		if (!DOCKERD_AT(e->ports, i)->bound_port)
+	for (uint32_t i = 0; k < n && i < e->port_count; i++) /* in the order of only_in */
+		if (!DOCKERD_AT(e->ports, i)->bound_port &&
+		    same_wish(DOCKERD_AT(e->ports, i), &v[k]))
 			DOCKERD_AT(e->ports, i)->bound_port = v[k++].bound_port;
 	return 0;
 }
@@ -312,6 +317,7 @@ int32_t bridge_update(void *self, const struct dockerd_network *n,
 	if (bridge_read(b, n, name, &net, err) < 0)
 		return -1;
 	read_addresses(e, &ip);
+	ports_any_address(&net, e->ports, e->port_count);
 	gone = only_in(was->ports, was->port_count, e->ports, e->port_count, &n_gone);
 	fresh = only_in(e->ports, e->port_count, was->ports, was->port_count, &n_fresh);
 	if (!gone || !fresh)

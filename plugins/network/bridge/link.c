@@ -113,7 +113,7 @@ static int bridge_address(struct nl_sock *sk, const struct bridge_net *n, bool v
 	const char *slash = n->v[v6].subnet ? strchr(n->v[v6].subnet, '/') : NULL;
 	struct others x = {.sk = ours ? sk : NULL, .keep = want};
 
-	if (n->v[v6].gateway)
+	if (n->v[v6].gateway && n->mode[v6] != GATEWAY_ISOLATED && (v6 || !n->inhibit_ipv4))
 		snprintf(want, sizeof(want), "%s%s", n->v[v6].gateway,
 			 slash ? slash
 			 : v6  ? "/128"
@@ -143,15 +143,19 @@ int sysctl_write(const char *path, const char *value)
 	return r;
 }
 
-/* A network of IPv6 needs it on its bridge, whatever the host's default is; and nobody in it may play the host's router. */
+/*
+ * A network of IPv6 needs it on its bridge, whatever the host's default is; and nobody in it may play the host's router. One that is isolated from
+ * the host has no address of any kind there.
+ */
 static int enable_ipv6(const struct bridge_net *n, struct dockerd_error *err)
 {
 	static const char *const names[] = {"disable_ipv6", "accept_ra"};
+	const char *const values[] = {n->mode[1] == GATEWAY_ISOLATED ? "1" : "0", "0"};
 	char path[96];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", n->ifname, names[i]);
-		if (sysctl_write(path, "0") < 0)
+		if (sysctl_write(path, values[i]) < 0)
 			return dockerd_fail_errno(err, errno, "enable IPv6 on bridge %s: write %s",
 						  n->ifname, path);
 	}

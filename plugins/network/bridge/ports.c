@@ -150,10 +150,22 @@ static int reserve(struct ports *p, struct dockerd_port *v, uint32_t n, uint32_t
 	return r;
 }
 
+/* What ports of one request are bound for. */
+struct target {
+	const struct dockerd_host *host;
+	const struct bridge_net *net;
+	const char *const *ip;
+};
+
+/* Opened in the packet filter alone: nothing of the host is taken for it. */
+static bool is_routed(const struct bridge_net *n, const struct dockerd_port *v)
+{
+	return bridge_routed(n, is_v6(v->host_ip));
+}
+
 /* One port number for the group. */
-static int try_port(struct ports *p, const struct dockerd_host *host, const char *const ip[2],
-		    bool forward, struct dockerd_port *v, uint32_t n, uint32_t port,
-		    struct dockerd_error *err)
+static int try_port(struct ports *p, const struct target *t, struct dockerd_port *v, uint32_t n,
+		    uint32_t port, struct dockerd_error *err)
 {
 	struct dockerd_error why = {.size = sizeof(why)};
 	uint32_t i;
@@ -162,17 +174,19 @@ static int try_port(struct ports *p, const struct dockerd_host *host, const char
 		DOCKERD_AT(v, i)->bound_port = 0;
 	if (reserve(p, v, n, port, err) < 0)
 		return -1;
-	for (i = 0; i < n; i++)
-		if (host->proxy_start(host, DOCKERD_AT(v, i)->proto, DOCKERD_AT(v, i)->host_ip,
-				      port, forward ? target(ip, DOCKERD_AT(v, i)) : NULL,
-				      DOCKERD_AT(v, i)->container_port, &why) < 0) {
-			bind_failed(target(ip, DOCKERD_AT(v, i)), DOCKERD_AT(v, i), port, &why,
-				    err);
+	for (i = 0; i < n; i++) {
+		const struct dockerd_port *one = DOCKERD_AT(v, i);
+
+		if (t->host->proxy_start(t->host, one->proto, one->host_ip, port,
+					 t->net->proxy ? target(t->ip, one) : NULL,
+					 one->container_port, &why) < 0) {
+			bind_failed(target(t->ip, one), one, port, &why, err);
 			break;
 		}
+	}
 	if (i == n)
 		return 0;
-	ports_release(p, host, v, i);
+	ports_release(p, t->host, v, i);
 	for (; i < n; i++)
 		forget(p, DOCKERD_AT(v, i)->proto, DOCKERD_AT(v, i)->host_ip, port);
 	for (i = 0; i < n; i++)
@@ -193,8 +207,8 @@ static void ephemeral_range(uint32_t *first, uint32_t *last)
 		fclose(f);
 }
 
-static int bind_group(struct ports *p, const struct dockerd_host *host, const char *const ip[2],
-		      bool forward, struct dockerd_port *v, uint32_t n, struct dockerd_error *err)
+static int bind_group(struct ports *p, const struct target *t, struct dockerd_port *v, uint32_t n,
+		      struct dockerd_error *err)
 {
 	uint32_t first = v->host_port_start, last = v->host_port_end, at, tries;
 	bool ephemeral = first == 0;
@@ -212,7 +226,7 @@ static int bind_group(struct ports *p, const struct dockerd_host *host, const ch
 	}
 	for (tries = last - first + 1; tries; tries--, at = at == last ? first : at + 1) {
 		err->sys_errno = 0;
-		if (try_port(p, host, ip, forward, v, n, at, err) == 0) {
+		if (try_port(p, t, v, n, at, err) == 0) {
 			pthread_mutex_lock(&p->lock);
 			if (ephemeral)
 				p->last_ephemeral = at;
@@ -234,20 +248,39 @@ static bool same_wish(const struct dockerd_port *a, const struct dockerd_port *b
 	       strcmp(a->host_ip, b->host_ip) != 0;
 }
 
-int ports_bind(struct ports *p, const struct dockerd_host *host, const char *const ip[2],
-	       bool forward, struct dockerd_port *v, uint32_t count, struct dockerd_error *err)
+void ports_any_address(const struct bridge_net *n, struct dockerd_port *v, uint32_t count)
 {
+	for (uint32_t i = 0; i < count; i++)
+		if (is_routed(n, DOCKERD_AT(v, i))) {
+			DOCKERD_AT(v, i)->host_ip =
+			    is_v6(DOCKERD_AT(v, i)->host_ip) ? "::" : "0.0.0.0";
+			DOCKERD_AT(v, i)->bound_port = 0;
+		}
+}
+
+int ports_bind(struct ports *p, const struct dockerd_host *host, const struct bridge_net *net,
+	       const char *const ip[2], struct dockerd_port *v, uint32_t count,
+	       struct dockerd_error *err)
+{
+	const struct target t = {host, net, ip};
 	uint32_t done = 0;
 
 	if (count && (!DOCKERD_HAS(host, proxy_start) || !DOCKERD_HAS(host, proxy_stop)))
 		return dockerd_fail(err, DOCKERD_ERR_UNAVAILABLE,
 				    "this daemon has no port proxy: ports can't be published");
+	ports_any_address(net, v, count);
 	while (done < count) {
+		struct dockerd_port *first = DOCKERD_AT(v, done);
 		uint32_t n = 1;
 
-		while (done + n < count && same_wish(DOCKERD_AT(v, done), DOCKERD_AT(v, done + n)))
+		if (is_routed(net, first)) {
+			done++;
+			continue;
+		}
+		while (done + n < count && same_wish(first, DOCKERD_AT(v, done + n)) &&
+		       !is_routed(net, DOCKERD_AT(v, done + n)))
 			n++;
-		if (bind_group(p, host, ip, forward, DOCKERD_AT(v, done), n, err) < 0) {
+		if (bind_group(p, &t, first, n, err) < 0) {
 			ports_release(p, host, v, done);
 			return -1;
 		}

@@ -70,16 +70,48 @@ static void internal_rules(struct batch *b, const struct bridge_net *n, bool v6)
 	const char *br = n->ifname, *subnet = n->v[v6].subnet;
 
 	if (v6) {
-		rule(b, FILTER, 'I', "DOCKER-ISOLATION-STAGE-1 ! -s %s ! -i %s -o %s -j DROP",
-		     subnet, br, br);
 		rule(b, FILTER, 'I', "DOCKER-ISOLATION-STAGE-1 ! -d %s -i %s ! -o %s -j DROP",
 		     subnet, br, br);
+		rule(b, FILTER, 'I', "DOCKER-ISOLATION-STAGE-1 ! -s %s ! -i %s -o %s -j DROP",
+		     subnet, br, br);
 	} else {
-		rule(b, FILTER, 'I', "DOCKER-ISOLATION-STAGE-1 ! -s %s -o %s -j DROP", subnet, br);
 		rule(b, FILTER, 'I', "DOCKER-ISOLATION-STAGE-1 ! -d %s -i %s -j DROP", subnet, br);
+		rule(b, FILTER, 'I', "DOCKER-ISOLATION-STAGE-1 ! -s %s -o %s -j DROP", subnet, br);
 	}
 	rule(b, FILTER, 'A', "DOCKER-FORWARD -i %s -o %s -j %s", br, br,
 	     n->icc ? "ACCEPT" : "DROP");
+}
+
+/* Where outgoing connections say that they come from. */
+static void source_rules(struct batch *b, const struct bridge_net *n, bool v6)
+{
+	const char *br = n->ifname;
+	char target[80] = "MASQUERADE";
+
+	if (n->source[v6])
+		snprintf(target, sizeof(target), "SNAT --to-source %s", n->source[v6]);
+	if (n->masquerade && !bridge_routed(n, v6))
+		rule(b, NAT, 'I', "POSTROUTING -s %s ! -o %s -j %s", n->v[v6].subnet, br, target);
+	if (!n->proxy)
+		rule(b, NAT, 'I', "POSTROUTING -o %s -m addrtype --src-type LOCAL -j %s", br,
+		     target);
+}
+
+/* Networks don't reach each other, but for what a routed one has opened to everybody. */
+static void isolation_rules(struct batch *b, const struct bridge_net *n, bool v6)
+{
+	const char *br = n->ifname;
+
+	rule(b, FILTER, 'A', "DOCKER-ISOLATION-STAGE-1 -i %s ! -o %s -j DOCKER-ISOLATION-STAGE-2",
+	     br, br);
+	if (bridge_routed(n, v6)) {
+		rule(b, FILTER, 'I', "DOCKER-ISOLATION-STAGE-1 -o %s -j RETURN", br);
+		rule(b, FILTER, 'I',
+		     "DOCKER-ISOLATION-STAGE-1 -i %s -m conntrack --ctstate RELATED,ESTABLISHED -j "
+		     "ACCEPT",
+		     br);
+	}
+	rule(b, FILTER, 'I', "DOCKER-ISOLATION-STAGE-2 -o %s -j DROP", br);
 }
 
 char *bridge_rules_network(const struct bridge_net *n, bool v6, bool add)
@@ -88,24 +120,22 @@ char *bridge_rules_network(const struct bridge_net *n, bool v6, bool add)
 	struct batch b;
 
 	batch_open(&b, add);
-	if (n->proxy && !n->internal)
-		rule(&b, NAT, 'I', "DOCKER -i %s -j RETURN", br);
-	if (n->masquerade && !n->internal)
-		rule(&b, NAT, 'I', "POSTROUTING -s %s ! -o %s -j MASQUERADE", n->v[v6].subnet, br);
-	if (!n->proxy && !n->internal)
-		rule(&b, NAT, 'I', "POSTROUTING -o %s -m addrtype --src-type LOCAL -j MASQUERADE",
-		     br);
-	rule(&b, FILTER, 'A',
-	     "DOCKER-CT -o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", br);
-	rule(&b, FILTER, 'A', "DOCKER-BRIDGE -o %s -j DOCKER", br);
-	rule(&b, FILTER, 'A', "DOCKER ! -i %s -o %s -j DROP", br, br);
 	if (n->internal) {
 		internal_rules(&b, n, v6);
 		return batch_close(&b);
 	}
-	rule(&b, FILTER, 'I', "DOCKER-ISOLATION-STAGE-1 -i %s ! -o %s -j DOCKER-ISOLATION-STAGE-2",
-	     br, br);
-	rule(&b, FILTER, 'I', "DOCKER-ISOLATION-STAGE-2 -o %s -j DROP", br);
+	if (n->proxy && n->masquerade)
+		rule(&b, NAT, 'I', "DOCKER -i %s -j RETURN", br);
+	source_rules(&b, n, v6);
+	rule(&b, FILTER, 'A',
+	     "DOCKER-CT -o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", br);
+	rule(&b, FILTER, 'A', "DOCKER-BRIDGE -o %s -j DOCKER", br);
+	if (bridge_routed(n, v6))
+		rule(&b, FILTER, 'A', "DOCKER -o %s -p %s -j ACCEPT", br,
+		     v6 ? "ipv6-icmp" : "icmp");
+	rule(&b, FILTER, 'A', "DOCKER ! -i %s -o %s -j %s", br, br,
+	     n->mode[v6] == GATEWAY_UNPROTECTED ? "ACCEPT" : "DROP");
+	isolation_rules(&b, n, v6);
 	if (n->icc) {
 		rule(&b, FILTER, 'A', "DOCKER-FORWARD -i %s -j ACCEPT", br);
 	} else {
@@ -134,17 +164,14 @@ static const struct words {
 	const char *open, *close; /* of an address before a port */
 } words[2] = {{32, "", "", ""}, {128, "! -s fe80::/10 ", "[", "]"}};
 
-static void port_rules(struct batch *b, const struct bridge_net *n, bool v6, const char *ip,
-		       const struct dockerd_port *v, uint32_t i)
+/* A port of the host leads to one of the container. */
+static void nat_rules(struct batch *b, const struct bridge_net *n, bool v6, const char *ip,
+		      const struct dockerd_port *v, uint32_t i)
 {
 	const struct dockerd_port *p = DOCKERD_AT(v, i);
 	const struct words *w = &words[v6];
 	char match[96] = "", not_bridge[40] = "";
-	unsigned char a[16];
 
-	/* A host address of IPv6 leads to an address of IPv4 by the proxy only. */
-	if (inet_pton(v6 ? AF_INET6 : AF_INET, p->host_ip, a) != 1)
-		return;
 	if (strcmp(p->host_ip, v6 ? "::" : "0.0.0.0") != 0)
 		snprintf(match, sizeof(match), "-d %s/%d ", p->host_ip, w->len);
 	if (n->proxy)
@@ -153,17 +180,30 @@ static void port_rules(struct batch *b, const struct bridge_net *n, bool v6, con
 	     w->from, match, not_bridge, p->proto, p->proto, p->bound_port, w->open, ip, w->close,
 	     p->container_port);
 	/* Nobody but this host reaches a loopback address, even when route_localnet lets such packets in. */
-	if (!v6 && a[0] == 127)
+	if (!v6 && !strncmp(p->host_ip, "127.", 4))
 		rule(b, RAW, 'A', "PREROUTING -d %s/32 ! -i lo -p %s -m %s --dport %u -j DROP",
 		     p->host_ip, p->proto, p->proto, p->bound_port);
-	if (same_before(v, i, v6))
-		return;
-	if (!n->proxy)
+	if (!n->proxy && !same_before(v, i, v6))
 		rule(b, NAT, 'A',
 		     "POSTROUTING -s %s/%d -d %s/%d -p %s -m %s --dport %u -j MASQUERADE", ip,
 		     w->len, ip, w->len, p->proto, p->proto, p->container_port);
-	rule(b, FILTER, 'I', "DOCKER -d %s/%d ! -i %s -o %s -p %s -m %s --dport %u -j ACCEPT", ip,
-	     w->len, n->ifname, n->ifname, p->proto, p->proto, p->container_port);
+}
+
+static void port_rules(struct batch *b, const struct bridge_net *n, bool v6, const char *ip,
+		       const struct dockerd_port *v, uint32_t i)
+{
+	const struct dockerd_port *p = DOCKERD_AT(v, i);
+	unsigned char a[16];
+
+	/* A host address of IPv6 leads to an address of IPv4 by the proxy only. */
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, p->host_ip, a) != 1)
+		return;
+	if (!bridge_routed(n, v6))
+		nat_rules(b, n, v6, ip, v, i);
+	if (n->mode[v6] != GATEWAY_UNPROTECTED && !same_before(v, i, v6))
+		rule(b, FILTER, 'I',
+		     "DOCKER -d %s/%d ! -i %s -o %s -p %s -m %s --dport %u -j ACCEPT", ip,
+		     words[v6].len, n->ifname, n->ifname, p->proto, p->proto, p->container_port);
 }
 
 char *bridge_rules_ports(const struct bridge_net *n, bool ipv6, const char *ip,
@@ -177,17 +217,45 @@ char *bridge_rules_ports(const struct bridge_net *n, bool ipv6, const char *ip,
 	return batch_close(&b);
 }
 
+/* Neighbours of this host shall not reach the container around its published ports, but for those that are trusted. */
+static void direct_rules(struct batch *b, const struct bridge_net *n, bool v6, const char *ip)
+{
+	const char *trusted = n->trusted;
+	char ifname[16];
+
+	if (n->internal || n->direct || n->mode[v6] == GATEWAY_UNPROTECTED || bridge_routed(n, v6))
+		return;
+	while (bridge_next_name(&trusted, ifname))
+		rule(b, RAW, 'A', "PREROUTING -d %s/%d -i %s -j ACCEPT", ip, words[v6].len, ifname);
+	rule(b, RAW, 'A', "PREROUTING -d %s/%d ! -i %s -j DROP", ip, words[v6].len, n->ifname);
+}
+
+/* Where containers are kept apart, those that a link joins are not; such links are of IPv4. */
+static void link_rules(struct batch *b, const struct bridge_net *n, const struct dockerd_link *v,
+		       uint32_t count)
+{
+	for (uint32_t i = 0; i < count && !n->icc; i++) {
+		const struct dockerd_link *l = DOCKERD_AT(v, i);
+
+		rule(b, FILTER, 'A',
+		     "DOCKER -s %s/32 -d %s/32 -i %s -o %s -p %s -m %s --dport %u -j ACCEPT",
+		     l->client, l->server, n->ifname, n->ifname, l->proto, l->proto, l->port);
+		rule(b, FILTER, 'A',
+		     "DOCKER -s %s/32 -d %s/32 -i %s -o %s -p %s -m %s --sport %u -j ACCEPT",
+		     l->server, l->client, n->ifname, n->ifname, l->proto, l->proto, l->port);
+	}
+}
+
 char *bridge_rules_endpoint(const struct bridge_net *n, bool ipv6, const char *ip,
-			    const struct dockerd_port *ports, uint32_t count, bool add)
+			    const struct dockerd_endpoint *e, bool add)
 {
 	struct batch b;
 
 	batch_open(&b, add);
-	/* Neighbours of this host shall not reach the container around its published ports. */
-	if (!n->internal)
-		rule(&b, RAW, 'A', "PREROUTING -d %s/%d ! -i %s -j DROP", ip, words[ipv6].len,
-		     n->ifname);
-	for (uint32_t i = 0; i < count; i++)
-		port_rules(&b, n, ipv6, ip, ports, i);
+	direct_rules(&b, n, ipv6, ip);
+	for (uint32_t i = 0; i < e->port_count; i++)
+		port_rules(&b, n, ipv6, ip, e->ports, i);
+	if (!ipv6 && DOCKERD_HAS(e, links))
+		link_rules(&b, n, e->links, e->link_count);
 	return batch_close(&b);
 }

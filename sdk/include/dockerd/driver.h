@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 #define DOCKERD_ABI_MAJOR 0
-#define DOCKERD_ABI_MINOR 2
+#define DOCKERD_ABI_MINOR 3
 #define DOCKERD_DRIVER_MAGIC UINT32_C(0x64727632) /* "drv2" */
 #define DOCKERD_DRIVER_SYMBOL "dockerd_driver_v0"
 
@@ -224,8 +224,7 @@ struct dockerd_host {
 	 * Firewall (network drivers): lines in the language of iptables-restore --noflush ("*nat", "-A ...", "COMMIT"), applied as one
 	 * batch; family is 4 or 6. Rules are written as iptables-save prints them. -A or -I of a rule that the daemon has put there already, and -D of
 	 * one that is gone, are left out, so a batch may be repeated. The daemon remembers the rules: they come back after a flush,
-	 * and go after a crash when nobody asks for them again. A batch may be applied after the
-	 * call has returned: the daemon waits for it before a container runs, and calls leave if it failed.
+	 * and go after a crash when nobody asks for them again. It returns when the rules are in; one of deletions alone is only queued.
 	 * Missing when the daemon must not touch the firewall (--iptables=false). See dockerd-driver(3) for the chains the daemon provides.
 	 */
 	int32_t (*firewall)(const struct dockerd_host *host, uint32_t family, const char *rules, struct dockerd_error *err);
@@ -244,6 +243,12 @@ struct dockerd_host {
 	int32_t (*proxy_stop)(const struct dockerd_host *host, const char *proto, const char *host_ip, uint32_t host_port,
 			      struct dockerd_error *err);
 	void *reserved; /* the daemon's own */
+	/*
+	 * Since ABI 0.3. The same as `firewall`, as part of one call: `batch` is the `batch` of the network that the call is about. The rules may go in while
+	 * the driver goes on; the daemon waits for them before anything runs behind them, and calls leave or network_delete if they failed.
+	 */
+	int32_t (*firewall_batch)(const struct dockerd_host *host, void *batch, uint32_t family, const char *rules,
+				  struct dockerd_error *err);
 };
 
 /* Receives rows: `docker info` status, GraphDriver.Data of inspect, what a network driver chose. Strings are copied. */

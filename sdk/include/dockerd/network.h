@@ -57,6 +57,8 @@ struct dockerd_subnet {
  *   "record"       JSON for the daemon to keep, as moby's driver of this name would
  *   "record.KIND"  the same, where that driver tells kinds of records apart: "record.network" of macvlan
  *   "gateway"      "": containers have no use for gateways of the subnets; those that nobody asked for are free again
+ *   "gateway.ipv4" "gateway.ipv6": the same for one family alone (since ABI 0.3)
+ *   "ifname"       what the names of interfaces in containers begin with, instead of "eth" (since ABI 0.3)
  */
 struct dockerd_network {
 	uint32_t size;
@@ -67,6 +69,7 @@ struct dockerd_network {
 	uint32_t mtu; /* 0: the driver's choice */
 	const struct dockerd_options *options; /* scope NETWORK: --opt of docker network create */
 	const struct dockerd_emit *out; /* network_create only, else NULL: see above */
+	void *batch; /* since ABI 0.3: for host->firewall_batch during this call; the daemon's, may be NULL */
 };
 
 struct dockerd_port {
@@ -84,6 +87,17 @@ struct dockerd_address {
 	uint32_t size;
 	uint32_t reserved;
 	const char *address;
+};
+
+/*
+ * Connections that a container of the endpoint may make, or be asked for, although the network keeps its containers apart: one of the two addresses is
+ * the endpoint's. Classic links (docker run --link). Since ABI 0.3.
+ */
+struct dockerd_link {
+	uint32_t size;
+	uint32_t port;       /* of the server */
+	const char *proto;   /* tcp, udp, sctp */
+	const char *client, *server; /* addresses of IPv4, without prefix length */
 };
 
 #define DOCKERD_ENDPOINT_ROUTE_IPV4 UINT32_C(1) /* the container's default route of IPv4 leads through this network */
@@ -120,6 +134,10 @@ struct dockerd_endpoint {
 	const struct dockerd_emit *out; /* join only, else NULL */
 	char out_mac[24];     /* out: the address in use; "" if the link has none of its own */
 	char out_host_ifname[16]; /* out: the host's end, "" if none; kept by the daemon and passed back */
+	/* Since ABI 0.3: */
+	const struct dockerd_link *links; /* join and adopt; leave is given those that end with the endpoint, whoever brought them */
+	uint32_t link_count;
+	uint32_t reserved2;
 };
 
 struct dockerd_network_ops {
