@@ -102,14 +102,13 @@ static void version(struct http_exchange *x, void *ctx)
 
 static void print_plugins(struct jw *w)
 {
-	auto_strlist networks = STRLIST_INIT, logs = STRLIST_INIT;
+	auto_strlist volumes = STRLIST_INIT, networks = STRLIST_INIT, logs = STRLIST_INIT;
 
+	volume_drivers(&volumes);
 	plugin_list(DOCKERD_KIND_NETWORK, &networks);
 	plugin_list(DOCKERD_KIND_LOG, &logs);
 	jw_kobj(w, "Plugins");
-	jw_karr(w, "Volume");
-	jw_str(w, "local");
-	jw_end(w);
+	jw_kstrlist(w, "Volume", &volumes, false);
 	jw_kstrlist(w, "Network", &networks, false);
 	jw_kstrlist(w, "Authorization", config_list(api.config(), "authorization-plugins"), true);
 	jw_kstrlist(w, "Log", &logs, false);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See authz.h. The list of drivers is fixed at start; calls are guarded by the plugin room (deadline: a stuck driver denies). */
+/*
+ * See authz.h. The list is fixed at start. Calls of drivers are guarded by the plugin room (deadline: a stuck driver denies); socket plugins are
+ * asked by remote.c.
+ */
 #include "authz/authz.h"
+#include "authz/remote.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -15,8 +19,14 @@
 #define BODY_MAX (1024 * 1024)
 #define RELOAD_SECONDS 10 /* how long the daemon's reload waits for a driver's */
 
-static struct plugin_instance *drivers;
-static size_t n_drivers;
+/* One of --authorization-plugin. */
+struct authorizer {
+	struct plugin_instance driver; /* plugin NULL: a socket plugin of that name */
+	char *name;
+};
+static struct authorizer *chain;
+static size_t n_chain;
+static bool any_remote;
 
 /* --authz-opt NAME.key=value: those of this driver. Their keys begin with its name. */
 static int own_options(const struct strlist *all, const char *name, struct pairs *out,
@@ -39,8 +49,8 @@ static int own_options(const struct strlist *all, const char *name, struct pairs
 	return 0;
 }
 
-static int open_one(const char *name, const struct config *c, const char *exec_root,
-		    struct plugin_instance *out, struct error *err)
+static int open_driver(const char *name, const struct config *c, const char *exec_root,
+		       struct plugin_instance *out, struct error *err)
 {
 	const struct plugin *p = plugin_load(DOCKERD_KIND_AUTHZ, name, err);
 	auto_pairs given = PAIRS_INIT;
@@ -62,17 +72,44 @@ static int open_one(const char *name, const struct config *c, const char *exec_r
 	return r;
 }
 
+/* Where there is no driver of that name, it is a socket plugin, as for moby. */
+static int open_one(const char *name, const struct config *c, const char *exec_root,
+		    struct authorizer *out, struct error *err)
+{
+	auto_free char *path = plugin_find(DOCKERD_KIND_AUTHZ, name, err), *why = NULL;
+
+	out->name = xstrdup(name);
+	if (path || err->kind != ERR_NOT_FOUND || strchr(name, '/')) {
+		if (open_driver(name, c, exec_root, &out->driver, err) < 0)
+			return error_wrap(err, "authorization plugin %s", name);
+		return 0;
+	}
+	why = xstrdup(err->text);
+	error_clear(err);
+	if (authz_remote_open(name, err) < 0) {
+		error_wrap(err, "failed to validate authorization plugin");
+		return err->kind == ERR_NOT_FOUND
+			   ? error_set(err, ERR_NOT_FOUND,
+				       "failed to validate authorization plugin: plugin \"%s\" not "
+				       "found; nor is there a driver: %s",
+				       name, why)
+			   : -1;
+	}
+	any_remote = true;
+	return 0;
+}
+
 /* An option for a driver that is not selected is a mistake. */
 static int check_addressees(const struct strlist *all, struct error *err)
 {
 	for (size_t i = 0; i < all->n; i++) {
 		bool found = false;
 
-		for (size_t d = 0; d < n_drivers && !found; d++) {
-			size_t len = strlen(drivers[d].plugin->name);
+		for (size_t d = 0; d < n_chain && !found; d++) {
+			const struct plugin *p = chain[d].driver.plugin;
+			size_t len = p ? strlen(p->name) : 0;
 
-			found = !strncmp(all->v[i], drivers[d].plugin->name, len) &&
-				all->v[i][len] == '.';
+			found = p && !strncmp(all->v[i], p->name, len) && all->v[i][len] == '.';
 		}
 		if (!found)
 			return error_set(
@@ -86,18 +123,18 @@ int authz_init(const struct config *c, const char *exec_root, struct error *err)
 {
 	const struct strlist *names = config_list(c, "authorization-plugins");
 
-	drivers = xcalloc(names->n, sizeof(*drivers));
+	chain = xcalloc(names->n, sizeof(*chain));
 	for (size_t i = 0; i < names->n; i++) {
-		if (open_one(names->v[i], c, exec_root, &drivers[i], err) < 0)
-			return error_wrap(err, "authorization plugin %s", names->v[i]);
-		n_drivers++;
+		if (open_one(names->v[i], c, exec_root, &chain[i], err) < 0)
+			return -1;
+		n_chain++;
 	}
 	return check_addressees(config_list(c, "authz-opts"), err);
 }
 
 bool authz_active(void)
 {
-	return n_drivers > 0;
+	return n_chain > 0;
 }
 
 static bool is_json(const char *content_type)
@@ -107,8 +144,8 @@ static bool is_json(const char *content_type)
 
 static bool asks_responses(void)
 {
-	for (size_t i = 0; i < n_drivers; i++)
-		if (drivers[i].plugin->ops.authz.response)
+	for (size_t i = 0; i < n_chain; i++)
+		if (!chain[i].driver.plugin || chain[i].driver.plugin->ops.authz.response)
 			return true;
 	return false;
 }
@@ -121,6 +158,7 @@ static bool has_body(const struct http_exchange *x)
 /* Read a JSON body ahead, whole if it is small enough: it is in x->preread. */
 static int read_ahead(struct http_exchange *x, uint32_t *state, struct error *err)
 {
+	const size_t most = any_remote ? AUTHZ_REMOTE_BODY_MAX : BODY_MAX;
 	struct str body = STR_INIT;
 
 	*state = DOCKERD_AUTHZ_BODY_NONE;
@@ -130,9 +168,9 @@ static int read_ahead(struct http_exchange *x, uint32_t *state, struct error *er
 	if (!is_json(http_header(x, "Content-Type")))
 		return 0;
 	*state = DOCKERD_AUTHZ_BODY_LARGE;
-	if (x->content_length > BODY_MAX)
+	if (x->content_length > (int64_t)most)
 		return 0;
-	while (body.len <= BODY_MAX) {
+	while (body.len <= most) {
 		ssize_t n = http_body_read(x, str_reserve(&body, 8192), 8192, err);
 
 		if (n < 0) {
@@ -167,9 +205,28 @@ static struct dockerd_key_value *visible_headers(const struct pairs *headers, ui
 	return h;
 }
 
-static int ask(struct plugin_instance *d, const struct dockerd_authz_request *r, bool response,
+/* Drivers are shown less than socket plugins, as dockerd/authz.h says. */
+static struct dockerd_authz_request for_driver(const struct dockerd_authz_request *r)
+{
+	struct dockerd_authz_request d = *r;
+
+	if (d.body_length > BODY_MAX) {
+		d.body_state = DOCKERD_AUTHZ_BODY_LARGE;
+		d.body = NULL;
+		d.body_length = 0;
+	}
+	if (d.response_length > BODY_MAX) {
+		d.response_body_state = DOCKERD_AUTHZ_BODY_LARGE;
+		d.response_body = NULL;
+		d.response_length = 0;
+	}
+	return d;
+}
+
+static int ask(struct plugin_instance *d, const struct dockerd_authz_request *all, bool response,
 	       struct error *err)
 {
+	const struct dockerd_authz_request shown = for_driver(all), *r = &shown;
 	const struct dockerd_authz_ops *ops = &d->plugin->ops.authz;
 	struct dockerd_authz_verdict v = {.size = sizeof(v)};
 	struct dockerd_error derr = plugin_error_init();
@@ -193,9 +250,13 @@ static int ask(struct plugin_instance *d, const struct dockerd_authz_request *r,
 
 static int ask_all(const struct dockerd_authz_request *r, bool response, struct error *err)
 {
-	for (size_t i = 0; i < n_drivers; i++)
-		if (ask(&drivers[i], r, response, err) < 0)
+	for (size_t i = 0; i < n_chain; i++) {
+		struct authorizer *a = &chain[i];
+
+		if ((a->driver.plugin ? ask(&a->driver, r, response, err)
+				      : authz_remote_ask(a->name, r, response, err)) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -255,7 +316,7 @@ int authz_response(struct http_exchange *x, const char *route, int status, const
 	r.response_headers = reply;
 	r.response_body_state = body && !len                      ? DOCKERD_AUTHZ_BODY_NONE
 				: !body || !is_json(content_type) ? DOCKERD_AUTHZ_BODY_OTHER
-				: len > BODY_MAX                  ? DOCKERD_AUTHZ_BODY_LARGE
+				: len > AUTHZ_REMOTE_BODY_MAX     ? DOCKERD_AUTHZ_BODY_LARGE
 								  : DOCKERD_AUTHZ_BODY_WHOLE;
 	if (r.response_body_state == DOCKERD_AUTHZ_BODY_WHOLE) {
 		r.response_body = body;
@@ -285,14 +346,15 @@ static void *reload_one(void *arg)
 
 void authz_reload(void)
 {
-	for (size_t i = 0; i < n_drivers; i++) {
+	for (size_t i = 0; i < n_chain; i++) {
+		struct plugin_instance *d = &chain[i].driver;
 		struct error err = ERROR_INIT;
 		struct timespec until;
 		pthread_t t;
 
-		if (!drivers[i].plugin->ops.authz.reload)
+		if (!d->plugin || !d->plugin->ops.authz.reload)
 			continue;
-		if (thread_start_joinable("authz-reload", reload_one, &drivers[i], &t, &err) < 0) {
+		if (thread_start_joinable("authz-reload", reload_one, d, &t, &err) < 0) {
 			log_error("authorization rules were not reloaded", "error", err.text);
 			continue;
 		}
@@ -300,7 +362,7 @@ void authz_reload(void)
 		until.tv_sec += RELOAD_SECONDS;
 		if (pthread_timedjoin_np(t, NULL, &until) != 0) {
 			log_warn("an authorization driver is still reloading its rules", "driver",
-				 drivers[i].plugin->name);
+				 d->plugin->name);
 			pthread_detach(t);
 		}
 	}

@@ -38,6 +38,10 @@ struct mount_point {
 	char *type, *source, *destination, *name, *driver, *mode, *propagation;
 	char *subpath;  /* of the volume or image, or NULL */
 	char *image_id; /* of an image that is mounted; NULL: something else is */
+	char *
+	    mount_id; /* of a volume while it is mounted for a run: what a plugin knows the mount by */
+	char *mounted_at; /* the same: where, if not at source */
+	bool held;        /* the volume room counts it */
 	bool rw, anonymous;
 	bool fill; /* copy-up at the creation; not kept */
 };
@@ -208,18 +212,23 @@ int container_put_files(struct container *c, struct error *err);
 /* ---- mounts.c */
 /* Make volumes and host directories, fill c->mounts (create). */
 int mounts_create(struct container *c, const json *config, const json *host, struct error *err);
-/* Mount points for the spec, sources resolved. */
+/* What is mounted for one use, beside what the container may run with. */
+struct mounted {
+	struct strlist ids; /* by mount point, as `at` */
+	char **at;          /* where, if that is not the mount point's source */
+};
+/* Mount points for the spec, sources resolved; mounted NULL: as they are for the container's life. */
 int mounts_resolve(struct container *c, const json *config, const json *host,
-		   struct spec_mounts *out, struct error *err);
+		   const struct mounted *mounted, struct spec_mounts *out, struct error *err);
 void mounts_free(struct container *c);
 /* One of its mount points is that image; c->lock held. */
 bool mounts_has_image(const struct container *c, const char *image_id);
 /* The container does not use the volume (all its volumes) any more. */
 void mounts_release_volume(struct container *c, const char *name, bool remove);
 void mounts_release(struct container *c, bool remove_anonymous);
-/* Have its volumes mounted, for a copy. */
-int mounts_mount(struct container *c, struct error *err);
-void mounts_unmount(struct container *c);
+/* Have its volumes mounted, for a copy. On failure there is nothing to undo. */
+int mounts_mount(struct container *c, struct mounted *out, struct error *err);
+void mounts_unmount(struct container *c, struct mounted *m);
 /* The same for its life, with events; op held. */
 int mounts_start(struct container *c, struct error *err);
 void mounts_stop(struct container *c);

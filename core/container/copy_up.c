@@ -6,6 +6,7 @@
 #include "container/copy_up.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -113,6 +114,8 @@ static int copy(void *ctx, int dir, struct error *err)
 static int fill_one(struct mount_point *m, int root, const char *root_path, struct error *err)
 {
 	auto_close from = open_in_root(root, m->destination, O_RDONLY | O_DIRECTORY, 0);
+	auto_free char *path = NULL;
+	char id[ID_LEN + 1];
 	int r;
 
 	if (from < 0 && errno == ENOTDIR)
@@ -120,10 +123,11 @@ static int fill_one(struct mount_point *m, int root, const char *root_path, stru
 				 m->destination);
 	if (from < 0)
 		return errno == ENOENT ? 0 : error_sys(err, errno, "open %s", m->destination);
-	if (volume_mount(m->name, err) < 0)
+	id_random(id);
+	if (volume_mount(m->name, id, &path, err) < 0)
 		return -1;
-	r = volume_fill(m->name, copy, &from, err);
-	volume_unmount(m->name);
+	r = volume_fill(m->name, path, copy, &from, err);
+	volume_unmount(m->name, id);
 	return r;
 }
 

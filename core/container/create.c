@@ -162,7 +162,7 @@ static int draft_make(struct draft *d, const json *body, const char *platform, i
 	if (merge_image(d, image, platform, err) < 0)
 		return -1;
 	clean_working_dir(d->config);
-	if (spec_refuse_missing(d->config, d->host, err) < 0 || join_resolve(d->host, err) < 0)
+	if (spec_refuse_missing(d->host, err) < 0 || join_resolve(d->host, err) < 0)
 		return -1;
 	if (spec_adapt_host_config(d->host, h, &d->host_text, err) < 0)
 		return -1;

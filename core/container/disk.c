@@ -60,6 +60,8 @@ static void print_mounts(struct jw *w, const struct container *c)
 			jw_kstr(w, "Relabel", m->mode);
 		if (!str_empty(m->propagation))
 			jw_kstr(w, "Propagation", m->propagation);
+		if (m->mount_id)
+			jw_kstr(w, "ID", m->mount_id);
 		jw_kobj(w, "Spec");
 		jw_kstr(w, "Type", m->type);
 		jw_kstr(w, "Source", m->image_id ? m->image_id : m->name ? m->name : m->source);
@@ -275,6 +277,8 @@ static void load_mounts(struct container *c, const json *points)
 		m->propagation = xstrdup(json_get_str(p, "Propagation", ""));
 		m->rw = json_get_bool(p, "RW", true);
 		m->anonymous = json_get_bool(p, "Anonymous", false);
+		m->mount_id =
+		    *json_get_str(p, "ID", "") ? xstrdup(json_get_str(p, "ID", "")) : NULL;
 		load_mounted_spec(m, json_get(p, "Spec"));
 	}
 }

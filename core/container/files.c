@@ -72,7 +72,7 @@ struct container_files {
 	struct container *c;
 	struct unpacker unpacker;
 	struct container_path path;
-	bool volumes;
+	struct mounted volumes;
 	char
 	    *in_view; /* absolute, a trailing "/" or "/." kept: it says that a directory is meant */
 	char *name;   /* its last part, as Go's filepath.Base has it */
@@ -150,10 +150,9 @@ static int open_view(struct container_files *f, bool pack, uint64_t *owner, stru
 	f->mounted = true;
 	if (owner && *user && spec_user_ids(root, user, owner, err) < 0)
 		return -1;
-	if (mounts_mount(f->c, err) < 0)
+	if (mounts_mount(f->c, &f->volumes, err) < 0)
 		return -1;
-	f->volumes = true;
-	if (mounts_resolve(f->c, config, host, &mounts, err) < 0) {
+	if (mounts_resolve(f->c, config, host, &f->volumes, &mounts, err) < 0) {
 		spec_mounts_free(&mounts);
 		return -1;
 	}
@@ -184,8 +183,7 @@ void container_files_close(struct container_files *f)
 	struct error err = ERROR_INIT;
 
 	unpacker_stop(&f->unpacker);
-	if (f->volumes)
-		mounts_unmount(f->c);
+	mounts_unmount(f->c, &f->volumes);
 	if (f->mounted && image_use_layer_unmount(f->c->id, &err) < 0)
 		log_warn("container not unmounted after a copy", "container", f->c->id, "error",
 			 err.text);

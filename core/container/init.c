@@ -68,7 +68,7 @@ static void load_one(int dirfd, const char *id)
 	}
 	for (size_t i = 0; i < c->n_mounts; i++) {
 		if (c->mounts[i].name && streq(c->mounts[i].type, "volume") &&
-		    volume_use_again(c->mounts[i].name, c->id, &err) < 0)
+		    volume_use_again(c->mounts[i].name, c->mounts[i].driver, c->id, &err) < 0)
 			log_warn("volume of a container", "container", id, "error", err.text);
 	}
 	container_publish(c);

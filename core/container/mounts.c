@@ -45,6 +45,8 @@ static void point_free(struct mount_point *m)
 	free(m->propagation);
 	free(m->subpath);
 	free(m->image_id);
+	free(m->mount_id);
+	free(m->mounted_at);
 	*m = (struct mount_point){0};
 }
 
@@ -120,10 +122,15 @@ static int resolve_volume(struct container *c, const struct spec_mount *m, struc
 		id_random(id);
 	p->name = xstrdup(m->name ? m->name : id);
 	wish.name = p->name;
-	p->driver = xstrdup("local");
 	p->anonymous = !m->name;
 	p->fill = !m->no_copy && !m->subpath;
-	return volume_use(&wish, c->id, &p->source, err);
+	if (volume_use(&wish, c->id, &p->source, &p->driver, err) < 0)
+		return -1;
+	if (streq(p->driver, "local") && !m->from_image && !*p->mode) {
+		free(p->mode);
+		p->mode = xstrdup("z"); /* as moby */
+	}
+	return 0;
 }
 
 /* Mounted once now: inspect shows where, and what can't be mounted is refused here. */
@@ -192,7 +199,7 @@ static int take_point(struct container *c, const struct mount_point *p, struct e
 {
 	if (p->image_id)
 		return image_use_mount_hold(c->id, p->image_id, err);
-	return is_volume(p) ? volume_use_again(p->name, c->id, err) : 0;
+	return is_volume(p) ? volume_use_again(p->name, p->driver, c->id, err) : 0;
 }
 
 static int take_from(struct container *c, const char *spec, struct error *err)
@@ -294,8 +301,18 @@ static struct spec_mount *spec_at(struct spec_mounts *m, const char *destination
 	return NULL;
 }
 
+/* Where a volume is mounted for this use. */
+static const char *place_of(const struct container *c, const struct mount_point *p,
+			    const struct mounted *m)
+{
+	const char *at = m ? m->at[p - c->mounts] : p->mounted_at;
+
+	return at ? at : p->source;
+}
+
 /* What the settings do not name is kept as it was made: volumes of the image, those of other containers. */
-static int add_kept(const struct container *c, struct spec_mounts *out, struct error *err)
+static int add_kept(const struct container *c, const struct mounted *mounted,
+		    struct spec_mounts *out, struct error *err)
 {
 	for (size_t i = 0; i < c->n_mounts; i++) {
 		const struct mount_point *p = &c->mounts[i];
@@ -310,11 +327,11 @@ static int add_kept(const struct container *c, struct spec_mounts *out, struct e
 						 : p->image_id             ? SPEC_MOUNT_IMAGE
 									   : SPEC_MOUNT_VOLUME,
 					 .subpath = xstrdup_null(p->subpath),
-					 .source = xstrdup(p->source),
+					 .source = xstrdup(place_of(c, p, mounted)),
 					 .destination = xstrdup(p->destination),
 					 .propagation = dup_or_empty(p->propagation),
 					 .read_only = !p->rw};
-		if (p->subpath && volume_source(p->source, m, err) < 0)
+		if (p->subpath && volume_source(place_of(c, p, mounted), m, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -328,7 +345,7 @@ static void drop_image_volumes(struct spec_mounts *m)
 }
 
 int mounts_resolve(struct container *c, const json *config, const json *host,
-		   struct spec_mounts *out, struct error *err)
+		   const struct mounted *mounted, struct spec_mounts *out, struct error *err)
 {
 	if (spec_parse_mounts(config, host, out, err) < 0)
 		return -1;
@@ -346,10 +363,10 @@ int mounts_resolve(struct container *c, const json *config, const json *host,
 			    err, ERR_SYSTEM,
 			    "mount point %s was not there when the container was created",
 			    m->destination);
-		if (volume_source(p->source, m, err) < 0)
+		if (volume_source(place_of(c, p, mounted), m, err) < 0)
 			return -1;
 	}
-	return add_kept(c, out, err);
+	return add_kept(c, mounted, out, err);
 }
 
 /* ---- Volumes: in use, mounted ------------------------------------------------------------------------------------------------------- */
@@ -371,12 +388,25 @@ void mounts_release(struct container *c, bool remove_anonymous)
 	image_use_mount_release(c->id);
 }
 
-static int mount_one(struct container *c, struct mount_point *m, struct error *err)
+/*
+ * Each use of a volume has an id of its own. at: where it is mounted, if that is not its source, else NULL. A copy: mount points are read while
+ * others use them.
+ */
+static int mount_one(struct container *c, struct mount_point *m, const char *id, char **at,
+		     struct error *err)
 {
 	char *path;
 
-	if (is_volume(m))
-		return volume_mount(m->name, err);
+	*at = NULL;
+	if (is_volume(m)) {
+		if (volume_mount(m->name, id, &path, err) < 0)
+			return -1;
+		if (streq(path, m->source))
+			free(path);
+		else
+			*at = path;
+		return 0;
+	}
 	if (!m->image_id)
 		return 0;
 	if (image_use_mount(c->id, m->image_id, &path, err) < 0)
@@ -387,46 +417,70 @@ static int mount_one(struct container *c, struct mount_point *m, struct error *e
 	return 0;
 }
 
-static void unmount_one(struct container *c, struct mount_point *m)
+static void unmount_one(struct container *c, const struct mount_point *m, const char *id)
 {
 	if (is_volume(m))
-		volume_unmount(m->name);
+		volume_unmount(m->name, id);
 	else if (m->image_id)
 		image_use_unmount(c->id, m->image_id);
 }
 
-int mounts_mount(struct container *c, struct error *err)
+static void mounted_free(struct mounted *m)
 {
-	size_t i;
-
-	for (i = 0; i < c->n_mounts; i++)
-		if (mount_one(c, &c->mounts[i], err) < 0)
-			break;
-	if (i == c->n_mounts)
-		return 0;
-	while (i-- > 0)
-		unmount_one(c, &c->mounts[i]);
-	return -1;
+	for (size_t i = 0; i < m->ids.n; i++)
+		free(m->at[i]);
+	free(m->at);
+	strlist_free(&m->ids);
+	*m = (struct mounted){0};
 }
 
-void mounts_unmount(struct container *c)
+int mounts_mount(struct container *c, struct mounted *out, struct error *err)
 {
-	for (size_t i = 0; i < c->n_mounts; i++)
-		unmount_one(c, &c->mounts[i]);
+	*out =
+	    (struct mounted){.ids = STRLIST_INIT, .at = xcalloc(c->n_mounts + 1, sizeof(char *))};
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		char id[ID_LEN + 1];
+
+		id_random(id);
+		if (mount_one(c, &c->mounts[i], id, &out->at[i], err) < 0) {
+			mounts_unmount(c, out);
+			return -1;
+		}
+		strlist_add(&out->ids, id);
+	}
+	return 0;
+}
+
+void mounts_unmount(struct container *c, struct mounted *m)
+{
+	for (size_t i = m->ids.n; i-- > 0;)
+		unmount_one(c, &c->mounts[i], m->ids.v[i]);
+	mounted_free(m);
 }
 
 int mounts_start(struct container *c, struct error *err)
 {
-	if (mounts_mount(c, err) < 0)
+	struct mounted m;
+
+	if (mounts_mount(c, &m, err) < 0)
 		return -1;
 	c->volumes_mounted = true;
 	for (size_t i = 0; i < c->n_mounts; i++) {
-		const struct mount_point *m = &c->mounts[i];
+		struct mount_point *p = &c->mounts[i];
 
-		if (is_volume(m))
-			volume_event_mount(m->name, c->id, m->destination,
-					   m->propagation ? m->propagation : "", m->rw);
+		p->held = true;
+		if (!is_volume(p))
+			continue;
+		pthread_mutex_lock(&c->lock);
+		free(p->mount_id);
+		p->mount_id = xstrdup(m.ids.v[i]);
+		free(p->mounted_at);
+		p->mounted_at = steal_ptr(&m.at[i]);
+		pthread_mutex_unlock(&c->lock);
+		volume_event_mount(p->name, c->id, p->destination,
+				   p->propagation ? p->propagation : "", p->rw);
 	}
+	mounted_free(&m);
 	return 0;
 }
 
@@ -435,18 +489,37 @@ void mounts_stop(struct container *c)
 	if (!c->volumes_mounted)
 		return;
 	c->volumes_mounted = false;
-	mounts_unmount(c);
-	for (size_t i = 0; i < c->n_mounts; i++)
-		if (is_volume(&c->mounts[i]))
-			volume_event_mount(c->mounts[i].name, c->id, NULL, NULL, false);
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		struct mount_point *p = &c->mounts[i];
+
+		if (p->held)
+			unmount_one(c, p, p->mount_id);
+		p->held = false;
+		if (!is_volume(p))
+			continue;
+		pthread_mutex_lock(&c->lock);
+		free(steal_ptr(&p->mount_id));
+		free(steal_ptr(&p->mounted_at));
+		pthread_mutex_unlock(&c->lock);
+		volume_event_mount(p->name, c->id, NULL, NULL, false);
+	}
 }
 
 void mounts_adopt(struct container *c)
 {
 	struct error err = ERROR_INIT;
+	char *path;
 
-	if (mounts_mount(c, &err) == 0)
-		c->volumes_mounted = true;
-	else
-		log_error("volumes of a live container", "container", c->id, "error", err.text);
+	c->volumes_mounted = true;
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		struct mount_point *p = &c->mounts[i];
+		int r = is_volume(p)  ? volume_adopt(p->name, p->mount_id, &err)
+			: p->image_id ? mount_one(c, p, "", &path, &err) == 0 ? 1 : -1
+				      : 0;
+
+		p->held = r > 0;
+		if (r < 0)
+			log_error("volume of a live container", "container", c->id, "destination",
+				  p->destination, "error", err.text);
+	}
 }

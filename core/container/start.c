@@ -358,8 +358,10 @@ static int prepare(struct start *s, struct error *err)
 	c->mounted = true;
 	FAULT("container.start.mounted");
 	if (make_workdir(s, err) < 0 || container_put_files(c, err) < 0 ||
-	    join_others(c, s->config, s->host, &s->joined, err) < 0 || mounts_start(c, err) < 0 ||
-	    mounts_resolve(c, s->config, s->host, &s->mounts, err) < 0)
+	    join_others(c, s->config, s->host, &s->joined, err) < 0 || mounts_start(c, err) < 0)
+		return -1;
+	FAULT("container.start.volumes");
+	if (mounts_resolve(c, s->config, s->host, NULL, &s->mounts, err) < 0)
 		return -1;
 	if (announce_streams(s, err) < 0)
 		return -1;

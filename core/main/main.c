@@ -16,6 +16,7 @@
 #include "main/daemon.h"
 #include "network/network.h"
 #include "plugin/plugin.h"
+#include "plugin/remote/remote.h"
 #include "tls/tls.h"
 #include "volume/volume.h"
 
@@ -57,9 +58,15 @@ static int check_drivers(const struct config *c, struct error *err)
 	if (containers_check_log(c, err) < 0 || storage_check(c, err) < 0 ||
 	    !plugin_describe(DOCKERD_KIND_EXEC, *exec ? exec : DEFAULT_EXEC_DRIVER, err))
 		return -1;
-	for (size_t i = 0; i < authz->n; i++)
-		if (!plugin_describe(DOCKERD_KIND_AUTHZ, authz->v[i], err))
+	for (size_t i = 0; i < authz->n; i++) {
+		auto_free char *path = plugin_find(DOCKERD_KIND_AUTHZ, authz->v[i], err);
+
+		if (!path && err->kind == ERR_NOT_FOUND && remote_exists(authz->v[i]))
+			error_clear(
+			    err); /* a socket plugin, which says nothing before it is asked */
+		else if (!plugin_describe(DOCKERD_KIND_AUTHZ, authz->v[i], err))
 			return -1;
+	}
 	return 0;
 }
 
@@ -169,7 +176,7 @@ static int open_images(struct daemon *d, struct error *err)
 	if (image_store_open(d->places.data_root, &d->storage, &d->images, err) < 0)
 		return -1;
 	image_store_set_events(d->images, image_event, d->images);
-	return volumes_init(d->places.data_root, d->places.volumes_db, err);
+	return volumes_init(d->places.data_root, d->places.exec_root, d->places.volumes_db, err);
 }
 
 static void network_event(const char *action, const char *id, const struct pairs *attrs)

@@ -30,31 +30,7 @@ static int check_device_requests(const json *h, struct error *err)
 			 json_get_str(request, "Driver", ""), str_cstr(&caps));
 }
 
-static int check_driver(const char *name, struct error *err)
-{
-	if (!*name || streq(name, "local"))
-		return 0;
-	return error_set(err, ERR_NOT_FOUND,
-			 "error looking up volume plugin %s: plugin \"%s\" not found", name, name);
-}
-
-static int check_volume_drivers(const json *config, const json *h, struct error *err)
-{
-	struct spec_mounts m;
-	int r = 0;
-
-	if (spec_parse_mounts(config, h, &m, err) < 0)
-		return -1;
-	for (size_t i = 0; r == 0 && i < m.n; i++)
-		if (m.v[i].type == SPEC_MOUNT_VOLUME)
-			r = check_driver(m.v[i].driver, err) < 0
-				? error_wrap(err, "create %s", m.v[i].name ? m.v[i].name : "")
-				: 0;
-	spec_mounts_free(&m);
-	return r;
-}
-
-int spec_refuse_missing(const json *config, const json *host_config, struct error *err)
+int spec_refuse_missing(const json *host_config, struct error *err)
 {
 	if (json_count(json_get(host_config, "StorageOpt")))
 		return refuse(err, "HostConfig.StorageOpt",
@@ -63,7 +39,5 @@ int spec_refuse_missing(const json *config, const json *host_config, struct erro
 	if (*json_get_str(host_config, "Cgroup", ""))
 		return refuse(err, "HostConfig.Cgroup", json_get_str(host_config, "Cgroup", ""),
 			      "not available");
-	if (check_device_requests(host_config, err) < 0)
-		return -1;
-	return check_volume_drivers(config, host_config, err);
+	return check_device_requests(host_config, err);
 }

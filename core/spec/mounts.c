@@ -186,7 +186,7 @@ static int parse_bind(const char *raw, const char *volume_driver, struct spec_mo
 	if (!bind && mode.propagation)
 		return bad_config(err, raw, false, "field BindOptions must not be specified");
 	m->type = bind ? SPEC_MOUNT_BIND : SPEC_MOUNT_VOLUME;
-	m->mode = xstrdup(parts.n == 3 ? parts.v[2] : bind ? "" : "z"); /* as moby */
+	m->mode = xstrdup(parts.n == 3 ? parts.v[2] : "");
 	m->read_only = mode.read_only;
 	m->no_copy = mode.no_copy;
 	m->create_source = bind;

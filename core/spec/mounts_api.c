@@ -111,7 +111,7 @@ static int parse_volume(const json *mount, struct spec_mount *m, struct error *e
 	m->subpath = *subpath ? xstrdup(subpath) : NULL;
 	m->labels = dup_object(json_get(o, "Labels"));
 	m->options = dup_object(json_get(json_get(o, "DriverConfig"), "Options"));
-	m->mode = xstrdup("z");
+	m->mode = xstrdup("");
 	m->propagation = xstrdup("");
 	return 0;
 }

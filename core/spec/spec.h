@@ -70,7 +70,7 @@ int spec_adapt_host_config(const json *host_config, const struct spec_host *h, s
 int spec_validate(const json *config, const json *host_config, const struct spec_host *h,
 		  struct strlist *warnings, struct error *err);
 /* Not built yet, but would change behaviour or security: refused clearly (ERR_NOT_IMPLEMENTED, names the field). */
-int spec_refuse_missing(const json *config, const json *host_config, struct error *err);
+int spec_refuse_missing(const json *host_config, struct error *err);
 
 /* "SIGTERM", "TERM", "15", "RTMIN+3" -> number; -1 if unknown. */
 int spec_signal(const char *name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Listing, inspecting, pruning and measuring volumes. */
+/* Listing, inspecting, pruning and measuring volumes. What a plugin says of its own comes before what the table knows of them. */
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -68,51 +68,122 @@ static uint64_t size_of(const char *name)
 
 /* ---- Printing ---------------------------------------------------------------------------------------------------------------------- */
 
-/* users: those it had when it was looked up; < 0: no sizes. */
-static void print(struct jw *w, const struct volume *v, int64_t users)
-{
-	auto_free char *data = volume_data(v->name), *dir = path_join(volumes.root, v->name);
-	struct stat st = {0};
+/* One line of a list: what the table knows, or a plugin has told. */
+struct entry {
+	struct volume *v; /* a reference; NULL: only its plugin knows it */
+	char *name, *driver, *mountpoint;
+	const char *scope;
+	int64_t created;
+	size_t users;
+};
 
-	lstat(dir, &st);
+static void entry_free(struct entry *e)
+{
+	free(e->name);
+	free(e->driver);
+	free(e->mountpoint);
+	if (e->v)
+		volume_unref(e->v);
+}
+
+static const struct pairs none;
+
+static int by_member_name(const void *a, const void *b)
+{
+	return strcmp(json_name(*(const json *const *)a), json_name(*(const json *const *)b));
+}
+
+/* Sorted, as Go prints maps. */
+static void print_status(struct jw *w, const json *status)
+{
+	auto_free const json **members = xcalloc(json_count(status) + 1, sizeof(*members));
+	size_t n = 0;
+
+	for (const json *m = json_first(status); m; m = json_next(m))
+		members[n++] = m;
+	if (n)
+		qsort(members, n, sizeof(*members), by_member_name);
+	jw_kobj(w, "Status");
+	for (size_t i = 0; i < n; i++)
+		jw_kjson(w, json_name(members[i]), members[i]);
+	jw_end(w);
+}
+
+/* sized: with how much it holds, and who uses it. */
+static void print(struct jw *w, const struct entry *e, const json *status, bool sized)
+{
 	jw_obj(w);
-	jw_ktime(w, "CreatedAt", st.st_ctim.tv_sec * INT64_C(1000000000));
-	jw_kstr(w, "Driver", "local");
-	jw_kpairs(w, "Labels", &v->labels, !v->has_labels);
-	jw_kstr(w, "Mountpoint", data);
-	jw_kstr(w, "Name", v->name);
-	jw_kpairs(w, "Options", &v->options, !v->has_options);
-	jw_kstr(w, "Scope", "local");
-	if (users >= 0) {
+	jw_ktime(w, "CreatedAt", e->created);
+	jw_kstr(w, "Driver", e->driver);
+	jw_kpairs(w, "Labels", e->v ? &e->v->labels : &none, !e->v || !e->v->has_labels);
+	jw_kstr(w, "Mountpoint", e->mountpoint);
+	jw_kstr(w, "Name", e->name);
+	jw_kpairs(w, "Options", e->v ? &e->v->options : &none, !e->v || !e->v->has_options);
+	jw_kstr(w, "Scope", e->scope);
+	if (status)
+		print_status(w, status);
+	if (sized) {
 		jw_kobj(w, "UsageData");
-		jw_ki64(w, "RefCount", users);
-		jw_ku64(w, "Size", size_of(v->name));
+		jw_ki64(w, "RefCount", (int64_t)e->users);
+		jw_ku64(w, "Size", size_of(e->name));
 		jw_end(w);
 	}
 	jw_end(w);
 }
 
-void volume_print(const struct volume *v, struct str *out)
+/* Takes the reference. */
+static struct entry entry_of(struct volume *v)
+{
+	auto_free char *dir = path_join(volumes.root, v->name);
+	struct entry e = {.v = v, .name = xstrdup(v->name), .driver = xstrdup(v->driver)};
+	struct stat st = {0};
+
+	if (driver_is_local(v->driver)) {
+		lstat(dir, &st);
+		e.created = st.st_ctim.tv_sec * INT64_C(1000000000);
+		e.mountpoint = volume_data(v->name);
+		e.scope = "local";
+	}
+	LOCK_SCOPE(&volumes.lock);
+	e.users = v->users.n;
+	if (!e.mountpoint) {
+		e.created = v->created;
+		e.mountpoint = xstrdup(v->mountpoint);
+	}
+	return e;
+}
+
+void volume_print(struct volume *v, const json *status, struct str *out)
 {
 	struct jw w = jw_to(out);
+	struct entry e;
 
-	print(&w, v, -1);
+	pthread_mutex_lock(&volumes.lock);
+	v->refs++;
+	pthread_mutex_unlock(&volumes.lock);
+	e = entry_of(v);
+	if (!e.scope)
+		e.scope = driver_scope(e.driver);
+	print(&w, &e, status, false);
+	entry_free(&e);
 }
 
 int volume_inspect(const char *name, struct str *reply, struct error *err)
 {
-	struct volume *v;
+	struct volume_info info;
+	struct volume *v = volume_lookup(name, &info, err);
 
-	pthread_mutex_lock(&volumes.lock);
-	v = volume_find(name);
-	if (v)
-		v->refs++;
-	pthread_mutex_unlock(&volumes.lock);
-	if (!v)
-		return error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
-	volume_print(v, reply);
-	volume_unref(v);
-	return 0;
+	if (v) {
+		volume_print(v, info.status, reply);
+		volume_unref(v);
+	}
+	volume_info_free(&info);
+	return v ? 0 : -1;
+}
+
+void volume_drivers(struct strlist *out)
+{
+	driver_names(out);
 }
 
 static int by_name(const void *a, const void *b)
@@ -140,13 +211,6 @@ struct volume **volumes_all(size_t *n)
 	if (*n)
 		qsort(all, *n, sizeof(*all), by_name);
 	return all;
-}
-
-static int64_t users_of(const struct volume *v)
-{
-	LOCK_SCOPE(&volumes.lock);
-
-	return (int64_t)v->users.n;
 }
 
 /* ---- Filters ----------------------------------------------------------------------------------------------------------------------- */
@@ -211,32 +275,142 @@ static bool any(const json *filters, const char *name, const char *is,
 	return wanted.n == 0;
 }
 
+/* ---- The list ----------------------------------------------------------------------------------------------------------------------- */
+
+struct listing {
+	const json *filters;
+	struct entry *v;
+	size_t n;
+	struct strlist warnings, told; /* told: drivers whose lists are here */
+};
+
+static void add_entry(struct listing *l, struct entry e)
+{
+	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
+	l->v[l->n++] = e;
+}
+
+static bool driver_wanted(void *ctx, const char *driver)
+{
+	const struct listing *l = ctx;
+
+	return any(l->filters, "driver", driver, streq);
+}
+
+/* The volume if it is of this driver; *taken: another driver has the name. A reference. */
+static struct volume *known_of(const char *name, const char *driver, bool *taken)
+{
+	struct volume *v;
+	LOCK_SCOPE(&volumes.lock);
+
+	v = map_get(&volumes.table, name);
+	if (v && v->changing)
+		v = NULL; /* it may be about to become this driver's */
+	*taken = v && !streq(v->driver, driver);
+	if (*taken)
+		v = NULL;
+	if (v)
+		v->refs++;
+	return v;
+}
+
+static void add_told(void *ctx, const char *driver, const char *scope,
+		     const struct volume_info *infos, size_t n, const struct error *err)
+{
+	struct listing *l = ctx;
+
+	if (err) {
+		strlist_printf(&l->warnings, "list %s: %s", driver, err->text);
+		return;
+	}
+	strlist_add(&l->told, driver);
+	for (size_t i = 0; i < n; i++) {
+		struct entry e = {.name = xstrdup(infos[i].name),
+				  .driver = xstrdup(driver),
+				  .mountpoint = xstrdup(infos[i].mountpoint),
+				  .scope = scope,
+				  .created = CLOCK_ZERO};
+		bool taken;
+
+		e.v = known_of(infos[i].name, driver, &taken);
+		if (taken) {
+			log_warn("volume is not listed: another driver has one of that name",
+				 "volume", infos[i].name, "driver", driver);
+			entry_free(&e);
+			continue;
+		}
+		if (e.v) {
+			LOCK_SCOPE(&volumes.lock);
+
+			e.users = e.v->users.n;
+		}
+		add_entry(l, e);
+	}
+}
+
+/* Those of the table, unless their plugin has said what there is. */
+static void add_known(struct listing *l)
+{
+	size_t n;
+	struct volume **all = volumes_all(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct entry e;
+
+		if (!driver_wanted(l, all[i]->driver) || strlist_has(&l->told, all[i]->driver)) {
+			volume_unref(all[i]);
+			continue;
+		}
+		e = entry_of(all[i]);
+		if (!e.scope)
+			e.scope = "local";
+		add_entry(l, e);
+	}
+	free(all);
+}
+
+static int by_entry_name(const void *a, const void *b)
+{
+	return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+}
+
 int volume_list(const json *filters, struct str *reply, struct error *err)
 {
 	static const char *const known[] = {"dangling", "name", "driver", "label", NULL};
-	struct volume **all;
+	struct listing l = {.filters = filters, .warnings = STRLIST_INIT, .told = STRLIST_INIT};
 	struct jw w = jw_to(reply);
 	int unused;
-	size_t n;
 
 	if (filter_check(filters, known, err) < 0 || dangling(filters, &unused, err) < 0)
 		return -1;
-	all = volumes_all(&n);
+	driver_list_all(driver_wanted, add_told, &l);
+	add_known(&l);
+	if (l.n)
+		qsort(l.v, l.n, sizeof(*l.v), by_entry_name);
 	jw_obj(&w);
 	jw_karr(&w, "Volumes");
-	for (size_t i = 0; i < n; i++) {
-		if (any(filters, "name", all[i]->name, name_matches) &&
-		    any(filters, "driver", "local", streq) &&
-		    filter_labels(&all[i]->labels, filters) &&
-		    (unused < 0 || unused == (users_of(all[i]) == 0)))
-			print(&w, all[i], -1);
-		volume_unref(all[i]);
+	for (size_t i = 0; i < l.n; i++) {
+		const struct entry *e = &l.v[i];
+
+		if (any(filters, "name", e->name, name_matches) &&
+		    filter_labels(e->v ? &e->v->labels : &none, filters) &&
+		    (unused < 0 || unused == (e->users == 0)))
+			print(&w, e, NULL, false);
+		entry_free(&l.v[i]);
 	}
-	free(all);
+	free(l.v);
 	jw_end(&w);
-	jw_knull(&w, "Warnings");
+	jw_kstrlist(&w, "Warnings", &l.warnings, true);
 	jw_end(&w);
+	strlist_free(&l.warnings);
+	strlist_free(&l.told);
 	return 0;
+}
+
+/* As moby, without volumes that have options: what they hold is not here, mostly. */
+static bool is_plain(const struct volume *v)
+{
+	return driver_is_local(v->driver) && !v->options.n;
 }
 
 int volume_usage(struct str *reply, struct error *err)
@@ -249,8 +423,11 @@ int volume_usage(struct str *reply, struct error *err)
 	all = volumes_all(&n);
 	jw_arr(&w);
 	for (size_t i = 0; i < n; i++) {
-		print(&w, all[i], users_of(all[i]));
-		volume_unref(all[i]);
+		struct entry e = entry_of(all[i]);
+
+		if (is_plain(all[i]))
+			print(&w, &e, NULL, true);
+		entry_free(&e);
 	}
 	free(all);
 	jw_end(&w);
@@ -282,7 +459,8 @@ static bool take_prunable(struct volume *v, const json *filters, bool every)
 {
 	LOCK_SCOPE(&volumes.lock);
 
-	if (v->users.n || v->busy || v->changing || map_get(&volumes.table, v->name) != v ||
+	if (!is_plain(v) || v->users.n || v->busy || v->changing ||
+	    map_get(&volumes.table, v->name) != v ||
 	    (!every && !pairs_get(&v->labels, ANONYMOUS_LABEL)) ||
 	    !filter_labels(&v->labels, filters))
 		return false;

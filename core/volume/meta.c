@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * volumes/metadata.db, bucket "volumes": name -> {"Name","Driver","Labels","Options"}, and NAME/opts.json, what the local driver mounts. Both as moby
- * has them. Records of other drivers are left alone. Read at start, by one thread.
+ * has them. Records of other drivers are of plugins' volumes. Read at start, by one thread.
  */
 #include "base/bolt.h"
 #include "base/cleanup.h"
@@ -33,7 +33,7 @@ int meta_put(const struct volume *v, struct error *err)
 
 	jw_obj(&w);
 	jw_kstr(&w, "Name", v->name);
-	jw_kstr(&w, "Driver", "local");
+	jw_kstr(&w, "Driver", v->driver);
 	jw_kpairs(&w, "Labels", &v->labels, !v->has_labels);
 	jw_kpairs(&w, "Options", &v->options, !v->has_options);
 	jw_end(&w);
@@ -84,15 +84,31 @@ static void read_options(struct volume *v)
 		pairs_set(&v->kept, members[i][1], json_get_str(j, members[i][0], ""));
 }
 
-void meta_read(struct volume *v)
+static void read_record(struct volume *v, const json *j)
 {
-	auto_json *j = record(v->name);
-
 	v->has_labels = json_type(json_get(j, "Labels")) == JSON_OBJECT;
 	v->has_options = json_type(json_get(j, "Options")) == JSON_OBJECT;
 	json_pairs(json_get(j, "Labels"), &v->labels);
 	json_pairs(json_get(j, "Options"), &v->options);
+}
+
+void meta_read(struct volume *v)
+{
+	auto_json *j = record(v->name);
+
+	read_record(v, j);
 	read_options(v);
+}
+
+/* Of a plugin, which says later whether it still has it. */
+static void add_of_plugin(const char *name, const char *driver, const json *j)
+{
+	struct volume *v = volume_new(name, driver), *old;
+
+	read_record(v, j);
+	old = map_set(&volumes.table, v->name, v);
+	if (old)
+		volume_unref(old); /* the record says whose the name is, as for moby */
 }
 
 int meta_clean(struct error *err)
@@ -101,9 +117,12 @@ int meta_clean(struct error *err)
 
 	bolt_keys(db, BUCKET, "", &keys);
 	for (size_t i = 0; i < keys.n; i++) {
-		auto_json *j = map_get(&volumes.table, keys.v[i]) ? NULL : record(keys.v[i]);
+		auto_json *j = record(keys.v[i]);
+		const char *driver = json_get_str(j, "Driver", "");
 
-		if (j && streq(json_get_str(j, "Driver", ""), "local"))
+		if (*driver && !driver_is_local(driver))
+			add_of_plugin(keys.v[i], driver, j);
+		else if (*driver && !map_get(&volumes.table, keys.v[i]))
 			bolt_del(db, BUCKET, keys.v[i]);
 	}
 	return bolt_commit(db, err);

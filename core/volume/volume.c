@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See volume.h. Making, using, mounting and removing; lists are in list.c. */
+/* See volume.h. Making, using and removing; mount.c has the mounts, list.c the lists, lookup.c what plugins know. */
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/id.h"
@@ -26,11 +27,14 @@
 struct volume_room volumes = {.lock = PTHREAD_MUTEX_INITIALIZER,
 			      .changed = PTHREAD_COND_INITIALIZER};
 
-struct volume *volume_new(const char *name)
+struct volume *volume_new(const char *name, const char *driver)
 {
 	struct volume *v = xnew(struct volume);
 
 	v->name = xstrdup(name);
+	v->driver = xstrdup(driver);
+	v->mountpoint = xstrdup("");
+	v->created = CLOCK_ZERO;
 	v->refs = 1;
 	return v;
 }
@@ -45,6 +49,8 @@ void volume_unref(struct volume *v)
 	if (!last)
 		return;
 	free(v->name);
+	free(v->driver);
+	free(v->mountpoint);
 	pairs_free(&v->labels);
 	pairs_free(&v->options);
 	pairs_free(&v->kept);
@@ -66,8 +72,7 @@ struct volume *volume_find(const char *name)
 	return v;
 }
 
-/* It is made, or its removal has failed. */
-static void settled(struct volume *v)
+void volume_settled(struct volume *v)
 {
 	LOCK_SCOPE(&volumes.lock);
 
@@ -75,8 +80,8 @@ static void settled(struct volume *v)
 	pthread_cond_broadcast(&volumes.changed);
 }
 
-/* Out of the table: who has waited for it finds nothing. The table's reference is the caller's. */
-static void unlist(struct volume *v)
+/* Who has waited for it finds nothing. */
+void volume_unlist(struct volume *v)
 {
 	LOCK_SCOPE(&volumes.lock);
 
@@ -110,12 +115,12 @@ static int check_name(const char *name, struct error *err)
 			 name);
 }
 
-static void publish(const char *action, const char *name)
+static void publish(const char *action, const struct volume *v)
 {
 	auto_pairs attrs = PAIRS_INIT;
 
-	pairs_set(&attrs, "driver", "local");
-	events_publish("volume", action, name, &attrs);
+	pairs_set(&attrs, "driver", v->driver);
+	events_publish("volume", action, v->name, &attrs);
 }
 
 /* ---- Loading ---------------------------------------------------------------------------------------------------------------------- */
@@ -144,45 +149,22 @@ static int load_all(struct error *err)
 			sweep_one(dirfd(d), e->d_name);
 		if (!name_ok(e->d_name) || lstat(data, &st) < 0 || !S_ISDIR(st.st_mode))
 			continue;
-		v = volume_new(e->d_name);
+		v = volume_new(e->d_name, "local");
 		meta_read(v);
 		map_set(&volumes.table, v->name, v);
 	}
 	return 0;
 }
 
-int volumes_init(const char *data_root, struct bolt *db, struct error *err)
+int volumes_init(const char *data_root, const char *exec_root, struct bolt *db, struct error *err)
 {
 	volumes.root = path_join(data_root, "volumes");
 	meta_open(db);
-	if (dir_make_all(AT_FDCWD, volumes.root, 0701, err) < 0 || load_all(err) < 0)
+	if (dir_make_all(AT_FDCWD, volumes.root, 0701, err) < 0 || held_init(exec_root, err) < 0 ||
+	    load_all(err) < 0)
 		return -1;
 	fill_sweep();
 	return meta_clean(err);
-}
-
-static bool is_mount(const char *path)
-{
-	struct statx st;
-
-	return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &st) == 0 &&
-	       st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
-}
-
-void volumes_settle(void)
-{
-	size_t n;
-	struct volume **all = volumes_all(&n);
-
-	for (size_t i = 0; i < n; i++) {
-		auto_free char *data = volume_data(all[i]->name);
-
-		if (!all[i]->mounts && options_mount_needed(all[i]) && is_mount(data) &&
-		    umount2(data, MNT_DETACH) < 0)
-			log_warn("volume stays mounted", "volume", all[i]->name);
-		volume_unref(all[i]);
-	}
-	free(all);
 }
 
 /* ---- Making ------------------------------------------------------------------------------------------------------------------------ */
@@ -234,18 +216,9 @@ fail:
 	return -1;
 }
 
-static int check_driver(const char *driver, struct error *err)
-{
-	if (str_empty(driver) || streq(driver, "local"))
-		return 0;
-	return error_set(err, ERR_NOT_FOUND,
-			 "error looking up volume plugin %s: plugin \"%s\" not found", driver,
-			 driver);
-}
-
 static struct volume *new_as_wished(const struct volume_wish *wish)
 {
-	struct volume *v = volume_new(wish->name);
+	struct volume *v = volume_new(wish->name, str_empty(wish->driver) ? "local" : wish->driver);
 
 	v->has_labels = json_type(wish->labels) == JSON_OBJECT || wish->anonymous;
 	v->has_options = json_type(wish->options) == JSON_OBJECT;
@@ -255,7 +228,96 @@ static struct volume *new_as_wished(const struct volume_wish *wish)
 		pairs_set(&v->labels, ANONYMOUS_LABEL, "");
 	pairs_sort(&v->labels);
 	pairs_sort(&v->options);
-	pairs_copy(&v->kept, &v->options);
+	if (driver_is_local(v->driver))
+		pairs_copy(&v->kept, &v->options);
+	return v;
+}
+
+static int make_local(struct volume *v, const struct volume_wish *wish, struct error *err)
+{
+	if (check_name(wish->name, err) < 0 || options_check(wish->options, err) < 0 ||
+	    put_on_disk(v, err) < 0)
+		return -1;
+	publish("create", v);
+	return 0;
+}
+
+static int make_of_plugin(struct volume *v, struct error *err)
+{
+	struct volume_info info = {0};
+	int have = driver_get(v->driver, v->name, false, &info, err);
+
+	if (have > 0)
+		volume_learn(v, &info);
+	volume_info_free(&info);
+	error_clear(err);
+	if (have <= 0 && driver_create(v->driver, v->name, &v->options, v->has_options, err) < 0)
+		return -1;
+	FAULT("volume.create.plugin");
+	if (meta_put(v, err) < 0)
+		return -1;
+	publish("create", v);
+	return 0;
+}
+
+/* A plugin had it, before anybody has asked for it: as it is. */
+static bool found_elsewhere(struct volume *v, struct error *err)
+{
+	struct volume_info info = {0};
+	char *driver = driver_probe(v->name, &info);
+
+	if (!driver)
+		return false;
+	free(v->driver);
+	v->driver = driver;
+	v->has_labels = v->has_options = false;
+	pairs_free(&v->labels);
+	pairs_free(&v->options);
+	pairs_free(&v->kept);
+	volume_learn(v, &info);
+	volume_info_free(&info);
+	if (meta_put(v, err) < 0)
+		log_error("a plugin's volume is not on record", "volume", v->name, "error",
+			  err->text);
+	error_clear(err);
+	return true;
+}
+
+/* It is in the table, marked as changing. */
+static int make(struct volume *v, const struct volume_wish *wish, struct error *err)
+{
+	if (str_empty(wish->driver) && !wish->anonymous && found_elsewhere(v, err))
+		return 0;
+	return driver_is_local(v->driver) ? make_local(v, wish, err) : make_of_plugin(v, err);
+}
+
+static void drop_user(struct volume *v, const char *user)
+{
+	LOCK_SCOPE(&volumes.lock);
+
+	for (size_t i = v->users.n; i-- > 0;)
+		if (streq(v->users.v[i], user))
+			strlist_remove(&v->users, i);
+}
+
+/* A reference; *fresh: it was not there, and is to be made. *added: the user is new to it. */
+static struct volume *take_or_add(const struct volume_wish *wish, const char *user, bool *fresh,
+				  bool *added)
+{
+	struct volume *v;
+	LOCK_SCOPE(&volumes.lock);
+
+	v = volume_find(wish->name);
+	*fresh = !v;
+	if (!v) {
+		v = new_as_wished(wish);
+		v->changing = true;
+		map_set(&volumes.table, v->name, v);
+	}
+	v->refs++;
+	*added = user && !strlist_has(&v->users, user);
+	if (*added)
+		strlist_add(&v->users, user);
 	return v;
 }
 
@@ -263,39 +325,30 @@ static struct volume *new_as_wished(const struct volume_wish *wish)
 static struct volume *find_or_make(const struct volume_wish *wish, const char *user,
 				   struct error *err)
 {
+	bool fresh, added;
 	struct volume *v;
+	int good;
 
-	if (check_driver(wish->driver, err) < 0)
+	if (driver_check(wish->driver, err) < 0)
 		return NULL;
-	pthread_mutex_lock(&volumes.lock);
-	v = volume_find(wish->name);
-	if (v) {
-		v->refs++;
-		if (user && !strlist_has(&v->users, user))
-			strlist_add(&v->users, user);
-		pthread_mutex_unlock(&volumes.lock);
-		return v;
-	}
-	if (check_name(wish->name, err) < 0 || options_check(wish->options, err) < 0) {
-		pthread_mutex_unlock(&volumes.lock);
-		return NULL;
-	}
-	v = new_as_wished(wish);
-	v->refs++;
-	v->changing = true;
-	if (user)
-		strlist_add(&v->users, user);
-	map_set(&volumes.table, v->name, v);
-	pthread_mutex_unlock(&volumes.lock);
-	if (put_on_disk(v, err) < 0) {
-		unlist(v);
+	for (;;) {
+		v = take_or_add(wish, user, &fresh, &added);
+		good = fresh ? 1 : volume_agrees(v, wish->driver, user, err);
+		if (fresh && make(v, wish, err) == 0)
+			volume_settled(v);
+		else if (fresh) {
+			volume_unlist(v);
+			volume_unref(v);
+			good = -1;
+		}
+		if (good > 0)
+			return v;
+		if (added)
+			drop_user(v, user);
 		volume_unref(v);
-		volume_unref(v);
-		return NULL;
+		if (good < 0)
+			return NULL;
 	}
-	publish("create", v->name);
-	settled(v);
-	return v;
 }
 
 int volume_create(const json *body, struct str *reply, struct error *err)
@@ -315,31 +368,44 @@ int volume_create(const json *body, struct str *reply, struct error *err)
 	v = find_or_make(&wish, NULL, err);
 	if (!v)
 		return error_wrap(err, "create %s", wish.name);
-	volume_print(v, reply);
+	volume_print(v, NULL, reply);
 	volume_unref(v);
 	return 0;
 }
 
 /* ---- Using ------------------------------------------------------------------------------------------------------------------------- */
 
-int volume_use(const struct volume_wish *wish, const char *container_id, char **path,
+int volume_use(const struct volume_wish *wish, const char *container_id, char **path, char **driver,
 	       struct error *err)
 {
 	struct volume *v = find_or_make(wish, container_id, err);
 
 	if (!v)
 		return error_wrap(err, "create %s", wish->name);
+	*driver = xstrdup(v->driver);
+	if (driver_is_local(v->driver)) {
+		*path = volume_data(wish->name);
+	} else {
+		LOCK_SCOPE(&volumes.lock);
+
+		*path = xstrdup(v->mountpoint);
+	}
 	volume_unref(v);
-	*path = volume_data(wish->name);
 	return 0;
 }
 
-int volume_use_again(const char *name, const char *container_id, struct error *err)
+int volume_use_again(const char *name, const char *driver, const char *container_id,
+		     struct error *err)
 {
 	struct volume *v;
 	LOCK_SCOPE(&volumes.lock);
 
 	v = volume_find(name);
+	if (!v && !str_empty(driver) && !driver_is_local(driver)) {
+		/* its plugin will say whether there is one */
+		v = volume_new(name, driver);
+		map_set(&volumes.table, v->name, v);
+	}
 	if (!v)
 		return error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
 	if (!strlist_has(&v->users, container_id))
@@ -352,7 +418,7 @@ static int remove_from_disk(const struct volume *v, int root, const char *gone, 
 	auto_free char *data = volume_data(v->name);
 	struct error ignored = ERROR_INIT;
 
-	if (options_mount_needed(v) && is_mount(data) && umount2(data, MNT_DETACH) < 0)
+	if (options_mount_needed(v) && volume_is_mount(data) && umount2(data, MNT_DETACH) < 0)
 		return error_sys(err, errno, "unmount %s", data);
 	if (renameat(root, v->name, root, gone) < 0)
 		return error_sys(err, errno, "remove %s", v->name);
@@ -362,7 +428,24 @@ static int remove_from_disk(const struct volume *v, int root, const char *gone, 
 	return 0;
 }
 
-int volume_remove(struct volume *v, struct error *err)
+static int remove_of_plugin(struct volume *v, struct error *err)
+{
+	struct error ignored = ERROR_INIT;
+
+	if (driver_remove(v->driver, v->name, err) < 0) {
+		volume_settled(v);
+		return error_wrap(err, "remove %s", v->name);
+	}
+	FAULT("volume.remove.plugin");
+	if (meta_del(v->name, &ignored) < 0)
+		log_error("record of a removed volume", "volume", v->name, "error", ignored.text);
+	publish("destroy", v);
+	volume_unlist(v);
+	volume_unref(v);
+	return 0;
+}
+
+static int remove_local(struct volume *v, struct error *err)
 {
 	char gone[sizeof(GONE_PREFIX) + ID_LEN] = GONE_PREFIX;
 	auto_close root = dir_open_at(AT_FDCWD, volumes.root, err);
@@ -370,17 +453,22 @@ int volume_remove(struct volume *v, struct error *err)
 
 	id_random(gone + strlen(GONE_PREFIX));
 	if (root < 0 || remove_from_disk(v, root, gone, err) < 0) {
-		settled(v);
+		volume_settled(v);
 		return -1;
 	}
-	publish("destroy", v->name);
-	unlist(v); /* the name is free while its files go */
+	publish("destroy", v);
+	volume_unlist(v); /* the name is free while its files go */
 	FAULT("volume.remove.files");
 	if (dir_remove_all(root, gone, &ignored) < 0)
 		log_error("files of a removed volume are left for the next start", "volume",
 			  v->name, "error", ignored.text);
 	volume_unref(v);
 	return 0;
+}
+
+int volume_remove(struct volume *v, struct error *err)
+{
+	return driver_is_local(v->driver) ? remove_local(v, err) : remove_of_plugin(v, err);
 }
 
 void volume_release(const char *name, const char *container_id, bool remove)
@@ -403,122 +491,42 @@ void volume_release(const char *name, const char *container_id, bool remove)
 		log_error("volume stays", "volume", name, "error", err.text);
 }
 
-/* Marked, so that it is the caller's to remove. NULL without an error: it is not there, and needn't be. */
-static struct volume *take_to_remove(const char *name, bool force, struct error *err)
+/* Marked, so that it is the caller's to remove. False: somebody uses it, or it went meanwhile. */
+static int take_to_remove(struct volume *v, struct error *err)
 {
-	struct volume *v;
 	LOCK_SCOPE(&volumes.lock);
 
-	v = volume_find(name);
-	if (!v) {
-		if (!force)
-			error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
-		return NULL;
-	}
+	while (v->changing)
+		pthread_cond_wait(&volumes.changed, &volumes.lock);
+	if (map_get(&volumes.table, v->name) != v)
+		return error_set(err, ERR_NOT_FOUND, "get %s: no such volume", v->name);
 	if (v->users.n || v->busy) {
-		auto_free char *ids = strlist_join(&v->users, " ");
+		auto_free char *ids = strlist_join(&v->users, ", ");
 
-		error_set(err, ERR_CONFLICT, "remove %s: volume is in use - [%s]", name, ids);
-		return NULL;
+		return error_set(err, ERR_CONFLICT, "remove %s: volume is in use - [%s]", v->name,
+				 ids);
 	}
 	v->changing = true;
-	return v;
+	return 0;
 }
 
 int volume_delete(const char *name, bool force, struct error *err)
 {
-	struct volume *v = take_to_remove(name, force, err);
+	struct volume_info info;
+	struct volume *v = volume_lookup(name, &info, err);
+	int r = v ? take_to_remove(v, err) : -1;
 
-	if (!v)
-		return err->kind ? -1 : 0;
-	return volume_remove(v, err);
-}
-
-/* ---- Mounting ---------------------------------------------------------------------------------------------------------------------- */
-
-/* The volume, which is ours alone until give_back; it has a user, so nobody removes it. */
-static struct volume *take(const char *name, struct error *err)
-{
-	struct volume *v;
-	LOCK_SCOPE(&volumes.lock);
-
-	while ((v = volume_find(name)) && v->busy)
-		pthread_cond_wait(&volumes.changed, &volumes.lock);
-	if (v)
-		v->busy = true;
-	else
-		error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
-	return v;
-}
-
-static void give_back(struct volume *v)
-{
-	LOCK_SCOPE(&volumes.lock);
-
-	v->busy = false;
-	pthread_cond_broadcast(&volumes.changed);
-}
-
-int volume_mount(const char *name, struct error *err)
-{
-	struct volume *v = take(name, err);
-	auto_free char *data = volume_data(name);
-	int r = 0;
-
-	if (!v)
-		return -1;
-	/* it may be mounted yet: by the daemon before us, for a container that goes on */
-	if (!v->mounts && options_mount_needed(v) && !is_mount(data))
-		r = options_mount(v, data, err);
-	if (r == 0)
-		v->mounts++;
-	give_back(v);
-	return r < 0 ? error_wrap(err, "error while mounting volume '%s'", data) : 0;
-}
-
-void volume_unmount(const char *name)
-{
-	struct error err = ERROR_INIT;
-	struct volume *v = take(name, &err);
-	auto_free char *data = volume_data(name);
-
-	if (!v)
-		return;
-	if (v->mounts && !--v->mounts && options_mount_needed(v) && umount2(data, 0) < 0 &&
-	    umount2(data, MNT_DETACH) < 0)
-		log_error("volume stays mounted", "volume", name);
-	give_back(v);
-}
-
-void volume_event_mount(const char *name, const char *container_id, const char *destination,
-			const char *propagation, bool rw)
-{
-	auto_pairs attrs = PAIRS_INIT;
-
-	pairs_set(&attrs, "container", container_id);
-	if (destination)
-		pairs_set(&attrs, "destination", destination);
-	pairs_set(&attrs, "driver", "local");
-	if (destination) {
-		pairs_set(&attrs, "propagation", propagation);
-		pairs_set(&attrs, "read/write", rw ? "true" : "false");
+	volume_info_free(&info);
+	if (r == 0) {
+		r = volume_remove(v, err);
+		if (r < 0 && force && !driver_is_local(v->driver))
+			volume_forget(v);
 	}
-	events_publish("volume", destination ? "mount" : "unmount", name, &attrs);
-}
-
-/* ---- Filling: see fill.c ----------------------------------------------------------------------------------------------------------- */
-
-int volume_fill(const char *name, int (*copy)(void *ctx, int dir, struct error *err), void *ctx,
-		struct error *err)
-{
-	struct volume *v = take(name, err);
-	auto_free char *path = volume_data(name);
-	auto_close data = v ? dir_open_at(AT_FDCWD, path, err) : -1;
-	int r = -1;
-
-	if (data >= 0)
-		r = fill_directory(data, name, options_mount_needed(v), copy, ctx, err);
 	if (v)
-		give_back(v);
+		volume_unref(v);
+	if (r < 0 && force && err->kind == ERR_NOT_FOUND) {
+		error_clear(err);
+		return 0;
+	}
 	return r;
 }

@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!merged)
 			abort();
 	}
-	spec_refuse_missing(config, host_config, &err);
+	spec_refuse_missing(host_config, &err);
 	if (spec_validate(config, host_config, &host, &warnings, &err) == 0 &&
 	    spec_adapt_host_config(host_config, &host, &adapted, &err) < 0)
 		abort();

@@ -221,6 +221,7 @@ static void exec_daemon(const char *fault)
 	dup2(fd, 1);
 	dup2(fd, 2);
 	setenv("NOTIFY_SOCKET", "@box-notify", 1);
+	setenv("DOCKERD_PLUGIN_PATIENCE", "0", 1);
 	if (fault)
 		setenv("DOCKERD_FAULT", fault, 1);
 	if (!program)

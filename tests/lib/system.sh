@@ -3,6 +3,7 @@
 # Given: $DOCKER the CLI, $CLI_VERSION, $BUILD, $TOP, $R a directory of the file's own. Tests wait on events, never on time.
 
 export DOCKER_HOST=unix://$R/sock DOCKER_CONFIG=$R/docker-config DOCKERD_LIBEXECDIR=$BUILD DOCKERD_DRIVER_PATH=$BUILD/drivers
+export DOCKERD_PLUGIN_PATH=$R/plugins:$R/specs DOCKERD_PLUGIN_PATIENCE=0
 export LC_ALL=C.UTF-8 DOCKER_CLI_HINTS=false
 unset DOCKER_CONTEXT DOCKER_TLS_VERIFY DOCKER_API_VERSION
 n=0 daemon=
