@@ -139,6 +139,12 @@ static int check_together(struct config *c, struct error *err)
 				 "You specified --iptables=false with --icc=false. ICC=false uses "
 				 "iptables to function. Please set "
 				 "--icc or --iptables to true");
+	if (config_bool(c, "obey-host-firewall") && !config_bool(c, "userland-proxy"))
+		return error_set(
+		    err, ERR_INVALID,
+		    "You specified --userland-proxy=false with --obey-host-firewall. "
+		    "Published ports pass the host's packet filter on their way to the "
+		    "proxy. Please set one of the two to its default");
 	if (!config_bool(c, "iptables"))
 		c->values[option_by_key("ip-masq")].num = 0; /* there is nothing to do it with */
 	if (streq(config_str(c, "containerd-namespace"),

@@ -423,6 +423,10 @@ const struct option option_table[] = {
      .type = OPT_LIST,
      NO_SWARM,
      .help = "Advertise user-defined resource"},
+    {.flag = "obey-host-firewall",
+     .type = OPT_BOOL,
+     .help = "Let published ports pass the host's own packet filter (INPUT: ufw, zones of "
+	     "firewalld) instead of going around it; containers see the host as their client"},
     {.flag = "oom-score-adjust",
      .type = OPT_INT,
      .check = check_oom_score,

@@ -205,6 +205,7 @@ static int open_network(struct daemon *d, struct error *err)
 	    .icc = config_bool(c, "icc"),
 	    .ip_forward = config_bool(c, "ip-forward"),
 	    .ip_forward_no_drop = config_bool(c, "ip-forward-no-drop"),
+	    .obey_host_firewall = config_bool(c, "obey-host-firewall"),
 	    .allow_direct_routing = config_bool(c, "allow-direct-routing"),
 	    .ip_masq = config_bool(c, "ip-masq"),
 	    .iptables = config_bool(c, "iptables"),

@@ -29,7 +29,8 @@ static void give_options(const struct plugin *p, struct pairs *given)
 	} known[] = {{"userland-proxy", room.proxy},
 		     {"ip-forward", room.ip_forward},
 		     {"ip-forward-no-drop", room.ip_forward_no_drop},
-		     {"allow-direct-routing", room.allow_direct_routing}};
+		     {"allow-direct-routing", room.allow_direct_routing},
+		     {"obey-host-firewall", room.obey_host_firewall}};
 
 	for (uint32_t i = 0; i < p->option_count; i++)
 		for (size_t k = 0; k < ARRAY_LEN(known); k++)

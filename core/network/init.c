@@ -107,6 +107,7 @@ static int keep_config(const struct network_config *c, struct error *err)
 	room.proxy = c->userland_proxy;
 	room.ip_forward = c->ip_forward;
 	room.ip_forward_no_drop = c->ip_forward_no_drop;
+	room.obey_host_firewall = c->obey_host_firewall;
 	room.allow_direct_routing = c->allow_direct_routing;
 	if (c->default_opts) {
 		auto_str text = STR_INIT;

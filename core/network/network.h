@@ -30,7 +30,7 @@ struct network_config {
 	const char *daemon_id; /* what private subnets of IPv6 are made from */
 	int mtu;
 	bool icc, ip_forward, ip_masq, iptables, userland_proxy, live_restore;
-	bool ip_forward_no_drop, allow_direct_routing;
+	bool ip_forward_no_drop, allow_direct_routing, obey_host_firewall;
 	const char *const *dns, *const *dns_search, *const *dns_options; /* NULL-terminated */
 	const char *const *host_gateway; /* NULL-terminated; none: the default bridge's addresses */
 	const json *address_pools;       /* default-address-pools, or NULL: moby's */

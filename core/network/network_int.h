@@ -82,7 +82,7 @@ struct net {
 extern pthread_mutex_t network_lock;
 extern struct network_room {
 	bool ready, no_bridge, v6, proxy;
-	bool ip_forward, ip_forward_no_drop, allow_direct_routing;
+	bool ip_forward, ip_forward_no_drop, allow_direct_routing, obey_host_firewall;
 	void (*event)(const char *action, const char *id, const struct pairs *attrs);
 	char *state_dir; /* <exec-root>/network */
 	char *data_root;

@@ -149,5 +149,27 @@ start_daemon '"allow-direct-routing": true'
 make_net && serve
 is "allow-direct-routing: published ports at the container's address as well" "hello no hello" "$(seen)"
 gone
+
+# ---- behind the host's own packet filter ----------------------------------------------------------------------------------------------------------
+status "the proxy is needed" 1 "$BUILD/dockerd" --validate --config-file /dev/null --obey-host-firewall --userland-proxy=false
+like "says so" 'userland-proxy=false with --obey-host-firewall' "$out"
+iptables -A INPUT -i ts-out -p tcp --dport 22 -j ACCEPT
+iptables -A INPUT -i ts-out -p icmp -j ACCEPT
+iptables -A INPUT -i ts-out -j DROP
+make_net && serve
+is "a published port goes around the host's filter" "hello" "$(from_there 198.51.100.1 8080)"
+gone
+stop_daemon
+start_daemon '"obey-host-firewall": true, "live-restore": true'
+make_net && serve
+is "not with obey-host-firewall" "no no no" "$(seen)"
+is "  this host has its way" "hello" "$(listens; ask 127.0.0.1 8080)"
+iptables -I INPUT -i ts-out -p tcp --dport 8080 -j ACCEPT
+is "  a rule of the operator's opens it" "no no hello" "$(seen)"
+is "  no packet is redirected" "" "$(iptables-save -t nat | grep DNAT)"
+kill_daemon
+start_daemon '"live-restore": true'
+is "  a daemon without it redirects again" 1 "$(iptables-save -t nat | grep -c 'dport 8080 -j DNAT')"
+gone
 kill "$other"
 finish

@@ -265,6 +265,13 @@ static void test_modes(void **state)
 	free(text);
 	n.direct = false;
 
+	n.obey = true; /* --obey-host-firewall: the proxy alone */
+	text = bridge_rules_endpoint(&n, false, "10.23.1.2", with(&e, ports, 1), true);
+	assert_null(strstr(text, "80"));
+	assert_non_null(strstr(text, "-A PREROUTING -d 10.23.1.2/32 ! -i br-1 -j DROP\n"));
+	free(text);
+	n.obey = false;
+
 	n.mode[0] = GATEWAY_UNPROTECTED;
 	text = bridge_rules_endpoint(&n, false, "10.23.1.2", with(&e, ports, 1), true);
 	assert_string_equal(text, "*nat\n-A DOCKER ! -i br-1 -p tcp -m tcp --dport 8080 -j DNAT "

@@ -33,6 +33,11 @@ static const struct dockerd_option options[] = {
      .scope = DOCKERD_SCOPE_DAEMON,
      .default_value = "false",
      .help = "Let other hosts reach containers at their own addresses, at published ports"},
+    {.key = "obey-host-firewall",
+     .type = DOCKERD_OPT_BOOL,
+     .scope = DOCKERD_SCOPE_DAEMON,
+     .default_value = "false",
+     .help = "Serve published ports by the proxy alone, behind the host's packet filter"},
     {.key = "com.docker.network.bridge.name",
      .type = DOCKERD_OPT_STRING,
      .scope = DOCKERD_SCOPE_NETWORK,
@@ -154,6 +159,7 @@ static int32_t bridge_open(const struct dockerd_open *args, void **self, struct 
 	b->host = args->host;
 	b->proxy = option_flag(args->options, "userland-proxy", true);
 	b->no_drop = option_flag(args->options, "ip-forward-no-drop", false);
+	b->obey = option_flag(args->options, "obey-host-firewall", false);
 	b->direct = option_flag(args->options, "allow-direct-routing", false);
 	b->reaper = reaper_new(b->host);
 	if (!b->reaper) {

@@ -36,7 +36,8 @@ struct bridge_net {
 	void *batch;         /* of the call, for its rules */
 	const char *prefix;  /* of the names of interfaces in containers; "": the daemon's */
 	unsigned int mtu;    /* 0: kernel's choice */
-	bool icc, masquerade, inhibit_ipv4, internal, proxy, direct, is_default;
+	bool icc, masquerade, inhibit_ipv4, internal, is_default;
+	bool proxy, direct, obey; /* as the daemon's options */
 };
 
 /* Are the containers of a network NATed to the host, or do ports only open a way to their own addresses? */
@@ -127,7 +128,7 @@ struct bridge_user {
 
 struct bridge {
 	const struct dockerd_host *host;
-	bool proxy, forward, no_drop, direct; /* as the daemon's options */
+	bool proxy, forward, no_drop, direct, obey; /* as the daemon's options */
 	struct ports ports;
 	struct reaper *reaper;
 	pthread_mutex_t lock; /* guards users */

@@ -185,6 +185,7 @@ int bridge_read(const struct bridge *b, const struct dockerd_network *n, char na
 	    .internal = (n->flags & DOCKERD_NETWORK_INTERNAL) != 0,
 	    .proxy = b->proxy,
 	    .direct = b->direct,
+	    .obey = b->obey,
 	    .is_default = (n->flags & DOCKERD_NETWORK_DEFAULT) != 0,
 	};
 	if (read_modes(n, out, err) < 0 || read_families(n, out, err) < 0 ||

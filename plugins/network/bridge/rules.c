@@ -195,8 +195,9 @@ static void port_rules(struct batch *b, const struct bridge_net *n, bool v6, con
 	const struct dockerd_port *p = DOCKERD_AT(v, i);
 	unsigned char a[16];
 
-	/* A host address of IPv6 leads to an address of IPv4 by the proxy only. */
-	if (inet_pton(v6 ? AF_INET6 : AF_INET, p->host_ip, a) != 1)
+	/* A host address of IPv6 leads to an address of IPv4 by the proxy only; behind the host's own filter every one does. */
+	if (inet_pton(v6 ? AF_INET6 : AF_INET, p->host_ip, a) != 1 ||
+	    (n->obey && !bridge_routed(n, v6)))
 		return;
 	if (!bridge_routed(n, v6))
 		nat_rules(b, n, v6, ip, v, i);
