@@ -82,6 +82,7 @@ static void read_options(struct volume *v)
 	}
 	for (size_t i = 0; i < 3; i++)
 		pairs_set(&v->kept, members[i][1], json_get_str(j, members[i][0], ""));
+	v->quota = json_u64(json_get(json_get(j, "Quota"), "Size"), 0);
 }
 
 static void read_record(struct volume *v, const json *j)
@@ -142,7 +143,7 @@ int meta_write_options(int dir, const struct volume *v, struct error *err)
 		jw_kstr(&w, members[i][0], value ? value : "");
 	}
 	jw_kobj(&w, "Quota");
-	jw_ki64(&w, "Size", 0);
+	jw_ku64(&w, "Size", v->quota);
 	jw_end(&w);
 	jw_end(&w);
 	return file_write_atomic(dir, "opts.json", text.p, text.len, 0600, true, err);

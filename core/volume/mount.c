@@ -83,6 +83,8 @@ static int mount_local(struct volume *v, char **path, struct error *err)
 	/* it may be mounted yet: by the daemon before us, for a container that goes on */
 	if (!v->mounts && options_mount_needed(v) && !volume_is_mount(data))
 		r = options_mount(v, data, err);
+	else if (!v->mounts && !options_mount_needed(v))
+		r = options_limit(v, data, err);
 	if (r == 0)
 		v->mounts++;
 	give_back(v);
@@ -223,8 +225,8 @@ int volume_fill(const char *name, const char *path,
 	if (data >= 0) {
 		take(v);
 		/* a plugin's volume may have any name; in it, what is prepared needs none */
-		r = fill_directory(data, local ? name : "volume", !local || options_mount_needed(v),
-				   copy, ctx, err);
+		r = fill_directory(data, local ? name : "volume",
+				   !local || options_mount_needed(v) || v->quota, copy, ctx, err);
 		give_back(v);
 	}
 	if (v)

@@ -1,36 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options of the local driver: type, o, device are those of mount(8); size is a quota, which needs a file system that keeps one. */
+/*
+ * Options of the local driver: type, o, device are those of mount(8); size is a project quota of the file system that holds the volumes, with which
+ * the volume's directory is marked when it is mounted first.
+ */
 #include "base/cleanup.h"
+#include "base/file.h"
 #include "base/mem.h"
+#include "base/quota.h"
+#include "base/thread.h"
+#include "config/units.h"
 #include "volume/volume_int.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-
-/* "10m", "1.5GiB" */
-static bool size_ok(const char *s)
-{
-	char *end;
-
-	if (!isdigit((unsigned char)*s))
-		return false;
-	strtod(s, &end);
-	if (*end == ' ')
-		end++;
-	if (*end && strchr("kKmMgGtTpP", *end)) {
-		end++;
-		if (*end == 'i' || *end == 'I')
-			end++;
-	}
-	if (*end == 'b' || *end == 'B')
-		end++;
-	return !*end;
-}
 
 static int check_needs(const json *options, const char *given, const char *needed,
 		       struct error *err)
@@ -40,7 +29,27 @@ static int check_needs(const json *options, const char *given, const char *neede
 	return 0;
 }
 
-int options_check(const json *options, struct error *err)
+static bool can_limit(void)
+{
+	struct error ignored = ERROR_INIT;
+	auto_close root = dir_open_at(AT_FDCWD, volumes.root, &ignored);
+
+	return root >= 0 && quota_supported(root);
+}
+
+static int check_size(const char *text, uint64_t *quota, struct error *err)
+{
+	int64_t bytes;
+
+	if (size_parse(text, &bytes, err) < 0)
+		return -1;
+	if (bytes > 0 && !can_limit())
+		return error_set(err, ERR_INVALID, "quota size requested but no quota support");
+	*quota = bytes > 0 ? (uint64_t)bytes : 0;
+	return 0;
+}
+
+int options_check(const json *options, uint64_t *quota, struct error *err)
 {
 	static const char *const known[] = {"type", "o", "device", "size"};
 	const json *size = json_get(options, "size");
@@ -58,11 +67,8 @@ int options_check(const json *options, struct error *err)
 	    check_needs(options, "o", "device", err) < 0 ||
 	    check_needs(options, "o", "type", err) < 0)
 		return -1;
-	if (!size)
-		return 0;
-	if (!size_ok(json_str(size, "")))
-		return error_set(err, ERR_INVALID, "invalid size: '%s'", json_str(size, ""));
-	return error_set(err, ERR_INVALID, "quota size requested but no quota support");
+	*quota = 0;
+	return size ? check_size(json_str(size, ""), quota, err) : 0;
 }
 
 static const char *option(const struct volume *v, const char *key)
@@ -229,4 +235,58 @@ int options_mount(const struct volume *v, const char *path, struct error *err)
 	r = do_mount(v, path, &m, err);
 	str_free(&m.data);
 	return r;
+}
+
+/* ---- Quota -------------------------------------------------------------------------------------------------------------------------- */
+
+/* The largest project id that a volume has: what is new gets one beyond it. */
+static uint32_t largest_project(int root)
+{
+	int again = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_dir DIR *d = again < 0 ? NULL : fdopendir(again);
+	uint32_t largest = 0;
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		auto_free char *data = xasprintf("%s/_data", e->d_name);
+		auto_close fd = openat(root, data, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		uint32_t project = fd < 0 ? 0 : quota_project(fd);
+
+		if (project > largest)
+			largest = project;
+	}
+	return largest;
+}
+
+int options_limit(const struct volume *v, const char *path, struct error *err)
+{
+	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER; /* no two get the same id */
+	auto_close root = v->quota ? dir_open_at(AT_FDCWD, volumes.root, err) : -1,
+		   data = v->quota ? dir_open_at(AT_FDCWD, path, err) : -1;
+	LOCK_SCOPE(&one);
+
+	if (!v->quota)
+		return 0;
+	if (root < 0 || data < 0)
+		return -1;
+	return quota_limit(root, data, quota_project(data) ? 0 : largest_project(root), v->quota,
+			   err);
+}
+
+uint32_t options_project(const struct volume *v)
+{
+	auto_free char *path = volume_data(v->name);
+	struct error ignored = ERROR_INIT;
+	auto_close data = dir_open_at(AT_FDCWD, path, &ignored);
+
+	return data < 0 ? 0 : quota_project(data);
+}
+
+void options_unlimit(uint32_t project)
+{
+	struct error ignored = ERROR_INIT;
+	auto_close root = project ? dir_open_at(AT_FDCWD, volumes.root, &ignored) : -1;
+
+	if (root >= 0)
+		quota_release(root, project);
 }

@@ -235,7 +235,7 @@ static struct volume *new_as_wished(const struct volume_wish *wish)
 
 static int make_local(struct volume *v, const struct volume_wish *wish, struct error *err)
 {
-	if (check_name(wish->name, err) < 0 || options_check(wish->options, err) < 0 ||
+	if (check_name(wish->name, err) < 0 || options_check(wish->options, &v->quota, err) < 0 ||
 	    put_on_disk(v, err) < 0)
 		return -1;
 	publish("create", v);
@@ -450,6 +450,7 @@ static int remove_local(struct volume *v, struct error *err)
 	char gone[sizeof(GONE_PREFIX) + ID_LEN] = GONE_PREFIX;
 	auto_close root = dir_open_at(AT_FDCWD, volumes.root, err);
 	struct error ignored = ERROR_INIT;
+	uint32_t project = v->quota ? options_project(v) : 0;
 
 	id_random(gone + strlen(GONE_PREFIX));
 	if (root < 0 || remove_from_disk(v, root, gone, err) < 0) {
@@ -462,6 +463,7 @@ static int remove_local(struct volume *v, struct error *err)
 	if (dir_remove_all(root, gone, &ignored) < 0)
 		log_error("files of a removed volume are left for the next start", "volume",
 			  v->name, "error", ignored.text);
+	options_unlimit(project);
 	volume_unref(v);
 	return 0;
 }

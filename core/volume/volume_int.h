@@ -22,6 +22,7 @@ struct volume {
 	struct pairs labels, options; /* as asked for */
 	bool has_labels, has_options; /* else null */
 	struct pairs kept;            /* of opts.json: type, o, device; what is mounted */
+	uint64_t quota;               /* the same: bytes that a local one may hold; 0: no limit */
 	struct strlist users;         /* ids of containers */
 	unsigned int mounts;
 	unsigned int refs; /* the table has one */
@@ -127,10 +128,16 @@ int meta_clean(struct error *err);
 int meta_write_options(int dir, const struct volume *v, struct error *err);
 
 /* ---- options.c: of the local driver */
-int options_check(const json *options, struct error *err);
+int options_check(const json *options, uint64_t *quota, struct error *err);
 bool options_mount_needed(const struct volume *v);
 /* Mount what they name at path. */
 int options_mount(const struct volume *v, const char *path, struct error *err);
+/* Have the file system limit a volume that has a quota. */
+int options_limit(const struct volume *v, const char *path, struct error *err);
+/* The project that limits it; 0: it was never mounted. */
+uint32_t options_project(const struct volume *v);
+/* A volume's directory is gone, whose project was this. */
+void options_unlimit(uint32_t project);
 
 /* ---- fill.c: without the lock, the volume busy. mounted: its directory `data` is a file system of its own. */
 int fill_directory(int data, const char *name, bool mounted,
