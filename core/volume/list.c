@@ -163,7 +163,7 @@ void volume_print(struct volume *v, const json *status, struct str *out)
 	pthread_mutex_unlock(&volumes.lock);
 	e = entry_of(v);
 	if (!e.scope)
-		e.scope = driver_scope(e.driver);
+		e.scope = driver_scope(e.driver, true);
 	print(&w, &e, status, false);
 	entry_free(&e);
 }
@@ -363,7 +363,7 @@ static void add_known(struct listing *l)
 		}
 		e = entry_of(all[i]);
 		if (!e.scope)
-			e.scope = "local";
+			e.scope = driver_scope(e.driver, false);
 		add_entry(l, e);
 	}
 	free(all);

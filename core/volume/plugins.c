@@ -212,11 +212,11 @@ static const char *scope_of(const struct remote *r)
 	return scope;
 }
 
-const char *driver_scope(const char *driver)
+const char *driver_scope(const char *driver, bool ask)
 {
 	struct error err = ERROR_INIT;
 	const char *told = driver_is_local(driver) ? "local" : told_scope(driver);
-	const struct remote *r = told ? NULL : find(driver, &err);
+	const struct remote *r = told || !ask ? NULL : find(driver, &err);
 
 	return told ? told : r ? scope_of(r) : "local";
 }

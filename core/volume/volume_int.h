@@ -82,8 +82,8 @@ bool driver_is_local(const char *driver);
 int driver_check(const char *driver, struct error *err);
 /* "local" and the plugins that were met so far, sorted. */
 void driver_names(struct strlist *out);
-/* "local" or "global". */
-const char *driver_scope(const char *driver);
+/* "local" or "global"; not asked for, it is what the driver last said. */
+const char *driver_scope(const char *driver, bool ask);
 int driver_create(const char *driver, const char *name, const struct pairs *options, bool given,
 		  struct error *err);
 int driver_remove(const char *driver, const char *name, struct error *err);

@@ -323,10 +323,11 @@ static void *serve(void *arg)
 	}
 	answer(&a, path, &body);
 	if (!a.raw)
-		str_printf(&out,
-			   "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: "
-			   "%zu\r\n\r\n",
-			   a.status, a.body.len);
+		str_printf(
+		    &out,
+		    "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nConnection: close\r\n"
+		    "Content-Length: %zu\r\n\r\n",
+		    a.status, a.body.len);
 	str_add(&out, a.body.p, a.body.len);
 	send_all(fd, &out);
 	str_free(&a.body);

@@ -96,11 +96,11 @@ run_like() {
 
 # start_daemon [more members of daemon.json, e.g. '"live-restore": true']; it also listens at $EXTRA_HOST, if set
 start_daemon() {
-	ip link show $bridge >/dev/null 2>&1 || {
+	[ -z "$bridge" ] || ip link show $bridge >/dev/null 2>&1 || {
 		ip link add $bridge type bridge && ip addr add $subnet.1/24 dev $bridge && ip link set $bridge up
 	}
 	printf '{"data-root": "%s", "exec-root": "%s", "pidfile": "%s", "hosts": ["unix://%s"%s], "bridge": "%s", "cgroup-parent": "%s"%s}\n' \
-		"$R/data" "$R/exec" "$R/pid" "$R/sock" "${EXTRA_HOST:+, \"$EXTRA_HOST\"}" $bridge "$CGROUP_PARENT" "${1:+, $1}" >"$R/daemon.json"
+		"$R/data" "$R/exec" "$R/pid" "$R/sock" "${EXTRA_HOST:+, \"$EXTRA_HOST\"}" "$bridge" "$CGROUP_PARENT" "${1:+, $1}" >"$R/daemon.json"
 	daemon=$("$BUILD/tests/lib/start-daemon" "$R/log" "$BUILD/dockerd" --config-file "$R/daemon.json") || {
 		fail "dockerd starts" "$(tail -5 "$R/log")"
 		exit 1

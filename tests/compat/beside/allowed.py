@@ -19,6 +19,7 @@ LIST = [
     (r"^life: working directories ", r"err", "moby shows the path of the layer on the host"),
     (r"^system: body .*\"image\"", r".*", "of two spellings of one member the exact one counts, in Go the last"),
     (r"^attach: what is not there .*attach/ws", r"type", "the type of the words with which an upgrade is refused"),
+    (r"^plugins: .* \| POST /volumes/create", r"body\.CreatedAt", "moby shows what it heard of a volume before, ours what the plugin has just said"),
     (r"^system: info ", r"values: OperatingSystem|OperatingSystem", "the peer runs on another system's files"),
 ]
 
