@@ -90,6 +90,12 @@ tests_drivers_test_images_SOURCES = tests/drivers/test_images.c tests/drivers/ta
 tests_drivers_test_images_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_drivers_test_images_LDADD = libimage.a libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl
 # Scripts start a daemon with it and go on when it is ready.
+if FIREWALLD_MODULE
+noinst_PROGRAMS += tests/lib/fake-firewalld
+tests_lib_fake_firewalld_SOURCES = tests/lib/fake-firewalld.c
+tests_lib_fake_firewalld_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+tests_lib_fake_firewalld_LDADD = $(SYSTEMD_LIBS)
+endif
 noinst_PROGRAMS += tests/lib/start-daemon
 tests_lib_start_daemon_SOURCES = tests/lib/start-daemon.c
 tests_lib_start_daemon_LDADD =
@@ -197,7 +203,7 @@ EXTRA_DIST += tests/system/49-image-mounts.sh
 EXTRA_DIST += tests/system/26-syslog.sh tests/lib/syslog-receiver.py
 EXTRA_DIST += tests/system/50-network.sh tests/system/55-networks.sh
 EXTRA_DIST += tests/system/55-moby.sh tests/system/57-beside.sh tests/compat/beside
-EXTRA_DIST += tests/system/56-macvlan.sh tests/system/57-ipv6.sh tests/system/58-gateways.sh
+EXTRA_DIST += tests/system/56-macvlan.sh tests/system/57-ipv6.sh tests/system/58-gateways.sh tests/system/59-firewalls.sh
 EXTRA_DIST += tests/system/60-restart.sh
 EXTRA_DIST += tests/system/70-kills.sh
 EXTRA_DIST += tests/system/80-growth.sh

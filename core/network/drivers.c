@@ -3,6 +3,7 @@
  * Network drivers: each is opened at the first network of its kind and kept to the end; what it is asked of whole networks. `lock` guards the list and
  * is not held while a driver is being opened or runs: who wants one that is being opened waits for that one only.
  */
+#include "network/firewalld.h"
 #include "network/network_int.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -154,6 +155,8 @@ static void take_row(const struct dockerd_emit *to, const char *key, const char 
 		if (!*value &&
 		    (streq(key, "gateway") || streq(key, v6 ? "gateway.ipv6" : "gateway.ipv4")))
 			net_drop_gateways(n, v6);
+	if (streq(key, "link"))
+		snprintf(n->link, sizeof(n->link), "%s", value);
 	if (streq(key, "ifname"))
 		snprintf(n->ifname, sizeof(n->ifname), "%s", value);
 	if (!streq(key, "record") && !kind)
@@ -186,12 +189,24 @@ static int call_network(struct net *n, bool create, struct fw_batch *batch, stru
 
 int net_bring_up(struct net *n, struct fw_batch *batch, struct error *err)
 {
-	return n->driver ? call_network(n, true, batch, err) : 0;
+	if (!n->driver)
+		return 0;
+	if (call_network(n, true, batch, err) < 0)
+		return -1;
+	if (*n->link && room.firewall)
+		firewalld_link(n->link, true);
+	return 0;
 }
 
 int net_take_down(struct net *n, struct error *err)
 {
-	return n->driver ? call_network(n, false, NULL, err) : 0;
+	if (!n->driver)
+		return 0;
+	if (call_network(n, false, NULL, err) < 0)
+		return -1;
+	if (*n->link && room.firewall)
+		firewalld_link(n->link, false);
+	return 0;
 }
 
 static void refresh(struct net_driver *d)

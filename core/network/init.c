@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "network/firewall.h"
+#include "network/firewalld.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -58,6 +59,8 @@ static int offer_services(const struct network_config *c, struct error *err)
 		if (firewall_init(room.state_dir, c->userland_proxy, err) < 0)
 			return error_wrap(err, "failed to register \"bridge\" driver");
 		s.firewall = apply_rules;
+		room.firewall = true;
+		firewalld_init(firewall_refresh);
 	}
 	plugin_set_services(&s);
 	return 0;
@@ -315,6 +318,7 @@ void network_shutdown(void)
 {
 	struct net *n;
 
+	firewalld_shutdown();
 	firewall_flush();
 	while ((n = network_take_last()))
 		net_unref(n);

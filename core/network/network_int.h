@@ -61,6 +61,7 @@ struct net {
 	bool unusable; /* could not be brought up; set before there are requests */
 	bool
 	    no_gateway[2]; /* by family: the driver has no use for gateways that nobody asked for */
+	char link[16];     /* of the host, that its containers' packets go through; "" */
 	char ifname[13];   /* what names of interfaces in containers begin with; "": "eth" */
 	struct pairs options, labels, ipam_options; /* as `docker network inspect` shows them */
 	bool ipam_options_given;
@@ -81,7 +82,7 @@ struct net {
 
 extern pthread_mutex_t network_lock;
 extern struct network_room {
-	bool ready, no_bridge, v6, proxy;
+	bool ready, no_bridge, v6, proxy, firewall;
 	bool ip_forward, ip_forward_no_drop, allow_direct_routing, obey_host_firewall;
 	void (*event)(const char *action, const char *id, const struct pairs *attrs);
 	char *state_dir; /* <exec-root>/network */

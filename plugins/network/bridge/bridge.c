@@ -212,6 +212,7 @@ static void emit_choices(const struct dockerd_network *n, const struct bridge_ne
 		n->out->row(n->out, "gateway.ipv4", "");
 	if (net->mode[1] == GATEWAY_ISOLATED)
 		n->out->row(n->out, "gateway.ipv6", "");
+	n->out->row(n->out, "link", net->ifname);
 	if (*net->prefix)
 		n->out->row(n->out, "ifname", net->prefix);
 }

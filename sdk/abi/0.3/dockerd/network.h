@@ -58,6 +58,7 @@ struct dockerd_subnet {
  *   "record.KIND"  the same, where that driver tells kinds of records apart: "record.network" of macvlan
  *   "gateway"      "": containers have no use for gateways of the subnets; those that nobody asked for are free again
  *   "gateway.ipv4" "gateway.ipv6": the same for one family alone (since ABI 0.3)
+ *   "link"         a link of the host that containers' packets go through: a manager of the host's packet filter is told to let them (since ABI 0.3)
  *   "ifname"       what the names of interfaces in containers begin with, instead of "eth" (since ABI 0.3)
  */
 struct dockerd_network {
