@@ -271,19 +271,29 @@ static bool is_used_as_config(const struct net *n)
 static int take_away(struct net *n, struct error *err)
 {
 	struct error ignored = ERROR_INIT;
+	auto_kept kept = {0};
 
+	/* what it has made, nobody else can take away */
+	if (!n->driver && !n->config_only)
+		return error_set(
+		    err, ERR_UNAVAILABLE,
+		    "network %s can't be removed: its driver \"%s\" could not be opened "
+		    "when the daemon started, see its log",
+		    n->name, n->driver_name);
 	if (store_begin(n, err) < 0)
 		return -1;
-	if (store_delete(n, err) == 0) {
+	if (store_delete(n, &kept, err) == 0) {
 		if (net_take_down(n, err) == 0 && FAULT_ERR("network.delete.driver", err) == 0) {
 			store_end(n);
 			return 0;
 		}
-		if (store_put(n, &ignored) < 0) { /* then the next daemon takes it away */
+		if (store_put_back(&kept, &ignored) < 0) { /* then the next daemon takes it away */
 			log_error("network is there until the daemon ends", "network", n->name,
 				  "error", ignored.text);
 			return -1;
 		}
+	} else {
+		store_put_back(&kept, &ignored); /* in memory, at least */
 	}
 	store_end(n);
 	return -1;

@@ -177,7 +177,18 @@ int store_put(const struct net *n, struct error *err);
 /* What is put in between is one transaction. */
 void store_hold(void);
 int store_release(struct error *err);
-int store_delete(const struct net *n, struct error *err);
+/* Its records, whoever wrote them: out of the store, and `kept` so that they can be put back as they were. */
+struct store_kept {
+	struct kept_record {
+		char *key, *value;
+		size_t len;
+	} *v;
+	size_t n;
+};
+int store_delete(const struct net *n, struct store_kept *kept, struct error *err);
+int store_put_back(const struct store_kept *kept, struct error *err);
+void store_kept_free(struct store_kept *kept);
+#define auto_kept __attribute__((cleanup(store_kept_free))) struct store_kept
 /*
  * <exec-root>/network/unfinished/ID: the network's record, there from before its driver makes it until the store has it, and from before the store
  * forgets it until the driver has taken it away. After a kill the next daemon gives what is found there, and is in no store, back to its driver.

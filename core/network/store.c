@@ -40,13 +40,6 @@ static void put(const char *kind, const char *id, const char *text, size_t len)
 	bolt_put(db, BUCKET, key, value.p, value.len);
 }
 
-static void del(const char *kind, const char *id)
-{
-	auto_free char *key = xasprintf(PREFIX "%s/%s/", kind, id);
-
-	bolt_del(db, BUCKET, key);
-}
-
 /* {"PreferredPool":..}: what was asked for. */
 static void print_config(const struct net *n, const struct net_subnet *s, struct jw *w)
 {
@@ -259,8 +252,26 @@ int store_release(struct error *err)
 	return bolt_commit(db, err);
 }
 
+/* ---- deleting ----------------------------------------------------------------------------------------------------------------------- */
+
+/* Out of the store, and remembered as it was. */
+static void take(struct store_kept *kept, const char *key)
+{
+	struct kept_record *r;
+	size_t len;
+	const char *value = bolt_get(db, BUCKET, key, &len);
+
+	if (!value)
+		return;
+	kept->v = xreallocarray(kept->v, kept->n + 1, sizeof(*kept->v));
+	r = &kept->v[kept->n++];
+	*r = (struct kept_record){xstrdup(key), xcalloc(1, len + 1), len};
+	memcpy(r->value, value, len);
+	bolt_del(db, BUCKET, key);
+}
+
 /* What the driver has kept, of whatever kind: by key, for it may have been another daemon's, or not been opened in this one. */
-static void del_driver_records(const struct net *n)
+static void take_driver_records(const struct net *n, struct store_kept *kept)
 {
 	auto_free char *plain = xasprintf(PREFIX "%s/%s/", n->driver_name, n->id),
 		       *kinds = xasprintf(PREFIX "%s/", n->driver_name);
@@ -268,28 +279,51 @@ static void del_driver_records(const struct net *n)
 
 	if (!*n->driver_name)
 		return;
-	bolt_del(db, BUCKET, plain);
+	take(kept, plain);
 	bolt_keys(db, BUCKET, kinds, &keys);
 	for (size_t i = 0; i < keys.n; i++) {
 		const char *id = strchr(keys.v[i] + strlen(kinds), '/');
 
 		if (id && str_after(id + 1, n->id) && streq(id + 1 + strlen(n->id), "/"))
-			bolt_del(db, BUCKET, keys.v[i]);
+			take(kept, keys.v[i]);
 	}
 }
 
-int store_delete(const struct net *n, struct error *err)
+int store_delete(const struct net *n, struct store_kept *kept, struct error *err)
 {
+	auto_free char *network = xasprintf(PREFIX "network/%s/", n->id),
+		       *count = xasprintf(PREFIX "endpoint_count/%s/", n->id);
 	LOCK_SCOPE(&lock);
 
-	del("network", n->id);
-	del("endpoint_count", n->id);
-	del_driver_records(n);
+	take(kept, network);
+	take(kept, count);
+	take_driver_records(n, kept);
 	if (bolt_commit(db, err) < 0)
 		return -1;
 	FAULT("network.store.deleted");
 	return 0;
 }
+
+int store_put_back(const struct store_kept *kept, struct error *err)
+{
+	LOCK_SCOPE(&lock);
+
+	for (size_t i = 0; i < kept->n; i++)
+		bolt_put(db, BUCKET, kept->v[i].key, kept->v[i].value, kept->v[i].len);
+	return bolt_commit(db, err);
+}
+
+void store_kept_free(struct store_kept *kept)
+{
+	for (size_t i = 0; i < kept->n; i++) {
+		free(kept->v[i].key);
+		free(kept->v[i].value);
+	}
+	free(kept->v);
+	*kept = (struct store_kept){0};
+}
+
+/* ---- unfinished ---------------------------------------------------------------------------------------------------------------------- */
 
 static char *unfinished_path(const char *id)
 {

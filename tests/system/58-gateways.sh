@@ -150,6 +150,29 @@ make_net && serve
 is "allow-direct-routing: published ports at the container's address as well" "hello no hello" "$(seen)"
 gone
 
+# ---- a port that moves with the way out, and others who want it ----------------------------------------------------------------------------------------
+make_net && serve
+docker network create --subnet 10.249.0.0/24 gw2 >/dev/null
+docker create --name rival --network gw2 -p 8080:80 busybox sleep 10000 >/dev/null
+most=0 odd=
+for i in 1 2 3 4 5 6; do
+	docker start rival >/dev/null 2>"$R/rival" & a=$!
+	docker network connect --gw-priority $i gw2 srv >/dev/null 2>"$R/moves" & b=$!
+	for k in 1 2 3; do docker inspect srv rival >/dev/null || odd=inspect; docker ps -a >/dev/null || odd=ps; done
+	wait $a && wait $b && grep -q '"8080"' < <(docker inspect -f '{{json .NetworkSettings.Ports}}' srv) &&
+		grep -q '"8080"' < <(docker inspect -f '{{json .NetworkSettings.Ports}}' rival) && odd=both
+	grep -qv -e 'port is already allocated' -e 'failed to start containers' "$R/rival" && odd=$(cat "$R/rival")
+	n=$(iptables-save -t nat | grep -c 'dport 8080 -j DNAT')
+	[ "$n" -gt "$most" ] && most=$n
+	docker stop -t 0 rival >/dev/null
+	docker network disconnect gw2 srv 2>/dev/null
+done
+is "whoever comes first has it, alone" "1 " "$most $odd"
+docker rm -f srv rival >/dev/null
+is "and gives it back" "" "$(iptables-save -t nat | grep 'dport 8080')"
+works "to the next" docker run --rm -p 8080:80 busybox true
+docker network rm gw gw2 >/dev/null
+
 # ---- behind the host's own packet filter ----------------------------------------------------------------------------------------------------------
 status "the proxy is needed" 1 "$BUILD/dockerd" --validate --config-file /dev/null --obey-host-firewall --userland-proxy=false
 like "says so" 'userland-proxy=false with --obey-host-firewall' "$out"

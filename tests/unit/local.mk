@@ -42,6 +42,10 @@ tests_unit_test_bridge_SOURCES = tests/unit/test_bridge.c plugins/network/bridge
 tests_unit_test_bridge_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_bridge_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 endif
+unit_tests += tests/unit/test_netd
+tests_unit_test_netd_SOURCES = tests/unit/test_netd.c
+tests_unit_test_netd_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_netd_LDADD = libnetwork.a libplugin.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_bolt
 tests_unit_test_bolt_SOURCES = tests/unit/test_bolt.c
 tests_unit_test_bolt_CFLAGS = $(UNIT_CFLAGS)

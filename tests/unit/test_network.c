@@ -424,10 +424,86 @@ static void test_store_unknown(void **state)
 	assert_int_equal(dir_remove_all(AT_FDCWD, dir, &err), 0);
 }
 
+static void put_text(struct bolt *db, const char *kind, const char *id, const char *text)
+{
+	auto_free char *key = xasprintf("docker/network/v1.0/%s/%s/", kind, id);
+	auto_str value = STR_INIT;
+
+	str_add(&value, "\1\0\0\0\0\0\0\0", 8);
+	str_puts(&value, text);
+	bolt_put(db, "libnetwork", key, value.p, value.len);
+}
+
+static bool has_record(struct bolt *db, const char *kind, const char *id, const char *text)
+{
+	auto_free char *key = xasprintf("docker/network/v1.0/%s/%s/", kind, id);
+	size_t len;
+	const char *value = bolt_get(db, "libnetwork", key, &len);
+
+	return value && len == strlen(text) + 8 && !memcmp(value + 8, text, len - 8);
+}
+
+/* A network goes with all of its records, by key: those of its driver may be another daemon's; and comes back as it was. */
+static void test_store_delete(void **state)
+{
+	char dir[] = "/tmp/dockerd-test-store.XXXXXX", ours[65], other[65];
+	struct error err = ERROR_INIT;
+	auto_free char *path = NULL;
+	auto_kept kept = {0};
+	struct bolt *db;
+	struct net *n;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(store_open(dir, &err), 0);
+	store_close();
+	path = xasprintf("%s/network/files/local-kv.db", dir);
+	memset(ours, 'a', 64);
+	memset(other, 'b', 64);
+	ours[64] = other[64] = '\0';
+	n = net_new("net", "macvlan", &err);
+	memcpy(n->id, ours, sizeof(n->id));
+	assert_int_equal(bolt_open(path, &db, &err), 0);
+	put_text(db, "network", ours, "{\"name\":\"net\"}");
+	put_text(db, "endpoint_count", ours, "{\"Count\":0}");
+	put_text(db, "macvlan/network", ours, "{\"Parent\":\"eth0\"}");
+	put_text(db, "macvlan/later", ours, "{\"of\":\"a later one\"}");
+	put_text(db, "macvlan/network", other, "{\"Parent\":\"eth1\"}");
+	put_text(db, "ipvlan/network", ours, "{\"of\":\"another driver\"}");
+	assert_int_equal(bolt_commit(db, &err), 0);
+	bolt_close(db);
+
+	assert_int_equal(store_open(dir, &err), 0);
+	assert_int_equal(store_delete(n, &kept, &err), 0);
+	store_close();
+	assert_int_equal(kept.n, 4);
+	assert_int_equal(bolt_open(path, &db, &err), 0);
+	assert_false(has_record(db, "network", ours, "{\"name\":\"net\"}"));
+	assert_false(has_record(db, "endpoint_count", ours, "{\"Count\":0}"));
+	assert_false(has_record(db, "macvlan/network", ours, "{\"Parent\":\"eth0\"}"));
+	assert_false(has_record(db, "macvlan/later", ours, "{\"of\":\"a later one\"}"));
+	assert_true(has_record(db, "macvlan/network", other, "{\"Parent\":\"eth1\"}"));
+	assert_true(has_record(db, "ipvlan/network", ours, "{\"of\":\"another driver\"}"));
+	bolt_close(db);
+
+	assert_int_equal(store_open(dir, &err), 0);
+	assert_int_equal(store_put_back(&kept, &err), 0);
+	store_close();
+	assert_int_equal(bolt_open(path, &db, &err), 0);
+	assert_true(has_record(db, "network", ours, "{\"name\":\"net\"}"));
+	assert_true(has_record(db, "endpoint_count", ours, "{\"Count\":0}"));
+	assert_true(has_record(db, "macvlan/network", ours, "{\"Parent\":\"eth0\"}"));
+	assert_true(has_record(db, "macvlan/later", ours, "{\"of\":\"a later one\"}"));
+	bolt_close(db);
+	net_unref(n);
+	assert_int_equal(dir_remove_all(AT_FDCWD, dir, &err), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_store_unknown),
+	    cmocka_unit_test(test_store_delete),
 	    cmocka_unit_test(test_ipam_parse),
 	    cmocka_unit_test(test_ipam_lowest_free),
 	    cmocka_unit_test(test_ipam_range_and_size),
