@@ -40,8 +40,7 @@ static void list(struct http_exchange *x, void *ctx)
 		r = api_query_int(x, "limit", 0, &limit, &err);
 	how.limit = (int)limit;
 	how.filters = filters;
-	api_answer(x, r < 0 ? r : container_list(&how, x->api_version, &reply, &err), 200, &reply,
-		   &err);
+	api_answer(x, r < 0 ? r : container_list(&how, &reply, &err), 200, &reply, &err);
 }
 
 static void inspect(struct http_exchange *x, void *ctx)
@@ -50,10 +49,8 @@ static void inspect(struct http_exchange *x, void *ctx)
 	auto_str reply = STR_INIT;
 
 	(void)ctx;
-	api_answer(x,
-		   container_inspect(NAME, x->api_version, http_query_bool(x, "size", false),
-				     &reply, &err),
-		   200, &reply, &err);
+	api_answer(x, container_inspect(NAME, http_query_bool(x, "size", false), &reply, &err), 200,
+		   &reply, &err);
 }
 
 static void start(struct http_exchange *x, void *ctx)

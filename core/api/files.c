@@ -158,8 +158,7 @@ static void commit(struct http_exchange *x, void *ctx)
 	for (size_t i = 0; i < x->query.n; i++)
 		if (streq(x->query.v[i].key, "changes"))
 			strlist_add(&instructions, x->query.v[i].value);
-	api_answer(x, err.kind ? -1 : container_commit_image(&c, x->api_version, &reply, &err), 201,
-		   &reply, &err);
+	api_answer(x, err.kind ? -1 : container_commit_image(&c, &reply, &err), 201, &reply, &err);
 }
 
 const struct http_route api_file_routes[] = {

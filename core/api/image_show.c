@@ -183,6 +183,8 @@ void api_image_print(struct jw *w, const struct image *i, int version)
 	if (i->created != CLOCK_ZERO)
 		jw_ktime(w, "Created", i->created);
 	if (version < 45)
+		jw_kstr(w, "Container", json_get_str(c, "container", ""));
+	if (version < 45)
 		print_container_config(w, json_get(c, "container_config"));
 	jw_kstr(w, "DockerVersion", json_get_str(c, "docker_version", ""));
 	jw_kstr(w, "Author", json_get_str(c, "author", ""));

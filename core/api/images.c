@@ -36,6 +36,8 @@ static int parse_list_filter(struct http_exchange *x, struct image_filter *f, st
 		return -1;
 	for (size_t i = 0; known[i]; i++)
 		filter_values(filters, known[i], to[i]);
+	if (x->api_version < 41 && *http_query(x, "filter", ""))
+		strlist_add(&f->reference, http_query(x, "filter", ""));
 	return 0;
 }
 

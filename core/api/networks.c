@@ -54,9 +54,13 @@ static void create(struct http_exchange *x, void *ctx)
 	auto_str id = STR_INIT, reply = STR_INIT;
 	auto_strlist warnings = STRLIST_INIT;
 	struct jw w = jw_to(&reply);
-	int r = body ? network_create(body, &id, &warnings, &err) : -1;
+	int r = -1;
 
 	(void)ctx;
+	if (body && x->api_version < 48) /* all networks had it */
+		json_free(json_take(body, "EnableIPv4"));
+	if (body)
+		r = network_create(body, &id, &warnings, &err);
 	jw_obj(&w);
 	jw_kstr(&w, "Id", str_cstr(&id));
 	jw_kstr(&w, "Warning", warnings.n ? warnings.v[0] : "");

@@ -430,9 +430,19 @@ static void info(struct http_exchange *x, void *ctx)
 	commit(&w, "RuncCommit");
 	commit(&w, "InitCommit");
 	print_security(&w, v2);
-	jw_kobj(&w, "FirewallBackend");
-	jw_kstr(&w, "Driver", "iptables");
+	if (x->api_version >= 49) {
+		jw_kobj(&w, "FirewallBackend");
+		jw_kstr(&w, "Driver", "iptables");
+		jw_end(&w);
+	}
+	jw_karr(&w, "CDISpecDirs"); /* none: what a moby without that feature says */
 	jw_end(&w);
+	if (x->api_version < 50) {
+		jw_kbool(&w, "BridgeNfIptables", false);
+		jw_kbool(&w, "BridgeNfIp6tables", false);
+	}
+	if (x->api_version < 42)
+		jw_kbool(&w, "KernelMemory", !v2);
 	print_warnings(&w);
 	jw_end(&w);
 	http_reply_json(x, 200, &reply);
@@ -487,7 +497,7 @@ static int check_types(struct http_exchange *x, struct error *err)
 	return 0;
 }
 
-static int print_images(struct jw *w, struct error *err)
+static int print_images(struct jw *w, int version, struct error *err)
 {
 	struct image_filter f = {.all = false, .shared_size = true, .containers = true};
 	struct image_list images = {0};
@@ -508,6 +518,8 @@ static int print_images(struct jw *w, struct error *err)
 		jw_kstrlist(w, "RepoTags", &s->tags, true);
 		jw_ki64(w, "SharedSize", s->shared_size);
 		jw_ku64(w, "Size", s->size);
+		if (version < 44)
+			jw_ku64(w, "VirtualSize", s->size);
 		jw_end(w);
 	}
 	jw_end(w);
@@ -528,11 +540,11 @@ static int print_df(struct http_exchange *x, struct jw *w, struct error *err)
 	jw_ku64(w, "LayersSize", images ? image_store_layers_size(api.images) : 0);
 	if (!images)
 		jw_knull(w, "Images");
-	else if (print_images(w, err) < 0)
+	else if (print_images(w, x->api_version, err) < 0)
 		return -1;
 	if (!wants(x, "container"))
 		jw_knull(w, "Containers");
-	else if (container_list(&how, x->api_version, &containers, err) < 0 ||
+	else if (container_list(&how, &containers, err) < 0 ||
 		 embed(w, "Containers", &containers, NULL, err) < 0)
 		return -1;
 	if (!wants(x, "volume"))

@@ -9,15 +9,15 @@
 #include <stdlib.h>
 
 /* Config of the new image: the container's, or what the client sends over it; the instructions last. */
-static int new_config(const struct container_commit *how, int api_version, const json *own,
-		      struct str *out, struct error *err)
+static int new_config(const struct container_commit *how, const json *own, struct str *out,
+		      struct error *err)
 {
 	auto_str wanted = STR_INIT, merged = STR_INIT;
 	auto_json *config = NULL, *over = NULL;
 
 	if (!json_count(how->config))
 		return changes_apply(own, how->changes, out, err);
-	if (spec_normalise_config(how->config, api_version, &wanted, err) < 0)
+	if (spec_normalise_config(how->config, &wanted, err) < 0)
 		return -1;
 	config = json_parse(wanted.p, wanted.len, err);
 	if (!config || spec_merge_image(config, own, &merged, err) < 0)
@@ -68,8 +68,7 @@ static void tell(struct container *c, const struct container_commit *how, const 
 	container_event(c, "commit", &attrs);
 }
 
-int container_commit_image(const struct container_commit *how, int api_version, struct str *reply,
-			   struct error *err)
+int container_commit_image(const struct container_commit *how, struct str *reply, struct error *err)
 {
 	auto_container *c = container_find(how->container, err);
 	struct error ignored = ERROR_INIT;
@@ -89,7 +88,7 @@ int container_commit_image(const struct container_commit *how, int api_version, 
 				     : "You cannot commit container %s which is being removed",
 				 c->id);
 	own = json_parse(c->config, strlen(c->config), err);
-	if (!own || new_config(how, api_version, own, &config, err) < 0)
+	if (!own || new_config(how, own, &config, err) < 0)
 		return -1;
 	paused = pause_for(how, c);
 	if (paused && container_pause(c->id, err) < 0)

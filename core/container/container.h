@@ -44,7 +44,7 @@ bool containers_shutdown(int timeout_ms);
 bool containers_limit_swap(void);
 
 /* POST /containers/create. platform: what the image must be for, or "". Appends {"Id":..,"Warnings":..}. */
-int container_create(const char *name, const char *platform, const json *body, int api_version, struct str *reply,
+int container_create(const char *name, const char *platform, json *body, int api_version, struct str *reply,
 		     struct error *err);
 /* ERR_NOT_MODIFIED if it runs. */
 int container_start(const char *name, const char *detach_keys, struct error *err);
@@ -69,14 +69,14 @@ int container_prune(const json *filters, struct str *reply, struct error *err);
 int container_top(const char *name, const char *ps_args, struct str *reply, struct error *err);
 
 /* GET /containers/{}/json and /containers/json. */
-int container_inspect(const char *name, int api_version, bool size, struct str *reply,
+int container_inspect(const char *name, bool size, struct str *reply,
 		      struct error *err);
 struct container_list {
 	bool all, size;
 	int limit; /* 0: none */
 	const json *filters;
 };
-int container_list(const struct container_list *how, int api_version, struct str *reply,
+int container_list(const struct container_list *how, struct str *reply,
 		   struct error *err);
 struct container_counts {
 	int total, running, paused, stopped;
@@ -119,7 +119,7 @@ struct container_commit {
 	const struct strlist *changes; /* Dockerfile instructions */
 	const json *config;
 };
-int container_commit_image(const struct container_commit *how, int api_version, struct str *reply,
+int container_commit_image(const struct container_commit *how, struct str *reply,
 			   struct error *err);
 
 /* These reply by themselves: they hijack, stream, or report the error. */

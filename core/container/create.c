@@ -145,9 +145,8 @@ static int draft_make(struct draft *d, const json *body, const char *platform, i
 	if (!has_config(body))
 		return error_set(err, ERR_INVALID,
 				 "config cannot be empty in order to create a container");
-	if (spec_normalise_config(body, api_version, &d->config_text, err) < 0 ||
-	    spec_normalise_host_config(json_get(body, "HostConfig"), api_version, &host_raw, err) <
-		0)
+	if (spec_normalise_config(body, &d->config_text, err) < 0 ||
+	    spec_normalise_host_config(json_get(body, "HostConfig"), &host_raw, err) < 0)
 		return -1;
 	d->config = reparse(&d->config_text, err);
 	d->host = reparse(&host_raw, err);
@@ -274,7 +273,7 @@ static struct container *from_draft(struct draft *d, const char *id, struct erro
 	return c;
 }
 
-int container_create(const char *name, const char *platform, const json *body, int api_version,
+int container_create(const char *name, const char *platform, json *body, int api_version,
 		     struct str *reply, struct error *err)
 {
 	struct draft d = {0};
@@ -290,7 +289,8 @@ int container_create(const char *name, const char *platform, const json *body, i
 				 "invalid JSON: json: cannot unmarshal %s into Go value of type "
 				 "container.CreateRequest",
 				 types[json_type(body)]);
-	if (draft_make(&d, body, platform, api_version, err) < 0)
+	if (spec_from_version(body, api_version, err) < 0 ||
+	    draft_make(&d, body, platform, api_version, err) < 0)
 		goto out;
 	if (*name && !spec_name_ok(name)) {
 		error_set(err, ERR_INVALID,

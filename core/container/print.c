@@ -355,8 +355,7 @@ static void print_inspect(struct container *c, const char *links, const char *lo
 	jw_end(w);
 }
 
-int container_inspect(const char *name, int api_version, bool size, struct str *reply,
-		      struct error *err)
+int container_inspect(const char *name, bool size, struct str *reply, struct error *err)
 {
 	auto_container *c = container_find(name, err);
 	struct jw w = jw_to(reply), lw;
@@ -364,7 +363,6 @@ int container_inspect(const char *name, int api_version, bool size, struct str *
 	auto_str links = STR_INIT;
 	int64_t rw = 0, root = 0;
 
-	(void)api_version;
 	if (!c || (size && image_use_layer_size(c->id, &rw, &root, err) < 0))
 		return -1;
 	lw = jw_to(&links);
@@ -457,8 +455,7 @@ static void print_row(struct container *c, const struct strlist *links, int64_t 
 	jw_end(w);
 }
 
-int container_list(const struct container_list *how, int api_version, struct str *reply,
-		   struct error *err)
+int container_list(const struct container_list *how, struct str *reply, struct error *err)
 {
 	struct jw w = jw_to(reply);
 	struct list_filter filter;
@@ -466,7 +463,6 @@ int container_list(const struct container_list *how, int api_version, struct str
 	int shown = 0;
 	size_t n;
 
-	(void)api_version;
 	if (list_filter_parse(how, &filter, err) < 0)
 		return -1;
 	all = containers_all(&n);

@@ -227,19 +227,6 @@ static int parse_one(const json *mount, struct spec_mounts *out, struct error *e
 	return parse_image(mount, m, err);
 }
 
-int mounts_check_version(const json *host_config, int api_version, struct error *err)
-{
-	for (json *c = json_first(json_get(host_config, "Mounts")); c; c = json_next(c)) {
-		if (api_version < 45 && *json_get_str(json_get(c, "VolumeOptions"), "Subpath", ""))
-			return error_set(err, ERR_INVALID,
-					 "VolumeOptions.Subpath needs API v1.45 or newer");
-		if (api_version < 48 && streq(json_get_str(c, "Type", ""), "image"))
-			return error_set(err, ERR_INVALID,
-					 "Mount type \"Image\" needs API v1.48 or newer");
-	}
-	return 0;
-}
-
 int mounts_parse_api(const json *host_config, struct spec_mounts *out, struct error *err)
 {
 	for (json *c = json_first(json_get(host_config, "Mounts")); c; c = json_next(c))

@@ -10,8 +10,6 @@ struct spec_mount *mounts_add(struct spec_mounts *m);
 /* Clean absolute destination, malloc'ed; NULL and err (ERR_INVALID) if relative or the root. */
 char *mount_destination(const char *path, struct error *err);
 bool mount_propagation_ok(const char *name);
-/* What clients of an older API can't ask for. */
-int mounts_check_version(const json *host_config, int api_version, struct error *err);
 /* HostConfig.Mounts appended to out. */
 int mounts_parse_api(const json *host_config, struct spec_mounts *out, struct error *err);
 

@@ -334,41 +334,14 @@ const struct go_type go_endpoint = {
 
 /* ---- The faces ----------------------------------------------------------------------------------------------------------------------- */
 
-int spec_normalise_config(const json *in, int api_version, struct str *out, struct error *err)
+int spec_normalise_config(const json *in, struct str *out, struct error *err)
 {
-	/* ONBUILD, Shell and all others are the same from 1.24 on; the start interval came with 1.44 */
-	if (api_version && api_version < 44 &&
-	    json_get(json_get(in, "Healthcheck"), "StartInterval")) {
-		auto_pairs replace = PAIRS_INIT;
-		auto_pairs no_interval = PAIRS_INIT;
-		auto_str text = STR_INIT;
-
-		pairs_set(&no_interval, "StartInterval", "0");
-		if (schema_print(&go_healthcheck, json_get(in, "Healthcheck"), &no_interval,
-				 ".Healthcheck", &text, err) < 0)
-			return -1;
-		pairs_set(&replace, "Healthcheck", str_cstr(&text));
-		return schema_print(&go_config, in, &replace, "", out, err);
-	}
 	return schema_print(&go_config, in, NULL, "", out, err);
 }
 
-int spec_normalise_host_config(const json *in, int api_version, struct str *out, struct error *err)
+int spec_normalise_host_config(const json *in, struct str *out, struct error *err)
 {
-	auto_pairs replace = PAIRS_INIT;
-
-	if (api_version && mounts_check_version(in, api_version, err) < 0)
-		return -1;
-	if (api_version && api_version < 41)
-		pairs_set(&replace, "CgroupnsMode", "\"host\""); /* older clients know no other */
-	if (api_version && api_version < 40) {
-		pairs_set(&replace, "MaskedPaths",
-			  "null"); /* unknown then: a stray value must not unmask */
-		pairs_set(&replace, "ReadonlyPaths", "null");
-	}
-	if (api_version >= 42)
-		pairs_set(&replace, "KernelMemory", "0");
-	return schema_print(&go_host_config, in, &replace, ".HostConfig", out, err);
+	return schema_print(&go_host_config, in, NULL, ".HostConfig", out, err);
 }
 
 int spec_normalise_endpoint(const json *in, struct str *out, struct error *err)

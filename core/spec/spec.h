@@ -20,15 +20,22 @@
 #include "base/map.h"
 #include "base/str.h"
 
+/* ---- Versions of the API (versions.c) --------------------------------------------------------------------------------------------- */
+
+/*
+ * Change the body of a create request of API 1.`version` into what it means today. ERR_INVALID, in moby's words, for what the version did not have.
+ */
+int spec_from_version(json *body, int version, struct error *err);
+
 /* ---- Normalising (schema.c) ------------------------------------------------------------------------------------------------------- */
 
 /*
  * Print `in` (an object, or NULL for all defaults) as moby's Go struct would, appended to out. Unknown members are dropped, names match
  * case-insensitively, a value of another type is ERR_INVALID in Go's words
- * ("invalid JSON: json: cannot unmarshal number into Go value of type string"). api_version (the minor number: 1.47 is 47; 0: none) gates fields that moved.
+ * ("invalid JSON: json: cannot unmarshal number into Go value of type string").
  */
-int spec_normalise_config(const json *in, int api_version, struct str *out, struct error *err);
-int spec_normalise_host_config(const json *in, int api_version, struct str *out, struct error *err);
+int spec_normalise_config(const json *in, struct str *out, struct error *err);
+int spec_normalise_host_config(const json *in, struct str *out, struct error *err);
 /* One EndpointSettings object as kept and as inspect prints it (same members). */
 int spec_normalise_endpoint(const json *in, struct str *out, struct error *err);
 

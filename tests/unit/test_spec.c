@@ -29,7 +29,7 @@ json *config_of(const char *text)
 	auto_str out = STR_INIT;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(spec_normalise_config(in, 51, &out, &err), 0);
+	assert_int_equal(spec_normalise_config(in, &out, &err), 0);
 	return tree_of(out.p);
 }
 
@@ -39,7 +39,7 @@ json *host_config_of(const char *text)
 	auto_str out = STR_INIT, adapted = STR_INIT;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(spec_normalise_host_config(in, 51, &out, &err), 0);
+	assert_int_equal(spec_normalise_host_config(in, &out, &err), 0);
 	plain = tree_of(out.p);
 	assert_int_equal(spec_adapt_host_config(plain, &test_host, &adapted, &err), 0);
 	return tree_of(adapted.p);
@@ -58,7 +58,7 @@ static void test_config_defaults(void **state)
 	struct error err = ERROR_INIT;
 
 	(void)state;
-	assert_int_equal(spec_normalise_config(NULL, 51, &out, &err), 0);
+	assert_int_equal(spec_normalise_config(NULL, &out, &err), 0);
 	assert_string_equal(
 	    out.p, EMPTY_CONFIG_HEAD
 	    "\"Env\":null,\"Cmd\":null,\"Image\":\"\",\"Volumes\":null,\"WorkingDir\":\"\","
@@ -77,7 +77,7 @@ static void test_config_full(void **state)
 	struct error err = ERROR_INIT;
 
 	(void)state;
-	assert_int_equal(spec_normalise_config(in, 51, &out, &err), 0);
+	assert_int_equal(spec_normalise_config(in, &out, &err), 0);
 	assert_string_equal(
 	    out.p,
 	    "{\"Hostname\":\"\",\"Domainname\":\"\",\"User\":\"\",\"AttachStdin\":false,"
@@ -135,11 +135,11 @@ static void test_type_errors(void **state)
 		auto_str out = STR_INIT;
 		struct error err = ERROR_INIT;
 		char text[256];
-		int r = spec_normalise_config(in, 51, &out, &err);
+		int r = spec_normalise_config(in, &out, &err);
 
 		if (r == 0) {
 			str_reset(&out);
-			r = spec_normalise_host_config(json_get(in, "HostConfig"), 51, &out, &err);
+			r = spec_normalise_host_config(json_get(in, "HostConfig"), &out, &err);
 		}
 		assert_int_equal(r, -1);
 		assert_int_equal(out.len, 0); /* nothing half-printed */
@@ -462,6 +462,7 @@ int main(void)
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_refusals),
 	    cmocka_unit_test(test_acceptances),
+	    cmocka_unit_test(test_versions),
 	    cmocka_unit_test(test_host_of_cgroup_v2),
 	    cmocka_unit_test(test_users),
 	    cmocka_unit_test(test_users_no_escape),

@@ -22,6 +22,7 @@ json *tree_of(const char *text);
 json *config_of(const char *text);
 json *host_config_of(const char *text);
 
+void test_versions(void **state);
 void test_refusals(void **state);
 void test_acceptances(void **state);
 void test_host_of_cgroup_v2(void **state);

@@ -406,14 +406,13 @@ static int check(const char *request, struct strlist *warnings, struct error *er
 		   request);
 	tree = json_parse(text.p, text.len, err);
 	assert_non_null(tree);
-	if (spec_normalise_config(tree, 51, &config, err) < 0 ||
-	    spec_normalise_host_config(json_get(tree, "HostConfig"), 51, &host_config, err) < 0)
+	if (spec_normalise_config(tree, &config, err) < 0 ||
+	    spec_normalise_host_config(json_get(tree, "HostConfig"), &host_config, err) < 0)
 		return -1;
 	c = json_parse(config.p, config.len, err);
 	h = json_parse(host_config.p, host_config.len, err);
 	if (spec_merge_image(c, NULL, &merged, err) < 0 ||
-	    spec_validate(c, h, &test_host, warnings, err) < 0 ||
-	    spec_refuse_missing(h, err) < 0)
+	    spec_validate(c, h, &test_host, warnings, err) < 0 || spec_refuse_missing(h, err) < 0)
 		return -1;
 	/* what was accepted must still be so when its defaults are filled in: update checks again */
 	assert_int_equal(spec_adapt_host_config(h, &test_host, &adapted, err), 0);
@@ -481,4 +480,77 @@ void test_host_of_cgroup_v2(void **state)
 	assert_int_equal(spec_adapt_host_config(h, &v2, &adapted, &err), 0);
 	assert_non_null(strstr(adapted.p, "\"MemorySwappiness\":null,\"OomKillDisable\":null"));
 	assert_non_null(strstr(adapted.p, "\"CgroupnsMode\":\"private\""));
+}
+
+/* ---- Versions of the API ------------------------------------------------------------------------------------------------------------ */
+
+#define BIND(options)                                                                        \
+	"{\"HostConfig\":{\"Mounts\":[{\"Type\":\"bind\",\"ReadOnly\":true,\"BindOptions\":" \
+	"{" options "}}]}}"
+
+/* What a body is worth in a version: the body of today, or the refusal. */
+static const struct {
+	int version;
+	const char *body, *becomes;
+} versions[] = {
+    {39, "{}", "{\"HostConfig\":{\"CgroupnsMode\":\"host\",\"IpcMode\":\"shareable\"}}"},
+    {40, "{}", "{\"HostConfig\":{\"CgroupnsMode\":\"host\"}}"},
+    {41, "{}", "{}"},
+    {39,
+     "{\"HostConfig\":{\"CgroupnsMode\":\"private\",\"IpcMode\":\"host\",\"MaskedPaths\":[],"
+     "\"maskedpaths\":[],\"KernelMemoryTCP\":1}}",
+     "{\"HostConfig\":{\"CgroupnsMode\":\"private\",\"IpcMode\":\"host\"}}"},
+    {41, "{\"HostConfig\":{\"KernelMemory\":1,\"ConsoleSize\":[1,2]}}",
+     "{\"HostConfig\":{\"KernelMemory\":1}}"},
+    {42, "{\"HostConfig\":{\"KernelMemory\":1,\"ConsoleSize\":[1,2],\"Annotations\":{}}}",
+     "{\"HostConfig\":{\"ConsoleSize\":[1,2]}}"},
+    {43, "{\"HostConfig\":{\"Annotations\":{}},\"Healthcheck\":{\"StartInterval\":1}}",
+     "{\"HostConfig\":{\"Annotations\":{}},\"Healthcheck\":{}}"},
+    {44, "{\"Healthcheck\":{\"StartInterval\":1}}", "{\"Healthcheck\":{\"StartInterval\":1}}"},
+    {39, BIND("\"NonRecursive\":true,\"CreateMountpoint\":true"),
+     "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"bind\",\"ReadOnly\":true,\"BindOptions\":{"
+     "\"ReadOnlyNonRecursive\":true}}],"
+     "\"CgroupnsMode\":\"host\",\"IpcMode\":\"shareable\"}}"},
+    {43, BIND("\"NonRecursive\":true"),
+     BIND("\"NonRecursive\":true,\"ReadOnlyNonRecursive\":true")},
+    {43, BIND("\"ReadOnlyForceRecursive\":true"),
+     "BindOptions.ReadOnlyForceRecursive needs API v1.44 or newer"},
+    {44, BIND("\"ReadOnlyForceRecursive\":true"), BIND("\"ReadOnlyForceRecursive\":true")},
+    {44, "{\"HostConfig\":{\"Mounts\":[{\"VolumeOptions\":{\"Subpath\":\"x\"}}]}}",
+     "VolumeOptions.Subpath needs API v1.45 or newer"},
+    {47, "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"image\"}]}}",
+     "Mount type \"Image\" needs API v1.48 or newer"},
+    {43, "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"a\":{},\"b\":{}}}}",
+     "Container cannot be created with multiple network endpoints: a, b"},
+    {43, "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"a\":{\"MacAddress\":\"x\"}}}}",
+     "{\"NetworkingConfig\":{\"EndpointsConfig\":{\"a\":{}}}}"},
+    {43, "{\"MacAddress\":\"x\",\"HostConfig\":{\"NetworkMode\":\"host\"}}",
+     "conflicting options: mac-address and the network mode"},
+    {44, "{\"MacAddress\":\"x\",\"HostConfig\":{\"NetworkMode\":\"host\"}}",
+     "{\"MacAddress\":\"x\",\"HostConfig\":{\"NetworkMode\":\"host\"}}"},
+    /* what is of another type is for the check of today to refuse */
+    {24, "{\"HostConfig\":[],\"NetworkingConfig\":1,\"Healthcheck\":\"\"}",
+     "{\"HostConfig\":[],\"NetworkingConfig\":1,\"Healthcheck\":\"\"}"},
+    {24,
+     "{\"HostConfig\":{\"Mounts\":[1,{\"BindOptions\":[]}],\"IpcMode\":\"x\",\"CgroupnsMode\":"
+     "\"x\"}}",
+     "{\"HostConfig\":{\"Mounts\":[1,{\"BindOptions\":[]}],\"IpcMode\":\"x\",\"CgroupnsMode\":"
+     "\"x\"}}"},
+    {24, "[]", "[]"},
+};
+
+void test_versions(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		auto_json *body = tree_of(versions[i].body);
+		struct error err = ERROR_INIT;
+		auto_str out = STR_INIT;
+
+		if (spec_from_version(body, versions[i].version, &err) < 0)
+			str_puts(&out, err.text);
+		else
+			json_print(body, &out);
+		assert_string_equal(str_cstr(&out), versions[i].becomes);
+	}
 }
