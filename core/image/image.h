@@ -23,9 +23,10 @@ struct image_store;
 
 /*
  * Reads the store below data_root, sweeps what a killed daemon left half-done. The instance is borrowed and must outlive the store.
- * Damaged images are logged and left out, as moby does.
+ * Damaged images are logged and left out, as moby does. `tmp`: where archives lie while they are read, for others also (DOCKER_TMPDIR); NULL:
+ * data_root/tmp.
  */
-int image_store_open(const char *data_root, struct plugin_instance *storage,
+int image_store_open(const char *data_root, const char *tmp, struct plugin_instance *storage,
 		     struct image_store **out, struct error *err);
 /* Unmounts nothing: containers may go on. */
 void image_store_close(struct image_store *s);

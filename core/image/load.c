@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -351,7 +352,7 @@ int image_load(struct image_store *s, int fd, void (*progress)(void *ctx, const 
 	if (!mkdtemp(dir))
 		return error_sys(err, errno, "make a directory in %s", s->tmp);
 	l.root = dir_open_at(AT_FDCWD, dir, err);
-	if (l.root >= 0 && spool(&l, fd, err) == 0) {
+	if (l.root >= 0 && flock(l.root, LOCK_EX) == 0 && spool(&l, fd, err) == 0) {
 		FAULT("image.load.after-spool");
 		r = load_spooled(&l, err);
 	}
@@ -362,6 +363,7 @@ int image_load(struct image_store *s, int fd, void (*progress)(void *ctx, const 
 	return r;
 }
 
+/* The directory may be shared with other daemons: one that is at work holds its spool's lock. */
 void load_sweep(struct image_store *s)
 {
 	struct error err = ERROR_INIT;
@@ -369,7 +371,12 @@ void load_sweep(struct image_store *s)
 	auto_dir DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *e;
 
-	while (d && (e = readdir(d)))
-		if (str_after(e->d_name, SPOOL_PREFIX) && dir_remove_all(fd, e->d_name, &err) < 0)
+	while (d && (e = readdir(d))) {
+		auto_close spool =
+		    str_after(e->d_name, SPOOL_PREFIX) ? dir_open_at(fd, e->d_name, &err) : -1;
+
+		if (spool >= 0 && flock(spool, LOCK_EX | LOCK_NB) == 0 &&
+		    dir_remove_all(fd, e->d_name, &err) < 0)
 			log_warn("spool of a killed daemon not removed", "error", err.text);
+	}
 }

@@ -122,14 +122,14 @@ static int make_dirs(struct image_store *s, const char *data_root, struct error 
 	return s->imagedb < 0 ? -1 : 0;
 }
 
-int image_store_open(const char *data_root, struct plugin_instance *storage,
+int image_store_open(const char *data_root, const char *tmp, struct plugin_instance *storage,
 		     struct image_store **out, struct error *err)
 {
 	struct image_store *s = xnew(struct image_store);
 
 	s->storage = storage;
 	s->path = xasprintf("%s/image/%s", data_root, storage->plugin->name);
-	s->tmp = xasprintf("%s/tmp", data_root);
+	s->tmp = tmp ? xstrdup(tmp) : path_join(data_root, "tmp");
 	s->dir = s->layerdb = s->imagedb = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->tags_file, NULL);

@@ -173,7 +173,8 @@ static int open_images(struct daemon *d, struct error *err)
 	if (plugin_mounts_init(mounts, err) < 0 ||
 	    storage_select(daemon_config(), &d->places, &d->storage, err) < 0)
 		return -1;
-	if (image_store_open(d->places.data_root, &d->storage, &d->images, err) < 0)
+	if (image_store_open(d->places.data_root, config_tmpdir(daemon_config()), &d->storage,
+			     &d->images, err) < 0)
 		return -1;
 	image_store_set_events(d->images, image_event, d->images);
 	return volumes_init(d->places.data_root, d->places.exec_root, d->places.volumes_db, err);

@@ -68,7 +68,7 @@ static void open_store(void)
 	      dir_make_all(AT_FDCWD, state, 0700, &err) == 0);
 	CHECK(plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &none, &o, &err) == 0);
 	CHECK(plugin_open(p, home, state, o, &instance, &err) == 0);
-	CHECK(image_store_open(root, &instance, &store, &err) == 0);
+	CHECK(image_store_open(root, NULL, &instance, &store, &err) == 0);
 	plugin_options_free(o);
 }
 

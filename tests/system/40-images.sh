@@ -92,4 +92,26 @@ like "the first" "Unable to find image 'nosuch:latest' locally" "$out"
 like "the second" 'no such host' "$out"
 status "rmi of nothing" 1 docker rmi nosuch
 like "says so" 'No such image: nosuch' "$out"
+# ---- archives lie where DOCKER_TMPDIR says, and a daemon's start leaves alone what another one is at
+docker save -o "$R/again.tar" busybox
+stop_daemon
+mkdir "$R/elsewhere" "$R/elsewhere/docker-import-other" "$R/elsewhere/docker-import-killed"
+mkfifo "$R/slow.tar"
+DOCKER_TMPDIR=$R/elsewhere
+export DOCKER_TMPDIR
+exec 8<"$R/elsewhere/docker-import-other"
+flock 8
+start_daemon
+is "what a killed daemon left is swept, what is in use is not" docker-import-other "$(ls "$R/elsewhere")"
+docker load -i "$R/slow.tar" >"$R/slow.out" 2>&1 &
+{
+	head -c 100000 "$R/again.tar"
+	until [ -n "$(find "$R/elsewhere" -mindepth 2)" ]; do :; done
+	tail -c +100001 "$R/again.tar"
+} >"$R/slow.tar"
+wait $!
+like "an archive is read there" "Loaded image" "$(cat "$R/slow.out")"
+is "and nothing of it stays" docker-import-other "$(ls "$R/elsewhere")"
+exec 8<&-
+unset DOCKER_TMPDIR
 EXPECTED_ERRORS='.' finish
