@@ -20,11 +20,13 @@
 #include "tls/tls.h"
 #include "volume/volume.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -312,6 +314,16 @@ static void stop(struct daemon *d)
 	log_info("Daemon shutdown complete");
 }
 
+/* Ours and our helpers'; containers get their own. proc_pid_oom_score_adj(5). */
+static void adjust_oom_score(const struct config *c)
+{
+	int64_t score = config_int(c, "oom-score-adjust");
+	auto_close fd = score ? open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -1;
+
+	if (score && (fd < 0 || dprintf(fd, "%lld", (long long)score) < 0))
+		log_warn("--oom-score-adjust has no effect", "error", strerror(errno));
+}
+
 /* Many threads, little memory: one arena, freed memory goes back. */
 static void tune_malloc(void)
 {
@@ -343,6 +355,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	daemon_config_set(c);
 	set_up_log(c);
+	adjust_oom_score(c);
 	log_info("Starting up");
 	for (size_t i = 0; i < config_notes(c)->n; i++)
 		log_info(config_notes(c)->v[i]);
