@@ -49,8 +49,8 @@ works "update of a stopped one" docker update --memory 20m box
 docker start box >/dev/null
 is "acts at its start" 20971520 "$(limit memory/memory.limit_in_bytes memory.max)"
 kill_daemon
-start_daemon '"oom-score-adjust": -300'
-is "the daemon's own score" -300 "$(cat "/proc/$daemon/oom_score_adj")"
+start_daemon '"oom-score-adjust": 300'
+is "the daemon's own score" 300 "$(cat "/proc/$daemon/oom_score_adj")"
 run_is "is not a container's" 0 busybox cat /proc/self/oom_score_adj
 is "is on disk" "20971520 {on-failure 3}" "$(seen Memory) $(seen RestartPolicy)"
 docker rm -f $(docker ps -aq) >/dev/null
