@@ -100,7 +100,7 @@ noinst_PROGRAMS += tests/lib/start-daemon
 tests_lib_start_daemon_SOURCES = tests/lib/start-daemon.c
 tests_lib_start_daemon_LDADD =
 noinst_PROGRAMS += tests/lib/plugin
-tests_lib_plugin_SOURCES = tests/lib/plugin.c
+tests_lib_plugin_SOURCES = tests/lib/plugin.c tests/lib/plugin.h tests/lib/plugin_net.c
 tests_lib_plugin_LDADD = libbase.a $(CJSON_LIBS) -lpthread
 
 # The whole daemon in a box of its own (tests/lib/box.h); root only.
@@ -198,7 +198,7 @@ EXTRA_DIST += tests/system/40-images.sh
 EXTRA_DIST += tests/system/45-files.sh
 EXTRA_DIST += tests/system/45-registry.sh
 EXTRA_DIST += tests/system/46-bad-registry.sh
-EXTRA_DIST += tests/system/48-volumes.sh tests/system/58-authz-plugins.sh tests/system/58-plugins.sh tests/system/59-quota.sh
+EXTRA_DIST += tests/system/48-volumes.sh tests/system/58-authz-plugins.sh tests/system/58-network-plugins.sh tests/system/58-plugins.sh tests/system/59-quota.sh
 EXTRA_DIST += tests/system/49-image-mounts.sh
 EXTRA_DIST += tests/system/26-syslog.sh tests/lib/syslog-receiver.py
 EXTRA_DIST += tests/system/50-network.sh tests/system/55-networks.sh

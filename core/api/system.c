@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "container/container.h"
 #include "events/events.h"
+#include "network/network.h"
 #include "plugin/plugin.h"
 #include "volume/volume.h"
 
@@ -105,7 +106,7 @@ static void print_plugins(struct jw *w)
 	auto_strlist volumes = STRLIST_INIT, networks = STRLIST_INIT, logs = STRLIST_INIT;
 
 	volume_drivers(&volumes);
-	plugin_list(DOCKERD_KIND_NETWORK, &networks);
+	network_drivers(&networks);
 	plugin_list(DOCKERD_KIND_LOG, &logs);
 	jw_kobj(w, "Plugins");
 	jw_kstrlist(w, "Volume", &volumes, false);

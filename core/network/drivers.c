@@ -21,8 +21,8 @@ static struct net_driver *drivers;
 
 /* ---- opening ------------------------------------------------------------------------------------------------------------------------- */
 
-/* Options of the daemon that a driver may want to know, by their flags' names. */
-static void give_options(const struct plugin *p, struct pairs *given)
+/* Options of the daemon that a driver may want to know, by their flags' names; and, as `plugin`, the name it is opened by. */
+static void give_options(const struct plugin *p, const char *name, struct pairs *given)
 {
 	const struct {
 		const char *key;
@@ -37,11 +37,28 @@ static void give_options(const struct plugin *p, struct pairs *given)
 		for (size_t k = 0; k < ARRAY_LEN(known); k++)
 			if (streq(p->options[i].key, known[k].key))
 				pairs_set(given, known[k].key, known[k].value ? "true" : "false");
+	for (uint32_t i = 0; i < p->option_count; i++)
+		if (streq(p->options[i].key, "plugin"))
+			pairs_set(given, "plugin", name);
+}
+
+/* The driver of that name; where there is none, the one that stands for socket plugins, which says whether there is such a plugin. */
+static const struct plugin *load(const char *name, struct error *err)
+{
+	const struct plugin *p = plugin_load(DOCKERD_KIND_NETWORK, name, err);
+	struct error none = ERROR_INIT;
+
+	if (p || err->kind != ERR_NOT_FOUND)
+		return p;
+	p = plugin_load(DOCKERD_KIND_NETWORK, REMOTE_NETWORK_DRIVER, &none);
+	if (p)
+		error_clear(err);
+	return p;
 }
 
 static int open_driver(struct net_driver *d, struct error *err)
 {
-	const struct plugin *p = plugin_load(DOCKERD_KIND_NETWORK, d->name, err);
+	const struct plugin *p = load(d->name, err);
 	auto_free char *root = xasprintf("%s/network/%s", room.data_root, d->name);
 	auto_free char *state = xasprintf("%s/%s", room.state_dir, d->name);
 	struct dockerd_options *o = NULL;
@@ -53,7 +70,7 @@ static int open_driver(struct net_driver *d, struct error *err)
 	if (dir_make_all(AT_FDCWD, root, 0700, err) < 0 ||
 	    dir_make_all(AT_FDCWD, state, 0700, err) < 0)
 		return -1;
-	give_options(p, &given);
+	give_options(p, d->name, &given);
 	if (plugin_options_parse(p, DOCKERD_SCOPE_DAEMON, &given, &o, err) < 0)
 		return -1;
 	FAULT("network.driver.open");
@@ -130,6 +147,22 @@ int net_open_driver(struct net *n, struct error *err)
 	n->driver = d;
 	return plugin_options_parse(d->instance.plugin, DOCKERD_SCOPE_NETWORK, &n->options,
 				    &n->typed, err);
+}
+
+void network_drivers(struct strlist *out)
+{
+	auto_strlist files = STRLIST_INIT;
+
+	plugin_list(DOCKERD_KIND_NETWORK, &files);
+	for (size_t i = 0; i < files.n; i++)
+		if (!streq(files.v[i], REMOTE_NETWORK_DRIVER))
+			strlist_add(out, files.v[i]);
+	pthread_mutex_lock(&lock);
+	for (const struct net_driver *d = drivers; d; d = d->next)
+		if (!d->opening && !strlist_has(out, d->name))
+			strlist_add(out, d->name);
+	pthread_mutex_unlock(&lock);
+	strlist_sort(out);
 }
 
 void drivers_close(void)

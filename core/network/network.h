@@ -194,6 +194,8 @@ int network_print(const char *name_or_id, const char *scope,
 		  struct error *err);
 /* POST /networks/create: id and warnings of the reply. */
 int network_create(const json *body, struct str *id, struct strlist *warnings, struct error *err);
+/* Names of drivers: those that are installed, and the socket plugins that networks have been asked of; sorted. */
+void network_drivers(struct strlist *out);
 int network_delete(const char *name_or_id, struct error *err);
 /* Names of what was removed. filters as above: label, label!, until. */
 int network_prune(const json *filters, struct strlist *deleted, struct error *err);

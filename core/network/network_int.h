@@ -150,6 +150,8 @@ static inline void net_text_free(struct net_text *t)
 }
 
 /* ---- drivers.c */
+/* The driver that stands for plugins of the classic socket protocol: option `plugin` is the name of one. */
+#define REMOTE_NETWORK_DRIVER "remote"
 /* The driver opened, the options parsed. "plugin \"X\" not found". May block. */
 int net_open_driver(struct net *n, struct error *err);
 /* The driver's network_create and network_delete. */

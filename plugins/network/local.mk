@@ -43,3 +43,14 @@ plugins_network_ipvlan_ipvlan_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL)
 plugins_network_ipvlan_ipvlan_la_LIBADD = $(NL_LIBS)
 dist_man_MANS += plugins/network/ipvlan/dockerd-network-ipvlan.8
 endif
+if NETWORK_REMOTE
+drvnetwork_LTLIBRARIES += plugins/network/remote/remote.la
+plugins_network_remote_remote_la_SOURCES = plugins/network/remote/remote.c plugins/network/remote/remote.h plugins/network/remote/place.c plugins/network/remote/wire.c \
+	plugins/network/common/links.c $(NETWORK_NETLINK) core/plugin/remote/remote.c core/plugin/remote/discover.c core/plugin/remote/http.c \
+	core/base/clock.c core/base/error.c core/base/fault.c core/base/file.c core/base/json_parse.c core/base/json_write.c core/base/log.c core/base/map.c \
+	core/base/mem.c core/base/str.c core/base/thread.c
+plugins_network_remote_remote_la_CFLAGS = $(DRIVER_CFLAGS) $(NL_CFLAGS)
+plugins_network_remote_remote_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL)
+plugins_network_remote_remote_la_LIBADD = $(NL_LIBS) $(CJSON_LIBS) $(HTTP_PARSER_LIBS)
+dist_man_MANS += plugins/network/remote/dockerd-network-remote.8
+endif

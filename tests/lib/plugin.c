@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A classic socket plugin, for tests: `plugin LISTEN ROOT KIND...` (VolumeDriver, authz) listens at LISTEN (a path, or tcp:PORT on the loopback),
+ * A classic socket plugin, for tests: `plugin LISTEN ROOT KIND...` (VolumeDriver, authz, NetworkDriver, IpamDriver) listens at LISTEN (a path, or tcp:PORT on the loopback),
  * prints its pid and goes on in the background. All it knows is in ROOT, so that it can be killed and started again:
  *
  *	log		a line per request: METHOD and the JSON text; and again, after "done ", when it is answered
@@ -13,6 +13,7 @@
  * mounted; keep: can't be removed; slow: its mount is answered when the file ROOT/go has appeared, as a fifo that somebody writes to; mute: no
  * answer to anything; garbage: a reply that is no JSON; huge: one that never ends; cut: half a reply; lie: a head with a length of 2^60.
  */
+#include "plugin.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -36,12 +37,6 @@
 static const char *root;
 static char **kinds;
 
-struct answer {
-	int status;
-	struct str body;
-	bool raw; /* it is all that is sent */
-};
-
 static char *volume_path(const char *kind, const char *name, const char *id)
 {
 	char *path = xasprintf("%s/%s/%s%s%s", root, kind, name, id ? "," : "", id ? id : "");
@@ -57,7 +52,7 @@ static bool exists(const char *path)
 	return access(path, F_OK) == 0;
 }
 
-static void fail(struct answer *a, int status, const char *text)
+void plugin_fail(struct answer *a, int status, const char *text)
 {
 	struct jw w = jw_to(&a->body);
 
@@ -135,7 +130,7 @@ static void volume_mount(struct answer *a, const char *name, const char *id, con
 	char c;
 
 	if (str_after(name, "unm")) {
-		fail(a, 200, "can't mount");
+		plugin_fail(a, 200, "can't mount");
 		return;
 	}
 	if (str_after(name, "slow")) {
@@ -155,7 +150,7 @@ static void volume_known(struct answer *a, const char *method, const char *name,
 	struct jw w = jw_to(&a->body);
 
 	if (!exists(path)) {
-		fail(a, 200, "no such volume here");
+		plugin_fail(a, 200, "no such volume here");
 	} else if (streq(method, "Get")) {
 		jw_obj(&w);
 		jw_key(&w, "Volume");
@@ -167,14 +162,14 @@ static void volume_known(struct answer *a, const char *method, const char *name,
 		auto_free char *mark = volume_path("mounts", name, id);
 
 		if (unlink(mark) < 0)
-			fail(a, 200, "it is not mounted");
+			plugin_fail(a, 200, "it is not mounted");
 	} else if (streq(method, "Remove") && str_after(name, "keep")) {
-		fail(a, 200, "kept");
+		plugin_fail(a, 200, "kept");
 	} else if (streq(method, "Remove")) {
 		auto_free char *cmd = xasprintf("%s.gone-%d", path, (int)getpid());
 
 		if (rmdir(path) < 0 && rename(path, cmd) < 0)
-			fail(a, 200, strerror(errno));
+			plugin_fail(a, 200, strerror(errno));
 	} else if (streq(method, "Path")) {
 		jw_obj(&w);
 		jw_kstr(&w, "Mountpoint", path);
@@ -219,14 +214,14 @@ static void volume_driver(struct answer *a, const char *method, const json *q)
 	else if (!streq(method, "Create"))
 		volume_known(a, method, name, json_get_str(q, "ID", ""));
 	else if (str_after(name, "bad"))
-		fail(a, 200, "no luck");
+		plugin_fail(a, 200, "no luck");
 	else if (str_after(name, "worse"))
-		fail(a, 500, "less luck");
+		plugin_fail(a, 500, "less luck");
 	else if (str_after(name, "plain")) {
 		a->status = 500;
 		str_puts(&a->body, "plain text");
 	} else if (mkdir(path, 0755) < 0)
-		fail(a, 200, strerror(errno));
+		plugin_fail(a, 200, strerror(errno));
 }
 
 /* ---- Authorization ------------------------------------------------------------------------------------------------------------------ */
@@ -245,7 +240,7 @@ static void authz(struct answer *a, const char *method, const json *q)
 		rule[0] = '\0';
 	rule[strcspn(rule, "\n")] = '\0';
 	if (*rule == '!') {
-		fail(a, 200, "out of order");
+		plugin_fail(a, 200, "out of order");
 		return;
 	}
 	deny = *rule && strstr(what, rule);
@@ -275,6 +270,10 @@ static void answer(struct answer *a, const char *path, const struct str *body)
 		volume_driver(a, str_after(path, "/VolumeDriver."), q);
 	} else if (str_after(path, "/AuthZPlugin.")) {
 		authz(a, str_after(path, "/AuthZPlugin."), q);
+	} else if (str_after(path, "/NetworkDriver.")) {
+		plugin_network(root, a, str_after(path, "/NetworkDriver."), q);
+	} else if (str_after(path, "/IpamDriver.")) {
+		plugin_ipam(root, a, str_after(path, "/IpamDriver."), q);
 	} else {
 		a->status = 404;
 		str_puts(&a->body, "404 page not found\n");
@@ -360,7 +359,8 @@ static int listen_at(const char *where)
 
 int main(int argc, char **argv)
 {
-	static const char *const dirs[] = {"", "/volumes", "/mounts"};
+	static const char *const dirs[] = {"",          "/volumes", "/mounts",
+					   "/networks", "/pools",   "/addresses"};
 	int fd, client;
 	pid_t pid;
 

@@ -33,7 +33,8 @@ static int listen_notify(char name[64])
 
 	snprintf(name, 64, "@start-daemon-%d", (int)getpid());
 	memcpy(sa.sun_path + 1, name + 1, strlen(name) - 1);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sa,
+			   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))) < 0)
 		die("notify socket");
 	return fd;
 }
