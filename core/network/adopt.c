@@ -9,6 +9,7 @@
  * network_sweep takes away what is on record and was claimed by no container.
  */
 #include "network/endpoints.h"
+#include "network/ipam_remote.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -129,7 +130,12 @@ static void sweep_one(const char *id)
 	log_info("removing what is left of a network endpoint", "endpoint", id, "container",
 		 e.container_id);
 	if (endpoint_call(n, "leave", &v, &err) == 0) {
-		endpoint_forget(n, id);
+		if (!endpoint_forget(
+			n, id)) { /* of an earlier daemon: an IPAM plugin has its addresses */
+			const struct ip ip[2] = {e.addr[0].addr, e.addr[1].addr};
+
+			ipam_remote_return(n, ip);
+		}
 		endpoint_record_remove(id);
 		return;
 	}

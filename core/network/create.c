@@ -5,6 +5,7 @@
  * unfinished (store_begin).
  */
 #include "network/firewall.h"
+#include "network/ipam_remote.h"
 #include "network/network_int.h"
 #include "base/cleanup.h"
 #include "base/filter.h"
@@ -74,6 +75,8 @@ static int copy_config(const json *body, struct net *n, struct error *err)
 	pairs_copy(&n->options, &c->options);
 	pairs_copy(&n->labels, &c->labels);
 	net_copy_subnets(n, c);
+	free(n->ipam_driver);
+	n->ipam_driver = xstrdup_null(c->ipam_driver);
 	n->ipv4 = c->ipv4;
 	n->ipv6 = c->ipv6;
 	return 0;
@@ -193,6 +196,8 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 		error_set(err, ERR_CONFLICT, "network with name %s already exists", n->name);
 		goto fail;
 	}
+	if (n->ipam_driver && !n->config_only && ipam_remote_claim(n, err) < 0)
+		goto fail;
 	hold(n);
 	if (net_claim(n, err) < 0)
 		goto drop;
@@ -205,7 +210,7 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 	}
 	if (r < 0) { /* a driver that fails leaves what it has made */
 		if (net_take_down(n, &ignored) == 0)
-			goto end;
+			goto end; /* and its pools go */
 		/* its record of an unfinished network stays: the next daemon tries again */
 		log_warn("network not taken back", "network", n->name, "error", ignored.text);
 		goto unpublish;
@@ -217,10 +222,15 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 	net_unref(n);
 	return 0;
 end:
+	ipam_remote_drop(n);
 	store_end(n);
+	network_unpublish(n);
+	net_unref(n);
+	goto fail;
 unpublish:
 	network_unpublish(n);
 drop:
+	ipam_remote_drop(n);
 	net_unref(n);
 fail:
 	net_unref(n);
@@ -284,6 +294,7 @@ static int take_away(struct net *n, struct error *err)
 		return -1;
 	if (store_delete(n, &kept, err) == 0) {
 		if (net_take_down(n, err) == 0 && FAULT_ERR("network.delete.driver", err) == 0) {
+			ipam_remote_drop(n);
 			store_end(n);
 			return 0;
 		}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of a network's endpoints and the addresses that they have. Guarded by network_lock, which every function here takes itself. */
 #include "network/endpoints.h"
+#include "network/ipam_remote.h"
+#include "base/cleanup.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
@@ -50,8 +52,15 @@ int endpoint_reserve(struct net *n, const struct net_endpoint *e, struct error *
 	return 0;
 }
 
-/* Out of the table, its addresses back. */
-void endpoint_forget(struct net *n, const char *id)
+static void return_leases(const struct net *n, const struct net_endpoint *e)
+{
+	const struct ip ip[2] = {e->addr[0].addr, e->addr[1].addr};
+
+	ipam_remote_return(n, ip);
+}
+
+/* Out of the table, its addresses free among ours. The caller's now; NULL: it is not there. */
+static struct net_endpoint *take_out(struct net *n, const char *id)
 {
 	struct net_endpoint *e;
 	LOCK_SCOPE(&network_lock);
@@ -61,7 +70,16 @@ void endpoint_forget(struct net *n, const char *id)
 		n->orphans--;
 	if (e)
 		release(n, e);
-	free(e);
+	return e;
+}
+
+bool endpoint_forget(struct net *n, const char *id)
+{
+	auto_free struct net_endpoint *e = take_out(n, id);
+
+	if (e)
+		return_leases(n, e);
+	return e != NULL;
 }
 
 /* An address that the user wants, of either family. */
@@ -154,9 +172,10 @@ void endpoint_joined(struct net *n)
 
 void endpoint_give_back(struct net *n, const struct net_endpoint *e)
 {
-	LOCK_SCOPE(&network_lock);
-
+	pthread_mutex_lock(&network_lock);
 	release(n, e);
+	pthread_mutex_unlock(&network_lock);
+	return_leases(n, e);
 }
 
 /* ---- links -------------------------------------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Containers joining and leaving networks. What outlives a daemon: see adopt.c. */
 #include "network/endpoints.h"
+#include "network/ipam_remote.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -277,9 +278,12 @@ struct net *endpoint_network(const char *name_or_id, struct error *err)
 	return n;
 }
 
-int network_connect(const struct network_join *j, struct network_endpoint *out, struct error *err)
+int network_connect(const struct network_join *asked, struct network_endpoint *out,
+		    struct error *err)
 {
-	auto_net *n = endpoint_network(j->network, err);
+	auto_net *n = endpoint_network(asked->network, err);
+	struct ipam_lease lease;
+	const struct network_join *j = &lease.join;
 	struct chosen chosen = {0};
 	struct net_endpoint e;
 	auto_view v = {0};
@@ -291,12 +295,16 @@ int network_connect(const struct network_join *j, struct network_endpoint *out, 
 				 "network %s can't be used: it could not be brought up when the "
 				 "daemon started, see its log",
 				 n->name);
-	if ((j->ifname && check_ifname(j->ifname, err) < 0) ||
-	    new_endpoint(j->container_id, j->container_name, &e, err) < 0)
+	if ((asked->ifname && check_ifname(asked->ifname, err) < 0) ||
+	    new_endpoint(asked->container_id, asked->container_name, &e, err) < 0)
 		return -1;
 	endpoints_retry(n);
-	if (endpoint_take_addresses(n, j, &e, err) < 0)
+	if (ipam_remote_lease(n, asked, &lease, err) < 0)
 		return -1;
+	if (endpoint_take_addresses(n, j, &e, err) < 0) {
+		ipam_remote_return(n, lease.ip);
+		return -1;
+	}
 	if (endpoint_record(n, &e, err) < 0)
 		goto give_back;
 	FAULT("network.connect.recorded");

@@ -20,9 +20,9 @@ void endpoint_joined(struct net *n);
 void endpoint_give_back(struct net *n, const struct net_endpoint *e);
 /* The addresses that it has; none of them, or all. */
 int endpoint_reserve(struct net *n, const struct net_endpoint *e, struct error *err);
-/* Into the network's table; out of it, its address back. */
+/* Into the network's table; out of it, its addresses back (false: it was not there). */
 void endpoint_remember(struct net *n, const struct net_endpoint *e);
-void endpoint_forget(struct net *n, const char *id);
+bool endpoint_forget(struct net *n, const char *id);
 /* Links that are open in the network: remembered once each; those that end at the endpoint, malloc'ed; forgotten with it. */
 void links_keep(struct net *n, const struct net_link *v, size_t count);
 struct net_link *links_of(struct net *n, const struct net_endpoint *e, size_t *count);

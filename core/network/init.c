@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "network/firewall.h"
 #include "network/firewalld.h"
+#include "network/ipam_remote.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -228,6 +229,8 @@ static int take_back(struct net *n)
 		r = net_open_driver(n, &err);
 		if (r == 0)
 			r = net_take_down(n, &err);
+		if (r == 0)
+			ipam_remote_drop(n);
 	}
 	if (r < 0)
 		log_warn("unfinished network not taken away", "network", n->name, "error",

@@ -44,6 +44,7 @@ struct net_subnet {
 	bool asked, gateway_asked; /* by the user: then containers may ask for addresses */
 	struct ip gateway, route;  /* route: next hop of containers; none: the gateway */
 	struct pairs auxiliary;    /* name -> address, taken by others */
+	char *pool_id;             /* what an IPAM plugin knows it by; NULL: it is not a plugin's */
 	struct ipam ipam;          /* under the lock */
 };
 
@@ -65,6 +66,7 @@ struct net {
 	char ifname[13];   /* what names of interfaces in containers begin with; "": "eth" */
 	struct pairs options, labels, ipam_options; /* as `docker network inspect` shows them */
 	bool ipam_options_given;
+	char *ipam_driver, *address_space; /* of an IPAM plugin; NULL: addresses are ours */
 	struct dockerd_options *typed;
 	char *
 	    driver_record; /* JSON that the driver wants on disk, as moby's driver of its name keeps it; NULL: none */
@@ -184,7 +186,7 @@ struct store_kept {
 	struct kept_record {
 		char *key, *value;
 		size_t len;
-	} *v;
+	} * v;
 	size_t n;
 };
 int store_delete(const struct net *n, struct store_kept *kept, struct error *err);

@@ -54,6 +54,8 @@ static void net_free(struct net *n)
 	pairs_free(&n->options);
 	pairs_free(&n->labels);
 	pairs_free(&n->ipam_options);
+	free(n->ipam_driver);
+	free(n->address_space);
 	net_free_subnets(n);
 	map_free(&n->endpoints, free);
 	free(n->links);

@@ -32,7 +32,7 @@ static void print_subnet(const struct net *n, const struct net_subnet *s, struct
 static void print_ipam(const struct net *n, struct jw *w)
 {
 	jw_kobj(w, "IPAM");
-	jw_kstr(w, "Driver", "default");
+	jw_kstr(w, "Driver", n->ipam_driver ? n->ipam_driver : "default");
 	jw_kpairs(w, "Options", &n->ipam_options, !n->ipam_options_given);
 	if (!n->n_subnets) {
 		jw_knull(w, "Config");

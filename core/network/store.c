@@ -73,7 +73,7 @@ static void print_info(const struct net *n, const struct net_subnet *s, struct j
 	}
 	ip_format(s->gateway, gateway);
 	jw_obj(&w);
-	jw_kstr(&w, "AddressSpace", "LocalDefault");
+	jw_kstr(&w, "AddressSpace", n->ipam_driver ? n->address_space : "LocalDefault");
 	if (s->auxiliary.n || n->is_default) {
 		jw_kobj(&w, "AuxAddresses");
 		for (size_t i = 0; i < s->auxiliary.n; i++) {
@@ -92,7 +92,7 @@ static void print_info(const struct net *n, const struct net_subnet *s, struct j
 	pool_id = xasprintf("LocalDefault/%s%s", pool, range);
 	jw_obj(out);
 	jw_kstr(out, "IPAMData", str_cstr(&data));
-	jw_kstr(out, "PoolID", pool_id);
+	jw_kstr(out, "PoolID", s->pool_id ? s->pool_id : pool_id);
 	jw_end(out);
 }
 
@@ -142,7 +142,10 @@ static void print_record(const struct net *n, struct str *out)
 	struct jw w = jw_to(out);
 
 	jw_obj(&w);
-	jw_kstr(&w, "addrSpace", n->n_subnets ? "LocalDefault" : "");
+	jw_kstr(&w, "addrSpace",
+		n->ipam_driver ? n->address_space
+		: n->n_subnets ? "LocalDefault"
+			       : "");
 	jw_kbool(&w, "attachable", n->attachable);
 	jw_kstr(&w, "configFrom", n->config_from);
 	jw_kbool(&w, "configOnly", n->config_only);
@@ -155,7 +158,7 @@ static void print_record(const struct net *n, struct str *out)
 	jw_kbool(&w, "ingress", false);
 	jw_kbool(&w, "internal", n->internal);
 	jw_kpairs(&w, "ipamOptions", &n->ipam_options, !n->ipam_options_given);
-	jw_kstr(&w, "ipamType", "default");
+	jw_kstr(&w, "ipamType", n->ipam_driver ? n->ipam_driver : "default");
 	print_family(n, false, &w);
 	print_family(n, true, &w);
 	jw_kpairs(&w, "labels", &n->labels, n->predefined);
@@ -379,6 +382,8 @@ static int read_subnet(const json *asked, const json *info, struct net *n, struc
 	s->gateway_asked = *json_get_str(asked, "Gateway", "") != '\0';
 	if (*bare && ip_parse(bare, &s->gateway, err) < 0)
 		return -1;
+	if (n->ipam_driver)
+		s->pool_id = xstrdup(json_get_str(info, "PoolID", ""));
 	s->has_range = *range != '\0';
 	if (s->has_range && ipam_parse(range, &s->range, err) < 0)
 		return -1;
@@ -400,7 +405,7 @@ static int read_addresses(const json *j, struct net *n, bool ipv6, struct error 
 static struct net *read_record(const json *j, struct error *err)
 {
 	const json *generic = json_get(j, "generic");
-	const char *id = json_get_str(j, "id", "");
+	const char *id = json_get_str(j, "id", ""), *ipam = json_get_str(j, "ipamType", "");
 	struct net *n;
 
 	if (strlen(id) != 64 || strspn(id, "0123456789abcdef") != 64) {
@@ -423,6 +428,10 @@ static struct net *read_record(const json *j, struct error *err)
 	n->config_only = json_get_bool(j, "configOnly", false);
 	free(n->config_from);
 	n->config_from = xstrdup(json_get_str(j, "configFrom", ""));
+	if (*ipam && !streq(ipam, "default")) {
+		n->ipam_driver = xstrdup(ipam);
+		n->address_space = xstrdup(json_get_str(j, "addrSpace", ""));
+	}
 	n->ipam_options_given = json_type(json_get(j, "ipamOptions")) == JSON_OBJECT;
 	if (json_pairs(json_get(generic, "com.docker.network.generic"), &n->options) < 0 ||
 	    json_pairs(json_get(j, "labels"), &n->labels) < 0 ||

@@ -48,6 +48,7 @@ void net_free_subnets(struct net *n)
 {
 	for (size_t i = 0; i < n->n_subnets; i++) {
 		pairs_free(&n->subnets[i].auxiliary);
+		free(n->subnets[i].pool_id);
 		ipam_free(&n->subnets[i].ipam);
 	}
 	free(n->subnets);
@@ -168,7 +169,7 @@ int net_read_ipam(const json *ipam, struct net *n, struct error *err)
 	const char *driver = json_get_str(ipam, "Driver", "");
 
 	if (*driver && !streq(driver, "default"))
-		return error_set(err, ERR_NOT_FOUND, "plugin \"%s\" not found", driver);
+		n->ipam_driver = xstrdup(driver);
 	n->ipam_options_given = json_type(json_get(ipam, "Options")) == JSON_OBJECT;
 	if (json_pairs(json_get(ipam, "Options"), &n->ipam_options) < 0)
 		return error_set(err, ERR_INVALID,

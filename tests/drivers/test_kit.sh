@@ -39,6 +39,9 @@ for so in "$top"/drivers/*/*.so; do
 			(exit 77)
 		fi ;;
 	authz/rules) "$tester" --opt rules.file="$tmp/rules.json" "$kind" "$so" >"$tmp/out" 2>&1 ;;
+	network/remote)
+		echo "ok $n - $kind/$name # SKIP the links of network/remote are a plugin's, which is in no namespace that the kit makes"
+		continue ;;
 	log/none) "$tester" --discards "$kind" "$so" >"$tmp/out" 2>&1 ;;
 	log/syslog)
 		# its kit run has no network: a socket's path it is

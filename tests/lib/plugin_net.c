@@ -152,6 +152,16 @@ void plugin_network(const char *root, struct answer *a, const char *method, cons
 
 /* ---- Addresses ---------------------------------------------------------------------------------------------------------------------- */
 
+/* This protocol has another name for it. */
+static void refuse(struct answer *a, const char *text)
+{
+	struct jw w = jw_to(&a->body);
+
+	jw_obj(&w);
+	jw_kstr(&w, "Error", text);
+	jw_end(&w);
+}
+
 /* The pool's id is its subnet, '/' as '+'. */
 static void request_pool(const char *root, struct answer *a, const json *q)
 {
@@ -160,7 +170,7 @@ static void request_pool(const char *root, struct answer *a, const json *q)
 	char chosen[64], id[64];
 
 	if (streq(pool, "10.250.0.0/24")) {
-		plugin_fail(a, 200, "not that one");
+		refuse(a, "not that one");
 		return;
 	}
 	snprintf(chosen, sizeof(chosen), "%s", pool);
@@ -214,7 +224,7 @@ static void request_address(const char *root, struct answer *a, const json *q)
 		jw_end(&w);
 		return;
 	}
-	plugin_fail(a, 200, "no address left");
+	refuse(a, "no address left");
 }
 
 void plugin_ipam(const char *root, struct answer *a, const char *method, const json *q)
@@ -233,7 +243,7 @@ void plugin_ipam(const char *root, struct answer *a, const char *method, const j
 	else if (streq(method, "RequestAddress"))
 		request_address(root, a, q);
 	else if (streq(method, "ReleaseAddress") && unlink(taken) < 0)
-		plugin_fail(a, 200, "it is not taken");
+		refuse(a, "it is not taken");
 	else if (streq(method, "ReleasePool") && unlink(pool) < 0)
-		plugin_fail(a, 200, "no such pool");
+		refuse(a, "no such pool");
 }

@@ -109,6 +109,64 @@ start_daemon
 unlike "killed while a network is made: it is not there" n8 "$(docker network ls)"
 is "nor at the plugin" 2 "$(ls "$R/p1/networks" | wc -l)"
 
+# addresses of an IPAM plugin
+ipam() { grep "^/IpamDriver" "$R/p1/log" | sed 's|^/IpamDriver.||' | tr '\n' ';'; }
+taken() { (ls "$R/p1/addresses"; ls "$R/p1/pools") | tr '\n' ' '; }
+: >"$R/p1/log"
+works "a network of its pool" docker network create --ipam-driver one --ipam-opt io=1 i1
+is "asked as by moby" 'GetDefaultAddressSpaces ;RequestPool {"AddressSpace":"here","Pool":"","SubPool":"","Options":{"io":"1"},"V6":false};RequestAddress {"PoolID":"10.222.0.0+24","Address":"","Options":{"RequestAddressType":"com.docker.network.gateway"}};' "$(ipam)"
+is "inspect" '{"Driver":"one","Options":{"io":"1"},"Config":[{"Subnet":"10.222.0.0/24","Gateway":"10.222.0.1"}]}' "$(docker network inspect -f '{{json .IPAM}}' i1)"
+: >"$R/p1/log"
+works "a pool of ours" docker network create --ipam-driver one --subnet 10.223.0.0/24 --gateway 10.223.0.5 --aux-address h=10.223.0.9 --ip-range 10.223.0.64/26 i2
+is "gateway, range and others" 'GetDefaultAddressSpaces ;RequestPool {"AddressSpace":"here","Pool":"10.223.0.0/24","SubPool":"10.223.0.64/26","Options":{},"V6":false};RequestAddress {"PoolID":"10.223.0.0+24","Address":"10.223.0.5","Options":{"RequestAddressType":"com.docker.network.gateway"}};RequestAddress {"PoolID":"10.223.0.0+24","Address":"10.223.0.9","Options":null};' "$(ipam)"
+status "a pool that it refuses" 1 docker network create --ipam-driver one --subnet 10.250.0.0/24 i3
+like "in its words" "remote: not that one" "$out"
+status "no such plugin" 1 docker network create --ipam-driver nope i3
+like "in moby's words" 'plugin "nope" not found' "$out"
+docker run -d --name a1 --network i1 busybox sleep 1000 >/dev/null
+is "a container's address is the plugin's" "10.222.0.10/24 10.222.0.1" "$(docker inspect -f '{{with .NetworkSettings.Networks.i1}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}' a1)"
+works "and works" docker exec a1 ping -c1 -W5 10.222.0.1
+docker run -d --name a2 --network i2 --ip 10.223.0.77 busybox sleep 1000 >/dev/null
+is "or the user's" "10.223.0.77" "$(docker inspect -f '{{.NetworkSettings.Networks.i2.IPAddress}}' a2)"
+status "taken" 125 docker run --rm --network i2 --ip 10.223.0.77 busybox true
+like "in its words" "remote: no address left" "$out"
+is "what is taken" "10.222.0.0+24,10.222.0.1 10.222.0.0+24,10.222.0.10 10.223.0.0+24,10.223.0.5 10.223.0.0+24,10.223.0.77 10.223.0.0+24,10.223.0.9 10.222.0.0+24 10.223.0.0+24 " "$(taken)"
+stop_daemon
+start_daemon
+is "a stop gives containers' addresses back" "10.222.0.0+24,10.222.0.1 10.223.0.0+24,10.223.0.5 10.223.0.0+24,10.223.0.9 10.222.0.0+24 10.223.0.0+24 " "$(taken)"
+is "the networks are as they were" '{"Driver":"one","Options":{"io":"1"},"Config":[{"Subnet":"10.222.0.0/24","Gateway":"10.222.0.1"}]}' "$(docker network inspect -f '{{json .IPAM}}' i1)"
+docker start a1 >/dev/null
+works "and work" docker exec a1 ping -c1 -W5 10.222.0.1
+docker network connect i2 a1
+is "connect" "10.223.0.10" "$(docker inspect -f '{{.NetworkSettings.Networks.i2.IPAddress}}' a1)"
+kill_daemon
+start_daemon '"live-restore": true'
+docker network disconnect i2 a1
+is "after kill -9: disconnect" "10.222.0.0+24,10.222.0.1 10.222.0.0+24,10.222.0.10 10.223.0.0+24,10.223.0.5 10.223.0.0+24,10.223.0.9 10.222.0.0+24 10.223.0.0+24 " "$(taken)"
+docker rm -f a1 a2 >/dev/null
+for at in network.connect.recorded network.connect.joined; do
+	stop_daemon
+	docker_fault=$at
+	DOCKERD_FAULT=$at=kill start_daemon
+	docker run -d --name k1 --network i1 busybox sleep 1000 >/dev/null 2>&1
+	wait_pid "$daemon"
+	start_daemon
+	docker rm -f k1 >/dev/null 2>&1
+	unlike "killed at $docker_fault: no address is left" "10.222.0.10" "$(taken)"
+done
+stop_daemon
+DOCKERD_FAULT=network.create.made=kill start_daemon
+docker network create --ipam-driver one --subnet 10.224.0.0/24 i4 >/dev/null 2>&1
+wait_pid "$daemon"
+start_daemon
+unlike "killed while a network is made: no pool is left" "10.224" "$(taken)"
+works "removed" docker network rm i1 i2
+is "and all is given back" "" "$(taken)"
+works "both kinds" docker network create -d one --ipam-driver one both
+run_like "together" "inet 10.222.0.10/24" --network both busybox ip addr show eth0
+docker network rm both >/dev/null
+is "nothing is left" "" "$(taken)"
+
 # a plugin that is not up
 kill "$one"
 stop_daemon
