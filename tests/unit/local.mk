@@ -35,7 +35,7 @@ tests_unit_test_log_format_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_network
 tests_unit_test_network_SOURCES = tests/unit/test_network.c
 tests_unit_test_network_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_network_LDADD = libnetwork.a libplugin.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_network_LDADD = libnetwork.a libplugin.a libbase.a $(CJSON_LIBS) $(HTTP_PARSER_LIBS) $(CMOCKA_LIBS)
 if NETWORK_BRIDGE
 unit_tests += tests/unit/test_bridge
 tests_unit_test_bridge_SOURCES = tests/unit/test_bridge.c plugins/network/bridge/options.c plugins/network/bridge/rules.c plugins/network/bridge/ports.c
