@@ -69,6 +69,23 @@ def _(e):
         e.note(t, {"status": r.status, "body": sorted(r.json())})
 
 
+@scenario("system: no swarm, no managed plugin")
+def _(e):
+    for kind in ("nodes", "services", "secrets", "configs"):
+        e.http("GET", f"/{kind}")
+        e.http("GET", f"/{kind}/x")
+        e.http("DELETE", f"/{kind}/x")
+        e.http("POST", f"/{kind}/x/update?version=1", {})
+    for kind in ("services", "secrets", "configs"):
+        e.http("POST", f"/{kind}/create", {})
+    for m, p in (("GET", "/swarm"), ("POST", "/swarm/leave"), ("GET", "/swarm/unlockkey"), ("GET", "/tasks"), ("GET", "/tasks/x"), ("GET", "/tasks/x/logs?stdout=1"),
+                 ("GET", "/services/x/logs?stdout=1"), ("GET", "/plugins"), ("GET", "/plugins/x/json"), ("POST", "/plugins/x/disable"), ("POST", "/plugins/x/push"),
+                 ("DELETE", "/plugins/x")):
+        e.http(m, p)
+    e.http("POST", "/plugins/x/set", [])
+    e.http("POST", "/plugins/x/enable?timeout=1")
+
+
 @scenario("system: auth, build, session")
 def _(e):
     e.http("POST", "/auth", {})
