@@ -5,6 +5,7 @@
  *	cases parallel N NETWORK NAME=SOCKET...	N starts at once, from the first request to the last reply
  *	cases exec ROUNDS NAME=SOCKET...	`true` in a running container, from the creation of the session to the end of its stream
  *	cases logs MIB NAME=SOCKET...		reading the log of a container that wrote so much, in lines of 100 bytes
+ *	cases attach MIB NAME=SOCKET...		so much output through an attached connection, of a container whose log driver is "none"
  *	cases create N SOCKET			N containers that are left there, for a cold start
  */
 #include <errno.h>
@@ -54,15 +55,22 @@ static char *id_of(const struct reply *r)
 	return xstrdup(json_get_str(j, "Id", ""));
 }
 
-static char *make(const struct target *t, const char *cmd, const char *network)
+static char *make_logged(const struct target *t, const char *cmd, const char *network,
+			 const char *log_driver)
 {
 	auto_free char *body =
-	    xasprintf("{\"Image\":\"busybox\",\"Cmd\":%s,\"HostConfig\":{\"NetworkMode\":\"%s\"}}",
-		      cmd, network);
+	    xasprintf("{\"Image\":\"busybox\",\"Cmd\":%s,\"HostConfig\":{\"NetworkMode\":\"%s\","
+		      "\"LogConfig\":{\"Type\":\"%s\"}}}",
+		      cmd, network, log_driver);
 	auto_reply r = {0};
 
 	ask(t, "POST", API "/containers/create", body, 201, &r);
 	return id_of(&r);
+}
+
+static char *make(const struct target *t, const char *cmd, const char *network)
+{
+	return make_logged(t, cmd, network, "json-file");
 }
 
 static void start(const struct target *t, const char *id)
@@ -147,25 +155,31 @@ static double exec_once(const struct target *t, const void *id, size_t n)
 
 /* ---- logs ---------------------------------------------------------------------------------------------------------------------- */
 
-/* MiB per second of what the process wrote. */
+/* To the end of the connection: MiB per second of what the process wrote. */
+static double read_all(int fd, size_t mib, int64_t begin)
+{
+	static char buf[1 << 18];
+	size_t total = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0 || (n < 0 && errno == EINTR))
+		total += n > 0 ? (size_t)n : 0;
+	if (n < 0 || total < mib << 20)
+		die("the output is cut", NULL);
+	return (double)mib / since(begin) * 1e3;
+}
+
 static double read_log(const struct target *t, const void *id, size_t mib)
 {
 	auto_free char *head = xasprintf("GET " API "/containers/%s/logs?stdout=1 HTTP/1.1\r\n"
 					 "Host: d\r\nConnection: close\r\n\r\n",
 					 (const char *)id);
 	auto_close fd = dial_path(t->socket);
-	static char buf[1 << 18];
 	int64_t begin = clock_mono_ns();
-	size_t total = 0;
-	ssize_t n;
 
 	if (fd < 0 || send_text(fd, head) < 0)
 		die("logs", NULL);
-	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0 || (n < 0 && errno == EINTR))
-		total += n > 0 ? (size_t)n : 0;
-	if (n < 0 || total < mib << 20)
-		die("the log is cut", NULL);
-	return (double)mib / since(begin) * 1e3;
+	return read_all(fd, mib, begin);
 }
 
 static char *write_log(const struct target *t, size_t mib)
@@ -179,6 +193,37 @@ static char *write_log(const struct target *t, size_t mib)
 	start(t, id);
 	ask(t, "POST", uri, NULL, 200, &r);
 	return id;
+}
+
+/* ---- attach -------------------------------------------------------------------------------------------------------------------- */
+
+static double attach(const struct target *t, const void *ignored, size_t mib)
+{
+	auto_free char *cmd =
+	    xasprintf("[\"busybox\",\"dd\",\"if=/dev/zero\",\"bs=64k\",\"count=%zu\"]", mib << 4);
+	auto_free char *id = make_logged(t, cmd, "none", "none");
+	auto_free char *head = xasprintf("POST " API "/containers/%s/attach?stream=1&stdout=1 "
+					 "HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\n"
+					 "Upgrade: tcp\r\nContent-Length: 0\r\n\r\n",
+					 id);
+	auto_close fd = dial_path(t->socket);
+	char c[4] = "";
+	int64_t begin;
+	double rate;
+
+	(void)ignored;
+	if (fd < 0 || send_text(fd, head) < 0)
+		die("attach", NULL);
+	while (memcmp(c, "\r\n\r\n", 4) != 0) {
+		memmove(c, c + 1, 3);
+		if (recv(fd, c + 3, 1, 0) != 1)
+			die("attach", NULL);
+	}
+	begin = clock_mono_ns();
+	start(t, id);
+	rate = read_all(fd, mib, begin);
+	drop(t, id);
+	return rate;
 }
 
 /* -------------------------------------------------------------------------------------------------------------------------------- */
@@ -236,7 +281,7 @@ static struct target *targets(char **argv, size_t n)
 static int usage(void)
 {
 	fprintf(stderr, "usage: cases parallel N NETWORK TARGET... | exec ROUNDS TARGET... | "
-			"logs MIB TARGET... | create N TARGET\n");
+			"logs MIB TARGET... | attach MIB TARGET... | create N TARGET\n");
 	return 2;
 }
 
@@ -267,6 +312,9 @@ int main(int argc, char **argv)
 			ids[i] = write_log(&t[i], number);
 		measure(t, n, LOG_ROUNDS, read_log, ids, false, number);
 		report("reading a log, MiB/s", t, n, LOG_ROUNDS, true);
+	} else if (streq(what, "attach")) {
+		measure(t, n, LOG_ROUNDS, attach, ids, false, number);
+		report("output through attach, MiB/s", t, n, LOG_ROUNDS, true);
 	} else if (streq(what, "create")) {
 		while (number--)
 			free(make(&t[0], "[\"true\"]", "none"));

@@ -29,30 +29,59 @@ int64_t clock_mono_ns(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+static char *digits(char *o, unsigned int v, int n)
+{
+	for (int i = n - 1; i >= 0; i--, v /= 10)
+		o[i] = (char)('0' + v % 10);
+	return o + n;
+}
+
+/* "YYYY-MM-DD" of a day number (0: 1970-01-01). Years are counted from March, so that the leap day is the last. */
+static char *put_date(char *o, int64_t day)
+{
+	int64_t z = day + 719468, era = (z >= 0 ? z : z - 146096) / 146097, doe = z - era * 146097,
+		yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365,
+		doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+
+	o = digits(o, (unsigned int)(yoe + era * 400 + (mp >= 10)), 4);
+	*o++ = '-';
+	o = digits(o, (unsigned int)(mp < 10 ? mp + 3 : mp - 9), 2);
+	*o++ = '-';
+	return digits(o, (unsigned int)(doy - (153 * mp + 2) / 5 + 1), 2);
+}
+
+/* By hand: gmtime_r and strftime ask the time zone's lock and the locale, and a list prints many times. */
 static void format(int64_t ns, char out[CLOCK_TEXT], bool fixed)
 {
-	time_t sec = (time_t)(ns / NS);
-	long frac = (long)(ns % NS);
-	struct tm tm;
-	size_t n;
+	int64_t sec = ns / NS, frac = ns % NS, day;
+	unsigned int rest;
+	char *o = out;
 
 	if (ns == CLOCK_ZERO) {
-		snprintf(out, CLOCK_TEXT, "0001-01-01T00:00:00Z");
+		memcpy(out, "0001-01-01T00:00:00Z", 21);
 		return;
 	}
 	if (frac < 0) {
 		frac += NS;
 		sec--;
 	}
-	gmtime_r(&sec, &tm);
-	n = strftime(out, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+	day = sec / 86400 - (sec % 86400 < 0);
+	rest = (unsigned int)(sec - day * 86400);
+	o = put_date(o, day);
+	*o++ = 'T';
+	o = digits(o, rest / 3600, 2);
+	*o++ = ':';
+	o = digits(o, rest / 60 % 60, 2);
+	*o++ = ':';
+	o = digits(o, rest % 60, 2);
 	if (frac || fixed) {
-		n += (size_t)snprintf(out + n, CLOCK_TEXT - n, ".%09ld", frac);
-		while (!fixed && out[n - 1] == '0')
-			n--;
+		*o++ = '.';
+		o = digits(o, (unsigned int)frac, 9);
+		while (!fixed && o[-1] == '0')
+			o--;
 	}
-	out[n++] = 'Z';
-	out[n] = '\0';
+	*o++ = 'Z';
+	*o = '\0';
 }
 
 void clock_format(int64_t ns, char out[CLOCK_TEXT])

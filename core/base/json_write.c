@@ -2,9 +2,9 @@
 /* The streaming JSON writer of json.h: prints what Go's encoding/json would. */
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/plain.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -69,23 +69,16 @@ static void quote_special(struct str *out, unsigned char c)
 	}
 }
 
-static bool plain(unsigned char c)
-{
-	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
-}
-
-void json_quote(struct str *out, const char *s, size_t n)
+static void quote_hard(struct str *out, const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s, *end = p + n;
 
 	str_putc(out, '"');
 	while (p < end) {
-		const unsigned char *run = p;
-		size_t len;
+		size_t len = plain_run((const char *)p, (size_t)(end - p));
 
-		while (p < end && plain(*p))
-			p++;
-		str_add(out, run, (size_t)(p - run));
+		str_add(out, p, len);
+		p += len;
 		if (p == end)
 			break;
 		if (*p < 0x80) {
@@ -105,6 +98,37 @@ void json_quote(struct str *out, const char *s, size_t n)
 		}
 	}
 	str_putc(out, '"');
+}
+
+/* Most of what is printed needs no escape: it is then copied once, and the room for it asked for once. */
+static void quote(struct str *out, bool comma, const char *s, size_t n, bool colon)
+{
+	char *to;
+
+	if (plain_run(s, n) < n) {
+		if (comma)
+			str_putc(out, ',');
+		quote_hard(out, s, n);
+		if (colon)
+			str_putc(out, ':');
+		return;
+	}
+	to = str_reserve(out, n + 4);
+	if (comma)
+		*to++ = ',';
+	*to++ = '"';
+	memcpy(to, s, n);
+	to += n;
+	*to++ = '"';
+	if (colon)
+		*to++ = ':';
+	*to = '\0';
+	out->len = (size_t)(to - out->p);
+}
+
+void json_quote(struct str *out, const char *s, size_t n)
+{
+	quote(out, false, s, n, false);
 }
 
 static void before_value(struct jw *w)
@@ -147,16 +171,14 @@ void jw_end(struct jw *w)
 
 void jw_key(struct jw *w, const char *name)
 {
-	before_value(w);
-	json_quote(w->out, name, strlen(name));
-	str_putc(w->out, ':');
+	quote(w->out, w->comma, name, strlen(name), true);
 	w->comma = false;
 }
 
 void jw_strn(struct jw *w, const char *s, size_t n)
 {
-	before_value(w);
-	json_quote(w->out, s, n);
+	quote(w->out, w->comma, s, n, false);
+	w->comma = true;
 }
 
 void jw_str(struct jw *w, const char *s)
@@ -164,16 +186,30 @@ void jw_str(struct jw *w, const char *s)
 	jw_strn(w, s ? s : "", s ? strlen(s) : 0);
 }
 
+static void put_digits(struct str *out, bool minus, uint64_t v)
+{
+	char text[24], *p = text + sizeof(text);
+
+	do
+		*--p = (char)('0' + v % 10);
+	while (v /= 10);
+	if (minus)
+		*--p = '-';
+	str_add(out, p, (size_t)(text + sizeof(text) - p));
+}
+
 void jw_i64(struct jw *w, int64_t v)
 {
+	uint64_t size = v < 0 ? -(uint64_t)v : (uint64_t)v;
+
 	before_value(w);
-	str_printf(w->out, "%" PRId64, v);
+	put_digits(w->out, v < 0, size);
 }
 
 void jw_u64(struct jw *w, uint64_t v)
 {
 	before_value(w);
-	str_printf(w->out, "%" PRIu64, v);
+	put_digits(w->out, false, v);
 }
 
 void jw_double(struct jw *w, double v)

@@ -20,19 +20,14 @@ void str_reset(struct str *s)
 		s->p[0] = '\0';
 }
 
-char *str_reserve(struct str *s, size_t more)
+void str_grow(struct str *s, size_t more)
 {
-	size_t need = s->len + more + 1;
+	size_t need = s->len + more + 1, cap = s->cap ? s->cap : 64;
 
-	if (need > s->cap) {
-		size_t cap = s->cap ? s->cap : 64;
-
-		while (cap < need)
-			cap += cap / 2 + 64;
-		s->p = xreallocarray(s->p, cap, 1);
-		s->cap = cap;
-	}
-	return s->p + s->len;
+	while (cap < need)
+		cap += cap / 2 + 64;
+	s->p = xreallocarray(s->p, cap, 1);
+	s->cap = cap;
 }
 
 void str_add(struct str *s, const void *p, size_t n)
@@ -48,11 +43,6 @@ void str_add(struct str *s, const void *p, size_t n)
 void str_puts(struct str *s, const char *c)
 {
 	str_add(s, c, strlen(c));
-}
-
-void str_putc(struct str *s, char c)
-{
-	str_add(s, &c, 1);
 }
 
 void str_vprintf(struct str *s, const char *fmt, va_list ap)

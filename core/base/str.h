@@ -25,11 +25,24 @@ struct str {
 void str_free(struct str *s);
 /* Length 0, buffer kept. */
 void str_reset(struct str *s);
+void str_grow(struct str *s, size_t more);
 /* Room for `more` bytes beyond len; returns the place to write them (then add to len). */
-char *str_reserve(struct str *s, size_t more);
+static inline char *str_reserve(struct str *s, size_t more)
+{
+	if (s->cap - s->len <= more)
+		str_grow(s, more);
+	return s->p + s->len;
+}
 void str_add(struct str *s, const void *p, size_t n);
 void str_puts(struct str *s, const char *c);
-void str_putc(struct str *s, char c);
+static inline void str_putc(struct str *s, char c)
+{
+	char *to = str_reserve(s, 1);
+
+	to[0] = c;
+	to[1] = '\0';
+	s->len++;
+}
 void str_printf(struct str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void str_vprintf(struct str *s, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 /* Drop the first n bytes. */

@@ -99,6 +99,9 @@ struct container {
 	int stop_signal, stop_timeout;
 	char *restart_policy;
 	int restart_max;
+	struct spec_ports ports; /* exposed and published, as asked for */
+	char *
+	    graph_driver; /* as inspect prints it, once it was asked for; a layer's stack is for its life */
 	/* running */
 	bool mounted;
 	bool volumes_mounted; /* counted by the volume room */

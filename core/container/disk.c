@@ -415,6 +415,7 @@ int container_cache_fields(struct container *c, struct error *err)
 	auto_json *config = json_parse(c->config, strlen(c->config), err);
 	auto_json *host = config ? json_parse(c->host_config, strlen(c->host_config), err) : NULL;
 	const json *policy, *log, *timeout;
+	struct error ignored = ERROR_INIT;
 
 	if (!host)
 		return error_wrap(err, "container %s", c->id);
@@ -438,6 +439,8 @@ int container_cache_fields(struct container *c, struct error *err)
 	c->stop_timeout = (int)json_i64(timeout, INT32_MIN);
 	c->restart_policy = dup_or(policy, "Name", "no");
 	c->restart_max = (int)json_get_i64(policy, "MaximumRetryCount", 0);
+	spec_ports_free(&c->ports);
+	spec_parse_ports(config, host, &c->ports, &ignored); /* checked at the creation */
 	return 0;
 }
 

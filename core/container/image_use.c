@@ -91,12 +91,13 @@ void image_use_mount_release(const char *container_id)
 	image_hold_release(containers.images, container_id);
 }
 
-void image_use_print_driver(const char *container_id, struct jw *w)
+bool image_use_print_driver(const char *container_id, struct jw *w)
 {
 	struct error err = ERROR_INIT;
 	auto_pairs data = PAIRS_INIT;
+	bool told = layer_rw_driver_data(containers.images, container_id, &data, &err) == 0;
 
-	if (layer_rw_driver_data(containers.images, container_id, &data, &err) < 0)
+	if (!told)
 		pairs_free(&data);
 	if (data.n)
 		pairs_set(&data, "ID", container_id); /* the API's own row */
@@ -104,4 +105,5 @@ void image_use_print_driver(const char *container_id, struct jw *w)
 	jw_kpairs(w, "Data", &data, true);
 	jw_kstr(w, "Name", containers.storage_driver);
 	jw_end(w);
+	return told;
 }

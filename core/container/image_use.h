@@ -24,7 +24,7 @@ int image_use_mount_hold(const char *container_id, const char *image_id, struct 
 int image_use_mount(const char *container_id, const char *image_id, char **path, struct error *err);
 void image_use_unmount(const char *container_id, const char *image_id);
 void image_use_mount_release(const char *container_id);
-/* GraphDriver member of inspect. */
-void image_use_print_driver(const char *container_id, struct jw *w);
+/* GraphDriver member of inspect. False: the driver could not say, its data are missing. */
+bool image_use_print_driver(const char *container_id, struct jw *w);
 
 #endif

@@ -14,6 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Bytes that most containers take, so that a reply's buffer need not grow step by step. */
+#define INSPECT_USUAL 8192
+#define ROW_USUAL 1536
+
 const char *container_state_name(const struct container *c)
 {
 	const struct state *s = &c->state;
@@ -187,31 +191,24 @@ static bool may_publish(const struct container *c)
 /* Exposed and bound ports of a running container that is in a network which publishes some; {} else. */
 static void print_port_map(struct jw *w, const struct container *c)
 {
-	struct error err = ERROR_INIT;
-	auto_json *config = json_parse(c->config, strlen(c->config), &err);
-	auto_json *host = json_parse(c->host_config, strlen(c->host_config), &err);
-	struct spec_ports ports = {0};
+	const struct spec_ports *ports = &c->ports;
 
 	jw_kobj(w, "Ports");
-	if (c->connected && may_publish(c) && spec_parse_ports(config, host, &ports, &err) == 0)
-		for (size_t i = 0; i < ports.n; i++) {
-			struct network_port of = {.container_port = ports.v[i].container_port};
-			char key[16];
+	for (size_t i = 0; c->connected && i < ports->n && may_publish(c); i++) {
+		const struct spec_port *p = &ports->v[i];
+		struct network_port of = {.container_port = p->container_port};
+		char key[16];
 
-			memcpy(of.proto, ports.v[i].proto, sizeof(of.proto));
-			if (i && ports.v[i].container_port == ports.v[i - 1].container_port &&
-			    streq(ports.v[i].proto, ports.v[i - 1].proto))
-				continue;
-			snprintf(key, sizeof(key), "%u/%s", ports.v[i].container_port,
-				 ports.v[i].proto);
-			/* a port that nobody exposes is shown where it is bound */
-			if (!has_bindings(c, &of) &&
-			    !json_get(json_get(config, "ExposedPorts"), key))
-				continue;
-			jw_key(w, key);
-			print_bindings(w, c, &of);
-		}
-	spec_ports_free(&ports);
+		memcpy(of.proto, p->proto, sizeof(of.proto));
+		if (i && p->container_port == p[-1].container_port && streq(p->proto, p[-1].proto))
+			continue;
+		/* a port that nobody exposes is shown where it is bound */
+		if (!p->named && !has_bindings(c, &of))
+			continue;
+		snprintf(key, sizeof(key), "%u/%s", p->container_port, p->proto);
+		jw_key(w, key);
+		print_bindings(w, c, &of);
+	}
 	jw_end(w);
 }
 
@@ -320,8 +317,27 @@ static void print_config(struct jw *w, const struct container *c)
 	jw_end(w);
 }
 
-static void print_inspect(struct container *c, const char *links, const char *log, int64_t rw,
-			  int64_t root, bool size, struct jw *w)
+/* What the storage driver says of its layer: it is asked once, without the lock. NULL: it could not be asked, said by `once`. */
+static const char *graph_driver(struct container *c, struct str *once)
+{
+	struct jw w = jw_to(once);
+	char *text;
+
+	pthread_mutex_lock(&c->lock);
+	text = c->graph_driver;
+	pthread_mutex_unlock(&c->lock);
+	if (text)
+		return text;
+	if (!image_use_print_driver(c->id, &w))
+		return str_cstr(once);
+	LOCK_SCOPE(&c->lock);
+	if (!c->graph_driver)
+		c->graph_driver = str_steal(once);
+	return c->graph_driver;
+}
+
+static void print_inspect(struct container *c, const char *links, const char *log,
+			  const char *driver, int64_t rw, int64_t root, bool size, struct jw *w)
 {
 	char name[258];
 
@@ -344,7 +360,7 @@ static void print_inspect(struct container *c, const char *links, const char *lo
 	print_exec_ids(w, c);
 	print_host_config(c, links, w);
 	jw_key(w, "GraphDriver");
-	image_use_print_driver(c->id, w);
+	jw_raw(w, driver, strlen(driver));
 	if (size) {
 		jw_ki64(w, "SizeRw", rw);
 		jw_ki64(w, "SizeRootFs", root);
@@ -360,7 +376,8 @@ int container_inspect(const char *name, bool size, struct str *reply, struct err
 	auto_container *c = container_find(name, err);
 	struct jw w = jw_to(reply), lw;
 	auto_free char *log = NULL;
-	auto_str links = STR_INIT;
+	auto_str links = STR_INIT, once = STR_INIT;
+	const char *driver;
 	int64_t rw = 0, root = 0;
 
 	if (!c || (size && image_use_layer_size(c->id, &rw, &root, err) < 0))
@@ -368,8 +385,10 @@ int container_inspect(const char *name, bool size, struct str *reply, struct err
 	lw = jw_to(&links);
 	links_print(c, &lw);
 	log = container_log_path(c); /* may ask the driver: not with the lock held */
+	driver = graph_driver(c, &once);
+	str_reserve(reply, INSPECT_USUAL);
 	LOCK_SCOPE(&c->lock);
-	print_inspect(c, str_cstr(&links), log, rw, root, size, &w);
+	print_inspect(c, str_cstr(&links), log, driver, rw, root, size, &w);
 	return 0;
 }
 
@@ -378,17 +397,9 @@ int container_inspect(const char *name, bool size, struct str *reply, struct err
 static void print_list_ports(struct jw *w, const struct container *c)
 {
 	const struct network_port *q;
-	struct error err = ERROR_INIT;
-	auto_json *config = NULL, *host = NULL;
-	struct spec_ports ports = {0};
+	size_t n = c->connected && may_publish(c) ? c->ports.n : 0;
 
 	jw_karr(w, "Ports");
-	if (c->connected && may_publish(c)) {
-		config = json_parse(c->config, strlen(c->config), &err);
-		host = json_parse(c->host_config, strlen(c->host_config), &err);
-		if (spec_parse_ports(config, host, &ports, &err) < 0)
-			ports.n = 0;
-	}
 	for (size_t i = 0; (q = networks_port(c, i)); i++) {
 		jw_obj(w);
 		jw_kstr(w, "IP", q->host_ip);
@@ -398,23 +409,18 @@ static void print_list_ports(struct jw *w, const struct container *c)
 		jw_kstr(w, "Type", q->proto);
 		jw_end(w);
 	}
-	for (size_t i = 0; i < ports.n; i++) {
-		bool bound = false;
+	for (size_t i = 0; i < n; i++) {
+		const struct spec_port *p = &c->ports.v[i];
+		struct network_port of = {.container_port = p->container_port};
 
-		for (size_t j = 0; (q = networks_port(c, j)); j++) {
-			struct network_port p = {.container_port = ports.v[i].container_port};
-
-			memcpy(p.proto, ports.v[i].proto, sizeof(p.proto));
-			bound = bound || same_port(q, &p);
-		}
-		if (bound || ports.v[i].published)
+		memcpy(of.proto, p->proto, sizeof(of.proto));
+		if (p->published || has_bindings(c, &of))
 			continue;
 		jw_obj(w);
-		jw_ki64(w, "PrivatePort", ports.v[i].container_port);
-		jw_kstr(w, "Type", ports.v[i].proto);
+		jw_ki64(w, "PrivatePort", p->container_port);
+		jw_kstr(w, "Type", p->proto);
 		jw_end(w);
 	}
-	spec_ports_free(&ports);
 	jw_end(w);
 }
 
@@ -466,6 +472,8 @@ int container_list(const struct container_list *how, struct str *reply, struct e
 	if (list_filter_parse(how, &filter, err) < 0)
 		return -1;
 	all = containers_all(&n);
+	str_reserve(reply, (how->limit > 0 && (size_t)how->limit < n ? (size_t)how->limit : n) *
+			       ROW_USUAL);
 	jw_arr(&w);
 	for (size_t i = 0; i < n; i++) {
 		struct container *c = all[i];

@@ -66,6 +66,8 @@ void container_unref(struct container *c)
 	free(c->log_driver);
 	free(c->command);
 	free(c->restart_policy);
+	free(c->graph_driver);
+	spec_ports_free(&c->ports);
 	pthread_mutex_destroy(&c->op);
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->changed);

@@ -135,6 +135,14 @@ struct port_set {
 	uint8_t bits[ARRAY_LEN(protocols)][65536 / 8];
 };
 
+static bool set_has(const struct port_set *set, uint32_t port, const char *proto)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
+		if (streq(protocols[i], proto))
+			return set->bits[i][port >> 3] & 1u << (port & 7);
+	return false;
+}
+
 /* True if it was not in the set. */
 static bool set_add(struct port_set *set, uint32_t port, const char *proto)
 {
@@ -154,10 +162,11 @@ static bool set_add(struct port_set *set, uint32_t port, const char *proto)
 static int parse_exposed(const json *config, bool publish, struct spec_ports *out,
 			 struct error *err)
 {
-	auto_free struct port_set *set = NULL;
+	auto_free struct port_set *set = NULL, *named = NULL;
 
 	if (json_count(json_get(config, "ExposedPorts"))) {
 		set = xcalloc(1, sizeof(*set));
+		named = xcalloc(1, sizeof(*named));
 		for (size_t i = 0; i < out->n; i++)
 			set_add(set, out->v[i].container_port, out->v[i].proto);
 	}
@@ -170,7 +179,11 @@ static int parse_exposed(const json *config, bool publish, struct spec_ports *ou
 		for (uint32_t port = first; port <= last; port++)
 			if (set_add(set, port, proto))
 				add(out, (uint16_t)port, proto)->published = publish;
+		if (first == last)
+			set_add(named, first, proto);
 	}
+	for (size_t i = 0; named && i < out->n; i++)
+		out->v[i].named = set_has(named, out->v[i].container_port, out->v[i].proto);
 	/* PublishAllPorts means those named without a binding, too */
 	for (size_t i = 0; publish && i < out->n; i++)
 		out->v[i].published = true;

@@ -127,6 +127,7 @@ struct spec_port {
 	uint16_t host_start, host_end; /* 0: ephemeral */
 	uint32_t place;                /* while sorting */
 	bool published;                /* has a binding; else only exposed */
+	bool named;                    /* stands in ExposedPorts by itself, not in a range */
 };
 struct spec_ports {
 	struct spec_port *v;
