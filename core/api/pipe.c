@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* The room's side, in its thread. */
@@ -49,15 +51,15 @@ static int job_start(struct job *j, bool write_end, pthread_t *thread, struct er
 
 static int feed(struct http_exchange *x, int to, struct error *err)
 {
-	auto_free char *buf = xmalloc(65536);
-
 	for (;;) {
-		ssize_t n = http_body_read(x, buf, 65536, err);
+		ssize_t n = http_body_pass(x, to, err);
 
+		if (n < 0 && err->sys == EPIPE) {
+			error_clear(err);
+			return 0; /* the reader has what it wants, or has failed and says why */
+		}
 		if (n <= 0)
 			return (int)n;
-		if (fd_write_all(to, buf, (size_t)n) < 0)
-			return 0; /* the reader has what it wants, or has failed and says why */
 	}
 }
 
@@ -84,15 +86,19 @@ int api_upload(struct http_exchange *x, int (*consume)(int fd, void *ctx, struct
 /* The head goes out with the first bytes: an error before them gets its status. */
 static void pass_on(struct http_exchange *x, const char *content_type, int fd)
 {
-	auto_free char *buf = xmalloc(65536);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
 	bool gone = false;
-	ssize_t n;
+	int n;
 
-	while (!gone && (n = read(fd, buf, 65536)) > 0) {
+	while (!gone) {
+		if (poll(&p, 1, -1) < 0 && errno == EINTR)
+			continue;
+		if (ioctl(fd, FIONREAD, &n) < 0 || n == 0)
+			return; /* its other end is closed */
 		if (!x->status)
 			gone = http_begin(x, 200, content_type) < 0;
 		if (!gone)
-			gone = http_write(x, buf, (size_t)n) < 0;
+			gone = http_write_pipe(x, fd, (size_t)n) < 0;
 	}
 }
 

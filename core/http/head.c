@@ -4,15 +4,20 @@
  * handler reads it, and stops exactly at its end: the bytes behind are the next request, or raw stream after a hijack.
  */
 #include "http/conn.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#define PASS_MAX (1 << 20)    /* of one splice */
+#define COPY_MAX (128 * 1024) /* of one read, where that can't be */
 #define DRAIN_MAX (256 * 1024)
 #define DRAIN_NS (INT64_C(2) * 1000000000)
 #define LINGER_NS (INT64_C(500) * 1000000)
@@ -240,7 +245,7 @@ static ssize_t read_chunked(struct http_exchange *x, void *buf, size_t n, struct
 		ssize_t got;
 
 		if (!c->in.len) {
-			got = receive(c, str_reserve(&c->in, 32768), 32768, err);
+			got = receive(c, str_reserve(&c->in, COPY_MAX), COPY_MAX, err);
 			if (got < 0)
 				return -1;
 			c->in.len += (size_t)got;
@@ -272,6 +277,37 @@ ssize_t http_body_read(struct http_exchange *x, void *buf, size_t n, struct erro
 			return error_set(err, ERR_CANCELLED, "the client is gone");
 	}
 	return x->chunked ? read_chunked(x, buf, n, err) : read_plain(x, buf, n, err);
+}
+
+ssize_t http_body_pass(struct http_exchange *x, int pipe, struct error *err)
+{
+	bool plain = !x->chunked && !x->expect_continue && !x->preread.len && !x->conn->in.len &&
+		     x->content_length > x->body_read;
+	auto_free char *buf = NULL;
+	ssize_t n = -1;
+
+	if (plain) {
+		int64_t left = x->content_length - x->body_read;
+
+		do
+			n = splice(x->conn->fd, NULL, pipe, NULL,
+				   left < PASS_MAX ? (size_t)left : PASS_MAX, SPLICE_F_MOVE);
+		while (n < 0 && errno == EINTR);
+		if (n < 0 && errno != EINVAL)
+			return error_sys(err, errno, "read request body");
+		if (n == 0)
+			return error_set(err, ERR_INVALID, "unexpected EOF");
+	}
+	if (n > 0) {
+		x->body_read += n;
+		x->body_done = x->body_read == x->content_length;
+		return n;
+	}
+	buf = xmalloc(COPY_MAX);
+	n = http_body_read(x, buf, COPY_MAX, err);
+	if (n > 0 && fd_write_all(pipe, buf, (size_t)n) < 0)
+		return error_sys(err, errno, "pass request body on");
+	return n;
 }
 
 int http_body_all(struct http_exchange *x, size_t max, struct str *out, struct error *err)

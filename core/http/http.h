@@ -101,6 +101,8 @@ bool http_query_bool(const struct http_exchange *x, const char *name, bool fallb
 const char *http_param(const struct http_exchange *x, const char *name);
 /* Decoded body: bytes, 0 at its end, -1 with err. Blocks. Sends 100-continue first if the client waits for it. */
 ssize_t http_body_read(struct http_exchange *x, void *buf, size_t n, struct error *err);
+/* Some of it into a pipe, by splice(2) where that can be: bytes, 0 at the end, -1 with err. err->sys EPIPE: nobody reads the pipe any more. */
+ssize_t http_body_pass(struct http_exchange *x, int pipe, struct error *err);
 /* All of it, at most max bytes (ERR_TOO_LARGE). */
 int http_body_all(struct http_exchange *x, size_t max, struct str *out, struct error *err);
 /* JSON body as moby reads it: content type, emptiness, trailing data checked with its messages. `required`: an empty body is an error. NULL
@@ -126,6 +128,8 @@ void http_reply_error(struct http_exchange *x, const struct error *err);
 /* Reply of unknown length from this thread: head, then pieces, then the end (chunked for HTTP/1.1). -1: the client is gone. */
 int http_begin(struct http_exchange *x, int status, const char *content_type);
 int http_write(struct http_exchange *x, const void *p, size_t n);
+/* The same with n bytes that are in a pipe, without a copy. */
+int http_write_pipe(struct http_exchange *x, int pipe, size_t n);
 void http_end(struct http_exchange *x);
 
 /*

@@ -5,11 +5,14 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char *reason(int status)
 {
@@ -85,15 +88,22 @@ void http_set_header(struct http_exchange *x, const char *name, const char *valu
 		pairs_set(&x->reply_headers, name, value);
 }
 
+/* Made once a second by each thread. */
 static void add_date(struct str *out)
 {
+	static _Thread_local struct {
+		time_t of;
+		char text[48];
+	} last;
 	time_t now = time(NULL);
-	char buf[40];
 	struct tm tm;
 
-	gmtime_r(&now, &tm);
-	strftime(buf, sizeof(buf), "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	str_printf(out, "Date: %s\r\n", buf);
+	if (now != last.of) {
+		gmtime_r(&now, &tm);
+		strftime(last.text, sizeof(last.text), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+		last.of = now;
+	}
+	str_puts(out, last.text);
 }
 
 static void build_head(struct http_exchange *x, struct str *out, int status,
@@ -217,6 +227,45 @@ int http_write(struct http_exchange *x, const void *p, size_t n)
 	if (r < 0)
 		x->keep_alive = false;
 	return r;
+}
+
+/* All n bytes; where the socket can't take a pipe's, by copying them. -1: the client is gone, or the pipe has less than that. */
+static int pass_on(int sock, int pipe, size_t n)
+{
+	char buf[65536];
+
+	while (n) {
+		ssize_t r = splice(pipe, NULL, sock, NULL, n, SPLICE_F_MOVE);
+		struct iovec iov = {buf, 0};
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0 && errno == EINVAL) {
+			r = read(pipe, buf, n < sizeof(buf) ? n : sizeof(buf));
+			iov.iov_len = r > 0 ? (size_t)r : 0;
+			if (r > 0 && http_send(sock, &iov, 1) < 0)
+				return -1;
+		}
+		if (r <= 0)
+			return -1;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
+int http_write_pipe(struct http_exchange *x, int pipe, size_t n)
+{
+	struct iovec end = {(void *)(uintptr_t) "\r\n", 2};
+	char size[24];
+	struct iovec head = {size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", n)};
+	int fd = x->conn->fd;
+
+	if ((x->reply_chunked && http_send(fd, &head, 1) < 0) || pass_on(fd, pipe, n) < 0 ||
+	    (x->reply_chunked && http_send(fd, &end, 1) < 0)) {
+		x->keep_alive = false;
+		return -1;
+	}
+	return 0;
 }
 
 void http_end(struct http_exchange *x)

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "closer.h"
 #include "nameset.h"
 #include "proto/unpack.h"
 #include "split.h"
@@ -23,6 +24,8 @@
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#define LARGE_BLOCKS 512 /* of 512 bytes */
 
 struct dir_time {
 	char *path;
@@ -108,6 +111,20 @@ static int remove_existing(const struct place *p, const char *base, struct error
 	return dir_remove_all(p->parent, base, err);
 }
 
+/* A large file's blocks are given back while we go on. */
+static int remove_file(const struct place *p, const struct stat *st, struct error *err)
+{
+	auto_close fd = -1;
+
+	if (st->st_blocks >= LARGE_BLOCKS)
+		fd = openat(p->parent, p->base, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (remove_existing(p, p->base, err) < 0)
+		return -1;
+	if (fd >= 0)
+		closer_add(steal_fd(&fd));
+	return 0;
+}
+
 /* Without the slash that archives put behind directories. */
 static int bare_length(const struct str *name)
 {
@@ -138,7 +155,7 @@ static int make_room(struct extract *x, const struct place *p, struct error *err
 				 "cannot overwrite non-directory \"%.*s\" with directory \"/%s\"",
 				 bare_length(&x->tar.e.name), str_cstr(&x->tar.e.name),
 				 str_empty(x->o->below) ? "" : x->o->below);
-	return remove_existing(p, p->base, err);
+	return S_ISREG(st.st_mode) ? remove_file(p, &st, err) : remove_existing(p, p->base, err);
 }
 
 /* ---- metadata ------------------------------------------------------------------------------------------------------------------ */
@@ -254,6 +271,16 @@ static int write_at(int fd, const void *data, size_t n, uint64_t off)
 	return 0;
 }
 
+/* Content that nobody has to see. 0: there is none, or no more. */
+static int64_t pass(struct extract *x, int fd, uint64_t *at, struct error *err)
+{
+	int64_t n = 0;
+
+	while (!x->tar.e.sparse && !x->split.out && (n = tar_pass(&x->tar, fd, at, err)) > 0)
+		;
+	return n < 0 ? error_wrap(err, "write %s", str_cstr(&x->tar.e.name)) : 0;
+}
+
 /* Stored bytes to their place. Of a sparse file the stored bytes count as raw, since tar-split has no holes. */
 static int write_content(struct extract *x, int fd, uint64_t *crc, struct error *err)
 {
@@ -263,9 +290,10 @@ static int write_content(struct extract *x, int fd, uint64_t *crc, struct error 
 	size_t piece = 0;
 	int64_t n;
 
-	while ((n = tar_data(&x->tar, &p, err)) > 0) {
+	while ((n = pass(x, fd, &at, err)) == 0 && (n = tar_data(&x->tar, &p, err)) > 0) {
 		if (!e->sparse) {
-			*crc = crc64_iso(*crc, p, (size_t)n);
+			if (x->split.out)
+				*crc = crc64_iso(*crc, p, (size_t)n);
 			if (write_at(fd, p, (size_t)n, at) < 0)
 				return error_sys(err, errno, "write %s", str_cstr(&e->name));
 			at += (uint64_t)n;

@@ -82,7 +82,8 @@ static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 	}
 	if (in < 0 || dir < 0)
 		return error_set(err, ERR_INVALID, "extract: stream or directory is missing");
-	if (stream_open(&s, in, true, msg_get_u64(m, TAG_UNPACK_MAX_BYTES, 0), err) < 0 ||
+	/* nobody asks for the digest of what is copied */
+	if (stream_open(&s, in, view < 0, msg_get_u64(m, TAG_UNPACK_MAX_BYTES, 0), err) < 0 ||
 	    extract_archive(&s, &o, &done, err) < 0) {
 		if (view >= 0 && err->kind == ERR_INVALID)
 			err->kind = ERR_SYSTEM; /* moby's status for an archive that is wrong */
@@ -93,8 +94,10 @@ static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 		error_sys(err, errno, "sync");
 		goto out;
 	}
-	stream_digest(&s, digest);
-	msg_put_str(reply, TAG_UNPACK_DIGEST, digest);
+	if (view < 0) {
+		stream_digest(&s, digest);
+		msg_put_str(reply, TAG_UNPACK_DIGEST, digest);
+	}
 	msg_put_u64(reply, TAG_UNPACK_TAR_SIZE, s.total);
 	msg_put_u64(reply, TAG_UNPACK_SIZE, done.bytes);
 	msg_put_u64(reply, TAG_UNPACK_ENTRIES, done.entries);
@@ -106,7 +109,8 @@ out:
 
 static int put_packed(struct msg *reply, const struct sink *s, char digest[72])
 {
-	msg_put_str(reply, TAG_UNPACK_DIGEST, digest);
+	if (*digest)
+		msg_put_str(reply, TAG_UNPACK_DIGEST, digest);
 	msg_put_u64(reply, TAG_UNPACK_TAR_SIZE, s->total);
 	return 0;
 }
@@ -130,7 +134,7 @@ static int do_assemble(struct msg *m, struct msg *reply, struct error *err)
 	}
 	if (out < 0 || dir < 0 || split < 0)
 		return error_set(err, ERR_INVALID, "assemble: a descriptor is missing");
-	if (sink_open(&s, out, err) < 0)
+	if (sink_open(&s, out, true, err) < 0)
 		return -1;
 	s.counter = counter;
 	if (msg_get_u32(m, TAG_UNPACK_FLAGS, 0) & UNPACK_FLAG_GZIP)
@@ -170,7 +174,7 @@ static int do_pack(struct msg *m, struct msg *reply, struct error *err)
 	}
 	if (out < 0 || dir < 0)
 		return error_set(err, ERR_INVALID, "pack: a descriptor is missing");
-	if (sink_open(&s, out, err) < 0)
+	if (sink_open(&s, out, view < 0, err) < 0)
 		return -1;
 	r = pack_tree(&o, &s, err);
 	if (r == 0)

@@ -131,27 +131,17 @@ static bool type_from_mode(mode_t mode, enum tar_type *t)
 
 static int put_content(struct pack *p, int fd, const struct tar_entry *e, struct error *err)
 {
-	uint64_t left = e->size;
+	int64_t n = sink_file(p->out, fd, e->size, err);
 
-	while (left) {
-		size_t room;
-		unsigned char *to = sink_room(p->out, &room, err);
-		ssize_t n;
+	if (n < 0)
+		return error_wrap(err, "%s", str_cstr(&e->name));
+	/* cut short meanwhile by a running container: the header has promised more */
+	for (uint64_t left = e->size - (uint64_t)n; left;) {
+		size_t now = left < SINK_BUF ? (size_t)left : SINK_BUF;
 
-		if (!to)
+		if (sink_zeros(p->out, now, err) < 0)
 			return -1;
-		n = read(fd, to, room < left ? room : (size_t)left);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_sys(err, errno, "read %s", str_cstr(&e->name));
-		if (n ==
-		    0) { /* cut short meanwhile by a running container: the header has promised more */
-			n = (ssize_t)(room < left ? room : (size_t)left);
-			memset(to, 0, (size_t)n);
-		}
-		sink_filled(p->out, (size_t)n);
-		left -= (uint64_t)n;
+		left -= now;
 	}
 	return tar_write_padding(p->out, e->size, err);
 }

@@ -10,10 +10,13 @@
 #include "unzstd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define PASS_MAX (1 << 20)
 
 /* A frame, or one to be skipped before it. */
 static bool is_zstd(const unsigned char *p, size_t n)
@@ -142,6 +145,29 @@ int64_t stream_take(struct stream *s, size_t want, const unsigned char **p, stru
 	*p = s->buf + s->pos;
 	s->pos += n;
 	return (int64_t)n;
+}
+
+int64_t stream_pass(struct stream *s, int file, uint64_t *off, uint64_t n, struct error *err)
+{
+	off64_t to = (off64_t)*off;
+	ssize_t r;
+
+	if (s->opaque || s->pos < s->end || s->eof || s->fd < 0 || s->digest || s->inflater ||
+	    s->zstd || s->max)
+		return 0;
+	do
+		r = splice(s->fd, NULL, file, &to, n < PASS_MAX ? (size_t)n : PASS_MAX,
+			   SPLICE_F_MOVE);
+	while (r < 0 && errno == EINTR);
+	if (r < 0 && (errno == EINVAL || errno == ENOSYS)) {
+		s->opaque = true;
+		return 0;
+	}
+	if (r < 0)
+		return error_sys(err, errno, "copy archive");
+	*off += (uint64_t)r;
+	s->total += (uint64_t)r;
+	return r;
 }
 
 int64_t stream_read(struct stream *s, void *buf, size_t n, struct error *err)

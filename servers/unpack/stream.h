@@ -26,6 +26,7 @@ struct stream {
 	uint64_t total; /* uncompressed bytes that came out so far */
 	uint64_t max;   /* 0: no limit */
 	bool eof;
+	bool opaque; /* can't be passed on by stream_pass */
 };
 
 #define STREAM_BUF (256 * 1024)
@@ -37,6 +38,11 @@ int stream_open_memory(struct stream *s, const void *data, size_t len);
 void stream_close(struct stream *s);
 /* At least one unread byte, at most `want` of them, without a copy; 0 at the end, -1 err. The place is valid until the next call. */
 int64_t stream_take(struct stream *s, size_t want, const unsigned char **p, struct error *err);
+/*
+ * Up to n bytes straight from the descriptor into a file, at *off, which moves on; nobody sees them. 0: not possible now (some are in the buffer, they
+ * are to be hashed or inflated first, the descriptor is no pipe, or it has ended); -1 err.
+ */
+int64_t stream_pass(struct stream *s, int file, uint64_t *off, uint64_t n, struct error *err);
 /* Exactly n bytes into buf, fewer at the end; bytes or -1. */
 int64_t stream_read(struct stream *s, void *buf, size_t n, struct error *err);
 /* After the end was reached: "sha256:<hex>" of all bytes. */

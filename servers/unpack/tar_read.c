@@ -25,6 +25,8 @@
 #define OFF_FLAG 156
 #define OFF_MAGIC 257
 
+#define PASS_MIN (64 * 1024) /* bytes of content; fewer are copied sooner */
+
 static void entry_reset(struct tar_entry *e)
 {
 	for (size_t i = 0; i < e->n_xattrs; i++) {
@@ -434,6 +436,16 @@ int64_t tar_data(struct tar_reader *t, const unsigned char **p, struct error *er
 				 str_cstr(&e->name));
 	if (n > 0)
 		e->data_left -= (uint64_t)n;
+	return n;
+}
+
+int64_t tar_pass(struct tar_reader *t, int file, uint64_t *off, struct error *err)
+{
+	int64_t n =
+	    t->e.data_left >= PASS_MIN ? stream_pass(t->in, file, off, t->e.data_left, err) : 0;
+
+	if (n > 0)
+		t->e.data_left -= (uint64_t)n;
 	return n;
 }
 

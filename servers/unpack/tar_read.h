@@ -73,6 +73,8 @@ void tar_reader_free(struct tar_reader *t);
 int tar_next(struct tar_reader *t, struct error *err);
 /* Content of t->e as stored (a sparse file's holes left out): bytes at *p, 0 at its end, -1 err. */
 int64_t tar_data(struct tar_reader *t, const unsigned char **p, struct error *err);
+/* The same, straight into a file at *off, if the archive can be passed on; 0: ask tar_data. */
+int64_t tar_pass(struct tar_reader *t, int file, uint64_t *off, struct error *err);
 /* After tar_next gave 0: feed all that follows the trailer to raw. */
 int tar_finish(struct tar_reader *t, struct error *err);
 
