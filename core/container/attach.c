@@ -4,6 +4,8 @@
  * the same, through a relay that speaks websocket to the client; everything is raw there, in text messages before version 1.28 of the API.
  */
 #include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -37,6 +39,39 @@ static int detach_keys(struct http_exchange *x, struct str *keys, struct error *
 	return 0;
 }
 
+static int attach_now(struct container *c, struct logd_attach *a, struct error *err)
+{
+	if (logd_attach(c->log_driver, c->id, a, err) == 0)
+		return 0;
+	close(a->sock);
+	return -1;
+}
+
+/*
+ * What the container has said, and then what it says: most of its past while it goes on; then logd reads nothing more of it until the client has the
+ * rest as well, and so no byte falls between the two. A container that ends meanwhile has all of it in its log.
+ */
+static int attach_behind_past(struct container *c, struct logd_attach *a, struct log_past *past,
+			      bool stream, struct error *err)
+{
+	int hold = -1, r = log_past_send(past, err);
+	bool ended = false;
+
+	if (r == 0 && stream) {
+		r = logd_attach_held(c->log_driver, c->id, a, &hold, err);
+		ended = r < 0 && err->kind == ERR_NOT_FOUND;
+		FAULT("container.attach.held");
+	}
+	if ((r == 0 && stream) || ended)
+		r = log_past_send(past, err);
+	/* a client whose past is cut is let go of with the connection that holds it */
+	if (r == 0)
+		logd_release(&hold);
+	fd_close(&hold);
+	close(a->sock);
+	return r;
+}
+
 /* With the stream in logd open, so that nothing the container writes from now on is missed. */
 static int take_over(struct http_exchange *x, struct container *c, const struct str *keys, bool ws,
 		     struct error *err)
@@ -53,6 +88,9 @@ static int take_over(struct http_exchange *x, struct container *c, const struct 
 				.multiplexed = multiplexed,
 				.detach_keys = c->tty ? str_cstr(keys) : "",
 				.detach_keys_len = c->tty ? keys->len : 0};
+	struct error unread = ERROR_INIT;
+	struct log_past *past = NULL;
+	int r = 0;
 
 	if (ws) {
 		if (http_websocket(x, x->api_version < 28 ? WS_TEXT : WS_BINARY, &a.sock, err) < 0)
@@ -60,19 +98,22 @@ static int take_over(struct http_exchange *x, struct container *c, const struct 
 	} else if (http_hijack(x, type, &a.sock, &pending, err) < 0) {
 		return -1;
 	}
-	if (logs && log_serve_past(c, a.sock, a.out, a.err, multiplexed, err) < 0)
-		log_debug("past logs for attach", "container", c->id, "error", err->text);
-	if (!stream || !(a.in || a.out || a.err)) {
-		close(a.sock);
-		return 0;
+	if (logs) {
+		past = log_past_open(c, a.sock, a.out, a.err, multiplexed, &unread);
+		if (!past)
+			log_debug("past logs for attach", "container", c->id, "error", unread.text);
 	}
 	a.pending = str_cstr(&pending);
 	a.pending_len = pending.len;
-	if (logd_attach(c->log_driver, c->id, &a, err) < 0) {
+	stream = stream && (a.in || a.out || a.err);
+	if (past)
+		r = attach_behind_past(c, &a, past, stream, err);
+	else if (stream)
+		r = attach_now(c, &a, err);
+	else
 		close(a.sock);
-		return -1;
-	}
-	return 0;
+	log_past_close(past);
+	return r;
 }
 
 /* As moby: plain words of the type of the stream that there would have been, and the end of the connection. */

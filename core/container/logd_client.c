@@ -36,6 +36,7 @@
 struct server {
 	char *driver, *socket, *state_dir;
 	pthread_mutex_t lock;
+	atomic_uint version; /* of the protocol, that the last connection agreed on */
 	atomic_bool watched,
 	    starting; /* starting: one is there, perhaps, but does not know the containers yet */
 	pthread_mutex_t idle_lock;
@@ -130,6 +131,7 @@ static int greet(struct server *s, struct error *err)
 
 	if (sock < 0 || msg_hello_client(sock, GREETING, &version, err) < 0)
 		return -1;
+	atomic_store(&s->version, version);
 	return steal_fd(&sock);
 }
 
@@ -361,25 +363,64 @@ int logd_start(const char *driver, const char *id, const struct logd_fds *fds, s
 	return call(driver, &m, CALL_TIMEOUT_MS, err);
 }
 
+static int attach_message(struct msg *m, const char *id, const struct logd_attach *a, uint32_t more,
+			  struct error *err)
+{
+	uint32_t flags = more | (a->in ? LOGD_ATTACH_IN : 0) | (a->out ? LOGD_ATTACH_OUT : 0) |
+			 (a->err ? LOGD_ATTACH_ERR : 0) | (a->multiplexed ? LOGD_ATTACH_FRAMES : 0);
+
+	msg_init(m, LOGD_ATTACH);
+	msg_put_str(m, LOGD_ID, id);
+	msg_put_u32(m, LOGD_FLAGS, flags);
+	if (a->pending_len)
+		msg_put(m, LOGD_PENDING, a->pending, a->pending_len);
+	if (a->detach_keys_len)
+		msg_put(m, LOGD_KEYS, a->detach_keys, a->detach_keys_len);
+	return msg_put_fd(m, LOGD_FD_SOCK, a->sock) < 0 ? error_sys(err, errno, "dup") : 0;
+}
+
 int logd_attach(const char *driver, const char *id, const struct logd_attach *a, struct error *err)
 {
-	uint32_t flags = (a->in ? LOGD_ATTACH_IN : 0) | (a->out ? LOGD_ATTACH_OUT : 0) |
-			 (a->err ? LOGD_ATTACH_ERR : 0) | (a->multiplexed ? LOGD_ATTACH_FRAMES : 0);
 	auto_msg m = {0};
 
-	msg_init(&m, LOGD_ATTACH);
-	msg_put_str(&m, LOGD_ID, id);
-	msg_put_u32(&m, LOGD_FLAGS, flags);
-	if (a->pending_len)
-		msg_put(&m, LOGD_PENDING, a->pending, a->pending_len);
-	if (a->detach_keys_len)
-		msg_put(&m, LOGD_KEYS, a->detach_keys, a->detach_keys_len);
-	if (msg_put_fd(&m, LOGD_FD_SOCK, a->sock) < 0)
-		return error_sys(err, errno, "dup");
-	if (call(driver, &m, CALL_TIMEOUT_MS, err) < 0)
+	if (attach_message(&m, id, a, 0, err) < 0 || call(driver, &m, CALL_TIMEOUT_MS, err) < 0)
 		return -1;
 	close(a->sock);
 	return 0;
+}
+
+/* Through a connection of its own: when that ends, with us for instance, logd lets go of the client. */
+int logd_attach_held(const char *driver, const char *id, const struct logd_attach *a, int *hold,
+		     struct error *err)
+{
+	struct server *s = server_get(driver);
+	auto_close sock = connect_server(s, err);
+	bool can = atomic_load(&s->version) >= LOGD_HOLD_SINCE;
+	auto_msg m = {0}, reply = {0};
+
+	*hold = -1;
+	if (sock < 0)
+		return -1;
+	watch_server(s);
+	if (attach_message(&m, id, a, can ? LOGD_ATTACH_HOLD : 0, err) < 0 ||
+	    msg_call(sock, &m, &reply, CALL_TIMEOUT_MS, err) < 0)
+		return -1;
+	if (can)
+		*hold = steal_fd(&sock);
+	return 0;
+}
+
+void logd_release(int *hold)
+{
+	struct error ignored = ERROR_INIT;
+	auto_msg m = {0}, reply = {0};
+
+	if (*hold < 0)
+		return;
+	msg_init(&m, LOGD_RELEASE);
+	msg_call(*hold, &m, &reply, CALL_TIMEOUT_MS,
+		 &ignored); /* a logd that has died took the client with it */
+	fd_close(hold);
 }
 
 int logd_finish(const char *driver, const char *id, int timeout_ms, struct error *err)

@@ -70,6 +70,14 @@ int logd_open(const struct logd_stream *s, struct error *err);
 int logd_start(const char *driver, const char *id, const struct logd_fds *fds, struct error *err);
 int logd_attach(const char *driver, const char *id, const struct logd_attach *a, struct error *err);
 /*
+ * The same, but nothing of the process is read, and nothing sent to the client, until logd_release(hold): what is in the log until then is all that
+ * came before. The caller closes a->sock, which is logd's as well. If *hold is closed instead, or this process ends, so does the client's connection.
+ * *hold -1: the logd of an earlier version, which can't; the client is attached.
+ */
+int logd_attach_held(const char *driver, const char *id, const struct logd_attach *a, int *hold,
+		     struct error *err);
+void logd_release(int *hold);
+/*
  * The process has ended: wait until its output was read to the end and written to the driver, at most timeout_ms (children may hold
  * the pipes), then close attached clients and forget the stream. The exit must already be on record, since clients ask for it next.
  */

@@ -79,6 +79,7 @@ static void put_message(struct str *out, const struct format *f,
 
 	if (!(m->source == DOCKERD_LOG_STDERR ? f->err : f->out))
 		return;
+	str_reserve(out, (size_t)m->length + 64); /* mostly once for all of it */
 	if (f->multiplexed)
 		str_add(out, "\0\0\0\0\0\0\0\0", 8);
 	if (f->timestamps) {
@@ -364,49 +365,67 @@ void container_logs(struct http_exchange *x, const char *name)
 }
 
 /* Where past output goes: straight to the client, from the request's own thread. */
-struct past {
+struct log_past {
+	struct container *c;
+	struct log_reader *reader;
 	struct format format;
 	struct str out;
-	int sock;
+	int sock; /* borrowed */
 	bool gone;
 };
 
-static void send_past(struct past *p)
-{
-	p->gone = fd_write_all(p->sock, str_cstr(&p->out), p->out.len) < 0;
-	str_reset(&p->out);
-}
-
 static bool take_past(void *ctx, const struct dockerd_log_message *m)
 {
-	struct past *p = ctx;
+	struct log_past *p = ctx;
 
 	put_message(&p->out, &p->format, m);
 	return p->out.len < BATCH;
 }
 
-int log_serve_past(struct container *c, int sock, bool want_out, bool want_err, bool multiplexed,
-		   struct error *err)
+struct log_past *log_past_open(struct container *c, int sock, bool want_out, bool want_err,
+			       bool multiplexed, struct error *err)
 {
+	/* as if it were followed: the end of what is there is not the end */
 	const struct dockerd_log_read how = {
-	    .size = sizeof(how), .since = INT64_MIN, .until = INT64_MAX, .tail = -1};
-	struct past p = {.format = {.out = want_out, .err = want_err, .multiplexed = multiplexed},
-			 .sock = sock};
-	struct error unflushed = ERROR_INIT;
+	    .size = sizeof(how), .follow = 1, .since = INT64_MIN, .until = INT64_MAX, .tail = -1};
 	struct log_reader *reader;
+	struct log_past *p;
+
+	if (open_reader(c, &how, &reader, err) < 0)
+		return NULL;
+	p = xnew(struct log_past);
+	*p = (struct log_past){
+	    .c = container_ref(c),
+	    .reader = reader,
+	    .format = {.out = want_out, .err = want_err, .multiplexed = multiplexed},
+	    .sock = sock};
+	return p;
+}
+
+int log_past_send(struct log_past *p, struct error *err)
+{
+	struct error unflushed = ERROR_INIT;
 	int r;
 
 	/* as in container_logs */
-	if (!is_down(c))
-		logd_flush(c->log_driver, c->id, &unflushed);
-	if (open_reader(c, &how, &reader, err) < 0)
-		return -1;
+	if (!is_down(p->c))
+		logd_flush(p->c->log_driver, p->c->id, &unflushed);
 	do {
-		r = log_reader_read(reader, take_past, &p, err);
-		if (r >= 0)
-			send_past(&p); /* outside of the guarded call: the client may be slow */
-	} while (r > 0 && !p.gone);
-	log_reader_close(reader);
-	str_free(&p.out);
-	return p.gone ? error_set(err, ERR_CANCELLED, "the client is gone") : r;
+		r = log_reader_read(p->reader, take_past, p, err);
+		/* outside of the guarded call: the client may be slow */
+		p->gone =
+		    p->gone || (r >= 0 && fd_write_all(p->sock, str_cstr(&p->out), p->out.len) < 0);
+		str_reset(&p->out);
+	} while (r > 0 && !p->gone);
+	return p->gone ? error_set(err, ERR_CANCELLED, "the client is gone") : r;
+}
+
+void log_past_close(struct log_past *p)
+{
+	if (!p)
+		return;
+	log_reader_close(p->reader);
+	str_free(&p->out);
+	container_unref(p->c);
+	free(p);
 }

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -22,8 +23,12 @@ struct http_stream {
 	struct http_conn *conn;
 	struct http_source source;
 	void *ctx;
-	struct str out; /* encoded, being sent */
-	size_t sent;
+	/* being sent: a chunk's head, what the source gave, and what ends the chunk, or the reply */
+	char head[24];
+	size_t head_len;
+	struct str out;
+	const char *tail;
+	size_t sent; /* of all three */
 	bool chunked, keep_alive, head_only;
 	bool later;    /* the source said HTTP_LATER */
 	bool ending;   /* the terminator is in `out` */
@@ -67,27 +72,50 @@ static void end_stream(struct http_stream *s, bool keep_alive)
 /* Ask the source until it has something; frames it. */
 static void refill(struct http_stream *s)
 {
-	auto_str data = STR_INIT;
+	bool some;
 	int r;
 
 	str_reset(&s->out);
-	s->sent = 0;
+	s->sent = s->head_len = 0;
+	s->tail = "";
 	do
-		r = s->source.fill(s->ctx, &data);
-	while (r == HTTP_MORE && data.len < 32768);
+		r = s->source.fill(s->ctx, &s->out);
+	while (r == HTTP_MORE && s->out.len < 32768);
 	s->later = r == HTTP_LATER;
-	if (data.len && !s->head_only) {
-		if (s->chunked)
-			str_printf(&s->out, "%zx\r\n", data.len);
-		str_add(&s->out, data.p, data.len);
-		if (s->chunked)
-			str_puts(&s->out, "\r\n");
-	}
-	if (r == HTTP_END) {
-		s->ending = true;
-		if (s->chunked && !s->head_only)
-			str_puts(&s->out, "0\r\n\r\n");
-	}
+	s->ending = r == HTTP_END;
+	if (s->head_only)
+		str_reset(&s->out);
+	some = s->out.len != 0;
+	if (!s->chunked || s->head_only)
+		return;
+	if (some)
+		s->head_len = (size_t)snprintf(s->head, sizeof(s->head), "%zx\r\n", s->out.len);
+	if (s->ending)
+		s->tail = some ? "\r\n0\r\n\r\n" : "0\r\n\r\n";
+	else if (some)
+		s->tail = "\r\n";
+}
+
+static size_t to_send(const struct http_stream *s)
+{
+	return s->head_len + s->out.len + strlen(s->tail) - s->sent;
+}
+
+static ssize_t send_some(struct http_stream *s)
+{
+	struct iovec all[3] = {{s->head, s->head_len},
+			       {s->out.p, s->out.len},
+			       {(char *)(uintptr_t)s->tail, strlen(s->tail)}},
+		     *v = all;
+	struct msghdr mh = {.msg_iovlen = ARRAY_LEN(all)};
+	size_t skip = s->sent;
+
+	for (; skip && skip >= v->iov_len; v++, mh.msg_iovlen--)
+		skip -= v->iov_len;
+	v->iov_base = (char *)v->iov_base + skip;
+	v->iov_len -= skip;
+	mh.msg_iov = v;
+	return sendmsg(s->conn->fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* Send what is there and ask for more until the socket is full or the source has nothing. */
@@ -96,7 +124,7 @@ static void pump(struct http_stream *s)
 	for (;;) {
 		ssize_t n;
 
-		if (s->sent == s->out.len) {
+		if (!to_send(s)) {
 			if (s->ending) {
 				end_stream(s, s->keep_alive);
 				return;
@@ -106,8 +134,7 @@ static void pump(struct http_stream *s)
 			refill(s);
 			continue;
 		}
-		n = send(s->conn->fd, s->out.p + s->sent, s->out.len - s->sent,
-			 MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send_some(s);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
@@ -118,9 +145,10 @@ static void pump(struct http_stream *s)
 		}
 		s->sent += (size_t)n;
 	}
-	if (s->sent == s->out.len) {
+	if (!to_send(s)) {
 		str_free(&s->out); /* 1,000 quiet streams hold no buffers */
-		s->sent = 0;
+		s->tail = "";
+		s->sent = s->head_len = 0;
 	}
 }
 
@@ -258,6 +286,7 @@ void http_reply_stream(struct http_exchange *x, int status, const char *content_
 	*s = (struct http_stream){.conn = x->conn,
 				  .source = *source,
 				  .ctx = ctx,
+				  .tail = "",
 				  .chunked = x->reply_chunked,
 				  .keep_alive = x->keep_alive,
 				  .head_only = x->head_only};

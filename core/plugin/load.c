@@ -97,7 +97,7 @@ static const struct kind_rule {
 			       DOCKERD_EXEC_CAP_EXEC | DOCKERD_EXEC_CAP_CGROUP},
     [DOCKERD_KIND_LOG] = {log_rules, ARRAY_LEN(log_rules), sizeof(struct dockerd_log_ops),
 			  DOCKERD_LOG_CAP_READ | DOCKERD_LOG_CAP_LOCAL | DOCKERD_LOG_CAP_PATH |
-			      DOCKERD_LOG_CAP_NO_COPY},
+			      DOCKERD_LOG_CAP_NO_COPY | DOCKERD_LOG_CAP_DISCARDS},
     [DOCKERD_KIND_AUTHZ] = {authz_rules, ARRAY_LEN(authz_rules), sizeof(struct dockerd_authz_ops),
 			    0},
     [DOCKERD_KIND_NETWORK] = {network_rules, ARRAY_LEN(network_rules),

@@ -7,7 +7,8 @@
 #define PROTO_LOGD_H
 
 #define LOGD_VERSION_MIN 1
-#define LOGD_VERSION_MAX 1
+#define LOGD_VERSION_MAX 2
+#define LOGD_HOLD_SINCE 2
 
 /* Types. */
 enum {
@@ -23,6 +24,8 @@ enum {
 	LOGD_FLUSH = 21,  /* ID */
 	LOGD_SHUTDOWN =
 	    22, /* end when no stream is running any more; any later request but this takes it back */
+	LOGD_RELEASE =
+	    23, /* since 2: the client that was attached with LOGD_ATTACH_HOLD through this connection */
 };
 
 /* Tags. */
@@ -70,6 +73,11 @@ enum {
 	LOGD_ATTACH_OUT = 2,
 	LOGD_ATTACH_ERR = 4,
 	LOGD_ATTACH_FRAMES = 8,
+	/*
+	 * Since 2. Nothing of the process is read, and nothing sent to the client, until LOGD_RELEASE on the same connection: meanwhile the log is all
+	 * that came before. If the connection ends, so does the client's.
+	 */
+	LOGD_ATTACH_HOLD = 16,
 };
 
 #endif

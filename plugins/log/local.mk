@@ -4,7 +4,7 @@ log_file_sources = plugins/log/common/compress.c plugins/log/common/log_file.h p
 if LOG_JSON_FILE
 drvlog_LTLIBRARIES += plugins/log/json-file/json-file.la
 plugins_log_json_file_json_file_la_SOURCES = \
-	$(log_file_sources) plugins/log/json-file/escape.c plugins/log/json-file/json-file.c plugins/log/json-file/json-file.h \
+	$(log_file_sources) plugins/log/json-file/escape.c core/base/plain.h plugins/log/json-file/json-file.c plugins/log/json-file/json-file.h \
 	plugins/log/json-file/lines.c plugins/log/json-file/scan.c plugins/log/json-file/attrs.c plugins/log/json-file/write.c plugins/log/common/tag.c plugins/log/common/tag.h
 plugins_log_json_file_json_file_la_CFLAGS = $(DRIVER_CFLAGS) $(ZLIB_CFLAGS)
 plugins_log_json_file_json_file_la_LDFLAGS = $(DRIVER_LDFLAGS_ALL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Prints the size of each struct of the SDK and the offset of each field, as this compiler and these headers see them. sdk/abi/0.1.txt is what
- * ABI 0.1 was for good on 64-bit machines, 0.2.txt what 0.2 was: later headers may only append to a struct. Plain C99.
+ * ABI 0.1 was for good on 64-bit machines, 0.2.txt what 0.2 was, and so on: later headers may only append to a struct. Plain C99.
  */
 #include <dockerd/authz.h>
 #include <dockerd/exec.h>

@@ -2,6 +2,8 @@
 /*
  * Attached clients: hijacked connections of the API. Output is sent at once where the socket takes it; what it doesn't take is kept, and beyond
  * CLIENT_BUFFER_MAX the container's output waits, as with moby. Input goes to the process, past the detach sequence.
+ *
+ * Output that nobody else wants goes from the process's pipe to the client's socket without being read (splice(2)): of a frame only the head is ours.
  */
 #include "logd.h"
 
@@ -37,6 +39,10 @@ static void unlink_client(struct client *c)
 
 static void client_free(struct client *c)
 {
+	if (c->stream && c->held)
+		c->stream->held--;
+	if (c->held)
+		request_lost_client(c->held);
 	unlink_client(c);
 	/* the peer sees the end even if the daemon or a thread of it still holds the socket */
 	if (c->watch.fd >= 0)
@@ -60,10 +66,23 @@ static void want(struct client *c)
 
 	if (!c->in_ended && !c->pending.len)
 		events |= EPOLLIN;
-	if (unsent(c))
+	if (unsent(c) && !c->held)
 		events |= EPOLLOUT;
 	/* when nothing is read from it only a full hang-up is news: EPOLLHUP comes unasked, EPOLLET keeps it to one report */
 	loop_want(&c->watch, events ? events : EPOLLET);
+}
+
+/* It may go. */
+static bool is_done(const struct client *c)
+{
+	return c->closing && !unsent(c) && !c->held;
+}
+
+/* It gets no more of what the process says. */
+static void detach(struct client *c)
+{
+	c->in_ended = c->closing = true;
+	c->out = c->err = false;
 }
 
 static void client_leaves(struct client *c)
@@ -86,11 +105,9 @@ static void input_ended(struct client *c)
 	if (c->in && s->stdin_once && !s->terminal) {
 		stream_input_end(s);
 	} else if (c->in) {
-		/* stdin stays open for the next client; this one is done with */
-		c->closing = true;
-		c->out = c->err = false;
+		detach(c); /* stdin stays open for the next client */
 	}
-	if (c->closing && !unsent(c))
+	if (is_done(c))
 		client_free(c);
 	else
 		want(c);
@@ -115,7 +132,7 @@ static void flush_client(struct client *c)
 	if (!unsent(c)) {
 		str_free(&c->unsent);
 		c->sent = 0;
-		if (c->closing) {
+		if (is_done(c)) {
 			client_free(c);
 			return;
 		}
@@ -141,9 +158,8 @@ static bool pass_input(struct client *c, const char *p, size_t n)
 		clients_input_ready(c->stream); /* of others, whose turn it is */
 	if (!typed)
 		return true;
-	c->in_ended = c->closing = true;
-	c->out = c->err = false;
-	if (unsent(c)) {
+	detach(c);
+	if (!is_done(c)) {
 		want(c);
 		return true;
 	}
@@ -182,41 +198,6 @@ static void client_ready(struct watch *w, uint32_t events)
 		want(c);
 }
 
-int client_add(struct stream *s, int sock, uint32_t flags, const void *pending, size_t pending_n,
-	       const void *keys, size_t keys_n, struct error *err)
-{
-	struct client *c;
-
-	if (keys_n > sizeof(c->keys.keys))
-		return error_set(err, ERR_INVALID, "detach keys are too long (%zu bytes)", keys_n);
-	c = xnew(struct client);
-	c->watch = (struct watch){.ready = client_ready, .fd = sock};
-	c->stream = s;
-	c->in = flags & LOGD_ATTACH_IN;
-	c->out = flags & LOGD_ATTACH_OUT;
-	c->err = flags & LOGD_ATTACH_ERR;
-	c->frames = flags & LOGD_ATTACH_FRAMES;
-	if (keys_n && s->terminal) {
-		memcpy(c->keys.keys, keys, keys_n);
-		c->keys.n = keys_n;
-	}
-	fcntl(sock, F_SETFL, fcntl(sock, F_GETFL) | O_NONBLOCK);
-	c->next = s->clients;
-	s->clients = c;
-	n_clients++;
-	want(c);
-	while (pending_n) {
-		size_t n = pending_n < READ_MAX ? pending_n : READ_MAX;
-
-		if (!pass_input(c, pending, n))
-			return 0;
-		pending = (const char *)pending + n;
-		pending_n -= n;
-	}
-	want(c);
-	return 0;
-}
-
 static void send_to(struct client *c, uint32_t source, const char *p, size_t n)
 {
 	unsigned char head[8] = {(unsigned char)source};
@@ -227,7 +208,7 @@ static void send_to(struct client *c, uint32_t source, const char *p, size_t n)
 	size_t head_n = c->frames ? sizeof(head) : 0, took;
 
 	memcpy(head + 4, &length, 4);
-	if (!unsent(c)) {
+	if (!unsent(c) && !c->held) {
 		do
 			r = sendmsg(c->watch.fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
 		while (r < 0 && errno == EINTR);
@@ -248,15 +229,160 @@ static void send_to(struct client *c, uint32_t source, const char *p, size_t n)
 	want(c);
 }
 
+static bool takes(const struct client *c, uint32_t source)
+{
+	return !c->closing && (source == DOCKERD_LOG_STDERR ? c->err : c->out);
+}
+
+/* What the log does not have yet: the lines that have begun. */
+static void send_begun(struct client *c, const struct source *src)
+{
+	if (src->split.tail_len && takes(c, src->split.source))
+		send_to(c, src->split.source, src->split.tail, src->split.tail_len);
+}
+
+static struct client *client_new(struct stream *s, const struct attach *a)
+{
+	struct client *c = xnew(struct client);
+
+	c->watch = (struct watch){.ready = client_ready, .fd = a->sock};
+	c->stream = s;
+	c->in = a->flags & LOGD_ATTACH_IN;
+	c->out = a->flags & LOGD_ATTACH_OUT;
+	c->err = a->flags & LOGD_ATTACH_ERR;
+	c->frames = a->flags & LOGD_ATTACH_FRAMES;
+	c->held = a->held;
+	if (a->keys_n && s->terminal) {
+		memcpy(c->keys.keys, a->keys, a->keys_n);
+		c->keys.n = a->keys_n;
+	}
+	fcntl(a->sock, F_SETFL, fcntl(a->sock, F_GETFL) | O_NONBLOCK);
+	c->next = s->clients;
+	s->clients = c;
+	n_clients++;
+	return c;
+}
+
+int client_add(struct stream *s, const struct attach *a, struct client **out, struct error *err)
+{
+	const char *pending = a->pending;
+	size_t left = a->pending_n;
+	struct client *c;
+
+	if (a->keys_n > sizeof(c->keys.keys))
+		return error_set(err, ERR_INVALID, "detach keys are too long (%zu bytes)",
+				 a->keys_n);
+	c = client_new(s, a);
+	if (out)
+		*out = c; /* request_lost_client takes it back */
+	if (c->held) {
+		s->held++;
+		stream_resume(s); /* which stops it */
+		send_begun(c, &s->out);
+		send_begun(c, &s->err);
+	}
+	want(c);
+	while (left) {
+		size_t n = left < READ_MAX ? left : READ_MAX;
+
+		if (!pass_input(c, pending, n))
+			return 0;
+		pending += n;
+		left -= n;
+	}
+	want(c);
+	return 0;
+}
+
+void client_release(struct client *c)
+{
+	struct stream *s = c->stream;
+
+	c->held = NULL;
+	if (s) {
+		s->held--;
+		stream_resume(s);
+	}
+	flush_client(c);
+}
+
+void client_drop(struct client *c)
+{
+	c->held = NULL;
+	if (c->stream)
+		c->stream->held--;
+	client_leaves(c);
+}
+
 void clients_send(struct stream *s, uint32_t source, const char *p, size_t n)
 {
 	struct client *next;
 
 	for (struct client *c = s->clients; c; c = next) {
 		next = c->next;
-		if (!c->closing && (source == DOCKERD_LOG_STDERR ? c->err : c->out))
+		if (takes(c, source))
 			send_to(c, source, p, n);
 	}
+}
+
+/* ---- without a copy ------------------------------------------------------------------------------------------------------------------ */
+
+struct client *clients_single(const struct stream *s, uint32_t source)
+{
+	struct client *c = s->clients;
+
+	return c && !c->next && takes(c, source) && !unsent(c) && !c->held ? c : NULL;
+}
+
+/* All of it or nothing: it is the first of a frame. */
+static int send_head(struct client *c, uint32_t source, size_t n)
+{
+	unsigned char head[8] = {(unsigned char)source};
+	uint32_t length = htonl((uint32_t)n);
+	ssize_t r;
+
+	memcpy(head + 4, &length, 4);
+	do
+		r = send(c->watch.fd, head, sizeof(head), MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+	while (r < 0 && errno == EINTR);
+	if (r > 0 && (size_t)r < sizeof(head)) /* of a TCP socket: the rest goes the other way */
+		str_add(&c->unsent, head + r, sizeof(head) - (size_t)r);
+	return r < 0 ? -1 : 0;
+}
+
+ssize_t client_splice(struct client *c, const struct source *src, size_t n)
+{
+	size_t left = n;
+
+	if (c->frames && send_head(c, src->split.source, n) < 0) {
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return CLIENT_BUSY;
+		client_leaves(c);
+		return CLIENT_GONE;
+	}
+	while (left && !unsent(c)) {
+		ssize_t r = splice(src->watch.fd, NULL, c->watch.fd, NULL, left,
+				   SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0 && (errno == EAGAIN || errno == EINVAL))
+			break; /* EINVAL: a kernel, or a socket, that can't */
+		if (r < 0) {
+			client_leaves(c);
+			return CLIENT_GONE;
+		}
+		left -= (size_t)r;
+	}
+	if (!c->frames) /* nothing was promised */
+		return left == n ? CLIENT_BUSY : 0;
+	return (ssize_t)left;
+}
+
+void client_keep(struct client *c, const char *p, size_t n)
+{
+	str_add(&c->unsent, p, n);
+	want(c);
 }
 
 bool clients_full(const struct stream *s, size_t limit)
@@ -287,10 +413,10 @@ void clients_end(struct stream *s)
 	for (struct client *c = s->clients; c; c = next) {
 		next = c->next;
 		c->closing = c->in_ended = true;
-		if (unsent(c))
-			want(c);
-		else
+		if (is_done(c))
 			client_free(c);
+		else
+			want(c);
 	}
 }
 

@@ -24,6 +24,7 @@ struct request {
 	uint32_t seq;
 	bool greeted;
 	struct stream *waits; /* for LOGD_START or LOGD_FINISH */
+	struct client *holds; /* attached with LOGD_ATTACH_HOLD */
 	struct request *next;
 };
 
@@ -88,6 +89,9 @@ static void request_close(struct request *r)
 		r->waits->start = NULL;
 	if (r->waits && r->waits->finish == r)
 		r->waits->finish = NULL;
+	/* who was to send it the past did not come to its end: it has a gap */
+	if (r->holds)
+		client_drop(r->holds);
 	loop_close(&r->watch);
 	loop_free_later(r);
 }
@@ -108,6 +112,11 @@ void request_failed(struct request *r, const struct error *why)
 	r->waits = NULL;
 	if (msg_reply_error(r->watch.fd, r->seq, why, &err) < 0)
 		request_close(r);
+}
+
+void request_lost_client(struct request *r)
+{
+	r->holds = NULL;
 }
 
 void told_free(struct told *t)
@@ -233,22 +242,33 @@ static int do_start(struct request *req, struct stream *s, struct msg *m, struct
 	return r;
 }
 
-static int do_attach(struct stream *s, struct msg *m, struct error *err)
+static int do_attach(struct request *r, struct stream *s, struct msg *m, struct error *err)
 {
 	auto_close sock = msg_take_fd(m, LOGD_FD_SOCK);
-	const void *pending = NULL, *keys = NULL;
-	size_t pending_n = 0, keys_n = 0;
+	struct attach a = {.sock = sock, .flags = msg_get_u32(m, LOGD_FLAGS, 0)};
 
 	if (sock < 0)
 		return error_set(err, ERR_INVALID, "attach without a socket");
-	msg_get(m, LOGD_PENDING, &pending, &pending_n);
-	msg_get(m, LOGD_KEYS, &keys, &keys_n);
-	if (client_add(s, sock, msg_get_u32(m, LOGD_FLAGS, 0), pending, pending_n, keys, keys_n,
-		       err) < 0)
+	if (r->holds)
+		return error_set(err, ERR_CONFLICT, "a client is held");
+	if (a.flags & LOGD_ATTACH_HOLD)
+		a.held = r;
+	msg_get(m, LOGD_PENDING, &a.pending, &a.pending_n);
+	msg_get(m, LOGD_KEYS, &a.keys, &a.keys_n);
+	if (client_add(s, &a, a.held ? &r->holds : NULL, err) < 0)
 		return -1;
 	sock = -1;
 	FAULT("logd.control.attached");
 	return 0;
+}
+
+static void do_release(struct request *r)
+{
+	struct client *c = r->holds;
+
+	r->holds = NULL;
+	if (c)
+		client_release(c);
 }
 
 /* 1: answered later. */
@@ -262,7 +282,7 @@ static int do_stream(struct request *r, struct msg *m, struct error *err)
 	case LOGD_START:
 		return do_start(r, s, m, err);
 	case LOGD_ATTACH:
-		return do_attach(s, m, err);
+		return do_attach(r, s, m, err);
 	case LOGD_FLUSH:
 		return 0; /* what was read is with the driver, or in the queue of one that keeps nothing to read */
 	case LOGD_REMOVE:
@@ -307,6 +327,10 @@ static int dispatch(struct request *r, struct msg *m, struct error *err)
 	ending = false; /* a daemon is back */
 	if (m->type == LOGD_OPEN)
 		return do_open(m, err);
+	if (m->type == LOGD_RELEASE) {
+		do_release(r);
+		return 0;
+	}
 	return do_stream(r, m, err);
 }
 

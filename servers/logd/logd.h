@@ -20,8 +20,9 @@
 #include "plugin/plugin.h"
 #include "proto/msg.h"
 
-#define READ_MAX (64 * 1024) /* bytes of one read */
-#define PART_MAX (16 * 1024) /* longest message: what is longer comes in parts, as moby's */
+#define READ_MAX (64 * 1024)   /* bytes of one read */
+#define PIPE_BUSY (256 * 1024) /* size of a pipe whose process fills it faster than we look */
+#define PART_MAX (16 * 1024)   /* longest message: what is longer comes in parts, as moby's */
 #define CLIENT_BUFFER_MAX \
 	(1024 * 1024) /* unsent bytes of one client that stop the container's output, as moby's */
 #define INPUT_MAX (64 * 1024) /* bytes for a process that does not read its stdin */
@@ -120,6 +121,8 @@ bool sink_opening(struct sink *k);
 void sink_write(struct sink *k, const struct dockerd_log_message *m, uint32_t n);
 /* True while the stream must not be read: the queue is full (blocking mode). stream_resume is called when it ends. */
 bool sink_full(struct sink *k);
+/* Does the driver look at what it is given? */
+bool sink_wants(const struct sink *k);
 /* For a copy's. */
 void sink_flush(struct sink *k);
 /* Call stream_sink_idle(s) when all that was written so far is with the driver and flushed; may be at once. */
@@ -132,7 +135,9 @@ struct source {
 	struct watch watch; /* first */
 	struct stream *stream;
 	struct split split;
-	bool ended;
+	size_t
+	    owed; /* bytes in the pipe that a client was told of by a frame's head and has yet to get */
+	bool ended, grown;
 };
 
 struct stream {
@@ -140,6 +145,7 @@ struct stream {
 	bool exec, terminal, stdin_once, non_blocking;
 	bool running, finishing, draining;
 	uint64_t max_buffer;
+	unsigned int held; /* clients that wait for LOGD_RELEASE: nothing is read */
 	struct told told;
 	struct sink *sink;      /* NULL: nothing is logged, or not started */
 	struct sink *copy;      /* gets each message first; NULL: none is kept */
@@ -189,16 +195,36 @@ struct client {
 	struct client *next;
 	bool in, out, err, frames;
 	bool in_ended, closing; /* nothing more is read from it; it goes when its buffer is empty */
+	struct request
+	    *held; /* nothing is sent to it until this one releases it; NULL: it is not held */
 	struct str unsent;
 	size_t sent;        /* of unsent */
 	struct str pending; /* read, but the process has no room yet */
 	struct keys keys;
 };
 
-int client_add(struct stream *s, int sock, uint32_t flags, const void *pending, size_t pending_n,
-	       const void *keys, size_t keys_n, struct error *err);
+struct attach {
+	int sock;       /* the client's from then on */
+	uint32_t flags; /* LOGD_ATTACH_* */
+	const void *pending, *keys;
+	size_t pending_n, keys_n;
+	struct request *held; /* holds it; NULL: nobody */
+};
+/* out: NULL, or becomes the client, and NULL again once it has gone. */
+int client_add(struct stream *s, const struct attach *a, struct client **out, struct error *err);
+void client_release(struct client *c);
+void client_drop(struct client *c);
 /* Output of the process to every client that wants it. */
 void clients_send(struct stream *s, uint32_t source, const char *p, size_t n);
+/* The one client there is, if it takes output of this source and could take some now; NULL: there are none or more, or it can't. */
+struct client *clients_single(const struct stream *s, uint32_t source);
+/*
+ * Straight from the source's pipe, n bytes that are in it. How many of them are left for the caller to read and to give to client_keep; CLIENT_BUSY:
+ * nothing was begun, since its socket is full; CLIENT_GONE.
+ */
+enum { CLIENT_BUSY = -1, CLIENT_GONE = -2 };
+ssize_t client_splice(struct client *c, const struct source *src, size_t n);
+void client_keep(struct client *c, const char *p, size_t n);
 bool clients_full(const struct stream *s, size_t limit);
 /* The process takes input again. */
 void clients_input_ready(struct stream *s);
@@ -216,6 +242,8 @@ int control_setup(int listener, struct error *err);
 void control_end(void);
 void request_done(struct request *r); /* with MSG_OK */
 void request_failed(struct request *r, const struct error *why);
+/* The client that it holds has gone. */
+void request_lost_client(struct request *r);
 /* LOGD_SHUTDOWN was asked for: logd ends when nothing is left to read, to write, or to send. */
 bool control_ending(void);
 /* A client or a stream went: it may have been the last. */

@@ -471,6 +471,11 @@ bool sink_opening(struct sink *k)
 	return opening;
 }
 
+bool sink_wants(const struct sink *k)
+{
+	return !(k->driver->plugin->capabilities & DOCKERD_LOG_CAP_DISCARDS);
+}
+
 void sink_flush(struct sink *k)
 {
 	sink_driver_flush(k);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define SPLICE_MIN 16384     /* less is read and sent sooner than passed on */
 #define LAST_WRITES_MS 10000 /* for the sink of a container that ended while no daemon was there */
 
 struct map streams = MAP_INIT;
@@ -62,7 +64,8 @@ struct stream *stream_new(const char *id)
 static bool must_wait(const struct stream *s)
 {
 	/* an ended process can't write much more: its last output is not held back by a slow client */
-	return clients_full(s, s->finishing ? 2 * CLIENT_BUFFER_MAX : CLIENT_BUFFER_MAX) ||
+	return s->held ||
+	       clients_full(s, s->finishing ? 2 * CLIENT_BUFFER_MAX : CLIENT_BUFFER_MAX) ||
 	       (s->sink && sink_full(s->sink));
 }
 
@@ -106,13 +109,66 @@ static void source_end(struct source *src)
 	check_finished(src->stream);
 }
 
+static bool is_logged(const struct stream *s)
+{
+	return s->copy || (s->sink && sink_wants(s->sink));
+}
+
+/* A process that fills its pipe before we look again gets a larger one: it, we and the client then take turns less often. */
+static void grow_pipe(struct source *src)
+{
+	if (!src->grown)
+		fcntl(src->watch.fd, F_SETPIPE_SZ, PIPE_BUSY);
+	src->grown = true;
+}
+
+/* The rest of a frame whose head the client has; it was in the pipe, and gone is only what the process itself has taken out again. */
+static void read_rest(struct source *src, struct client *c, size_t left)
+{
+	while (left) {
+		size_t n = left < READ_MAX ? left : READ_MAX;
+		ssize_t got = read(src->watch.fd, space + PART_MAX, n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) {
+			memset(space + PART_MAX, 0, n);
+			got = (ssize_t)n;
+		}
+		client_keep(c, space + PART_MAX, (size_t)got);
+		left -= (size_t)got;
+	}
+}
+
+/* Output that one client wants and nobody else goes to it without being read. False: there is none. */
+static bool pass_on(struct source *src)
+{
+	struct stream *s = src->stream;
+	struct client *c =
+	    s->terminal || is_logged(s) ? NULL : clients_single(s, src->split.source);
+	int there = 0;
+	ssize_t left;
+
+	if (!c || ioctl(src->watch.fd, FIONREAD, &there) < 0 || there < SPLICE_MIN)
+		return false;
+	if (there >= READ_MAX)
+		grow_pipe(src);
+	left = client_splice(c, src, (size_t)there);
+	if (left > 0)
+		read_rest(src, c, (size_t)left);
+	return left != CLIENT_BUSY;
+}
+
 /* 1: something was read; 0: nothing there; -1: it ended (and the stream may be finished). */
 static int source_read(struct source *src)
 {
 	struct stream *s = src->stream;
 	struct split_out o = {.messages = messages, .emit = emit, .owner = s};
-	ssize_t n = read(src->watch.fd, space + PART_MAX, READ_MAX);
+	ssize_t n;
 
+	if (pass_on(src))
+		return 1;
+	n = read(src->watch.fd, space + PART_MAX, READ_MAX);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n <= 0) { /* end of the pipe; a terminal says EIO */
@@ -120,8 +176,10 @@ static int source_read(struct source *src)
 		return -1;
 	}
 	FAULT("logd.stream.read");
+	if (n == READ_MAX)
+		grow_pipe(src);
 	clients_send(s, src->split.source, space + PART_MAX, (size_t)n);
-	if (s->sink || s->copy)
+	if (is_logged(s))
 		split_feed(&src->split, space, (size_t)n, clock_wall_ns(), false, &o);
 	return 1;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What takes a connection over or keeps it: attach, exec, wait, events, logs. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -112,7 +113,7 @@ static void attach_errors(void)
 	ok(r.status == 404, "attach/ws by POST");
 }
 
-/* Until the log has the text: as in moby, what is logged between the past's end and the attaching is in neither. */
+/* Until the log has the text. */
 static bool wait_log(const char *id, const char *text)
 {
 	auto_str seen = STR_INIT;
@@ -156,6 +157,78 @@ static void attach_many(void)
 		ok(read_until(fd[i], &seen, "to all\n"), "client %d is told", i);
 		close(fd[i]);
 	}
+	drop(id);
+}
+
+/*
+ * Clients that come while a container talks get the past and all that follows: each line once, to the last. They are served at the same time, since one
+ * that is not read holds up the container.
+ */
+#define COUNT_LINES 120000
+#define COUNT_CLIENTS 12
+
+static bool all_lines(const struct str *seen)
+{
+	auto_str text = STR_INIT;
+	const char *p;
+
+	if (!demux(seen, 1, &text))
+		return false;
+	p = str_cstr(&text);
+	for (long i = 0; i < COUNT_LINES; i++) {
+		char *end;
+
+		if (strtol(p, &end, 10) != i || *end != '\n') {
+			note("line %ld of %zu bytes: %.20s", i, text.len, p);
+			return false;
+		}
+		p = end + 1;
+	}
+	return !*p;
+}
+
+static void attach_past(void)
+{
+	const char *id = make_container("count", fmt("\"count\",\"%d\"", COUNT_LINES), "");
+	static struct str seen[COUNT_CLIENTS];
+	struct pollfd p[COUNT_CLIENTS];
+	size_t open = 0, done = 0, good = 0;
+
+	ok(start(id) == 204, "start count");
+	for (size_t i = 0; i < COUNT_CLIENTS; i++)
+		p[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+	while (done < COUNT_CLIENTS) {
+		/* the next one comes when the others have got something */
+		if (open < COUNT_CLIENTS) {
+			auto_reply r = {0};
+
+			p[open].fd = dial();
+			send_text(p[open].fd,
+				  fmt(POST("/containers/%s/attach?logs=1&stream=1&stdout=1") UPGRADE
+				      "\r\n",
+				      id));
+			read_head(p[open++].fd, &r);
+		}
+		poll(p, COUNT_CLIENTS, 60000);
+		for (size_t i = 0; i < open; i++) {
+			ssize_t n = 0;
+
+			if (p[i].fd < 0 || !p[i].revents)
+				continue;
+			n = read(p[i].fd, str_reserve(&seen[i], 65536), 65536);
+			if (n > 0) {
+				seen[i].len += (size_t)n;
+				continue;
+			}
+			close(p[i].fd);
+			p[i].fd = -1;
+			done++;
+			good += all_lines(&seen[i]);
+			str_free(&seen[i]);
+		}
+	}
+	ok(good == COUNT_CLIENTS, "past and present are one: %zu of %d clients", good,
+	   COUNT_CLIENTS);
 	drop(id);
 }
 
@@ -385,6 +458,8 @@ static int test(void)
 		attach_cat(i & 1, i & 2);
 	attach_errors();
 	attach_many();
+	for (int i = 0; i < 3; i++)
+		attach_past();
 	execs();
 	waits();
 	events();

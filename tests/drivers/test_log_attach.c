@@ -161,6 +161,163 @@ static void test_slow_client(void **state)
 	expect_end(a);
 }
 
+/* ---- output that is passed on without being read -- */
+
+static unsigned char byte_of(int stream, size_t i)
+{
+	return (unsigned char)(i * (stream == 1 ? 31 : 7) + i / 251);
+}
+
+struct frames {
+	unsigned char head[8];
+	size_t head_n, left, seen[3];
+};
+
+/* The bytes of each stream come in their order, in whole frames. */
+static void check_frames(struct frames *f, const unsigned char *p, size_t n)
+{
+	while (n) {
+		int which = f->head[0];
+
+		if (!f->left) {
+			f->head[f->head_n++] = *p++;
+			n--;
+			if (f->head_n < 8)
+				continue;
+			assert_in_range(f->head[0], 1, 2);
+			f->left = (size_t)f->head[4] << 24 | (size_t)f->head[5] << 16 |
+				  (size_t)f->head[6] << 8 | f->head[7];
+			f->head_n = 0;
+			continue;
+		}
+		if (*p != byte_of(which, f->seen[which]))
+			fail_msg("byte %zu of stream %d", f->seen[which], which);
+		f->seen[which]++;
+		f->left--;
+		p++;
+		n--;
+	}
+}
+
+static size_t write_pattern(int fd, int which, size_t from, size_t n)
+{
+	auto_free unsigned char *block = xmalloc(n);
+	ssize_t w;
+
+	for (size_t i = 0; i < n; i++)
+		block[i] = byte_of(which, from + i);
+	w = write(fd, block, n);
+	assert_true(w > 0 || errno == EAGAIN);
+	return w > 0 ? (size_t)w : 0;
+}
+
+/* Large and small pieces of both outputs, to a client that reads now and then. */
+static void test_passed_on(void **state)
+{
+	static unsigned char buf[1 << 18];
+	size_t written[3] = {0}, total = 12 << 20;
+	struct logd_stream s;
+	struct frames f = {{0}, 0, 0, {0}};
+	unsigned int dice = 1;
+	int a;
+
+	(void)state;
+	fresh();
+	s = stream();
+	s.exec = true; /* is not logged */
+	start_pipes(&s);
+	fcntl(process.out, F_SETFL, O_NONBLOCK);
+	fcntl(process.err, F_SETFL, O_NONBLOCK);
+	a = attach(false, true, "");
+	while (f.seen[1] + f.seen[2] < total || f.seen[1] + f.seen[2] < written[1] + written[2]) {
+		struct pollfd p[3] = {{.fd = a, .events = POLLIN}};
+		size_t said = written[1] + written[2];
+		bool reads;
+
+		dice = dice * 1103515245 + 12345;
+		reads = dice >> 16 & 3;
+		for (int k = 1; k <= 2; k++)
+			p[k] = (struct pollfd){.fd = said >= total ? -1
+						     : k == 1      ? process.out
+								   : process.err,
+					       .events = POLLOUT};
+		/* a client that does not read now waits until nothing more can be written */
+		p[0].events = reads || said >= total ? POLLIN : 0;
+		if (poll(p, 3, reads || said >= total ? 60000 : 20) == 0)
+			p[0].revents = POLLIN;
+		for (int k = 1; k <= 2; k++)
+			if (p[k].revents & POLLOUT)
+				written[k] +=
+				    write_pattern(p[k].fd, k, written[k],
+						  1 + (dice >> 8) % (k == 1 ? 200000 : 40000));
+		if (p[0].revents & POLLIN) {
+			ssize_t n = recv(a, buf, 1 + (dice >> 4) % sizeof(buf), MSG_DONTWAIT);
+
+			if (n > 0)
+				check_frames(&f, buf, (size_t)n);
+		}
+	}
+	assert_int_equal(f.left, 0);
+	assert_int_equal(f.seen[1], written[1]);
+	assert_int_equal(f.seen[2], written[2]);
+	finish();
+	expect_end(a);
+}
+
+/* ---- a client that first gets the past -- */
+
+static void test_held(void **state)
+{
+	struct logd_attach at = {.out = true, .detach_keys = ""};
+	struct pollfd p = {.events = POLLIN};
+	struct logd_stream s;
+	struct error err = ERROR_INIT;
+	auto_str log = STR_INIT;
+	int pair[2], hold;
+
+	(void)state;
+	fresh();
+	s = stream();
+	start_pipes(&s);
+	say(process.out, "past\nbegun");
+	ok(logd_flush(DRIVER, id, &err), &err);
+	for (int i = 0; i < 2; i++) { /* the second one's daemon dies */
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+		at.sock = pair[1];
+		/* until what was said has been read: it must be in the log or with the client */
+		ok(logd_attach_held(DRIVER, id, &at, &hold, &err), &err);
+		assert_true(hold >= 0);
+		close(pair[1]);
+		say(process.out, " and said\n");
+		ok(logd_flush(DRIVER, id, &err), &err);
+		p.fd = pair[0];
+		assert_int_equal(poll(&p, 1, 0), 0);
+		str_reset(&log);
+		read_log(&log);
+		assert_null(strstr(str_cstr(&log), i ? "again" : "and said"));
+		if (i) {
+			fd_close(&hold);
+			expect_end(pair[0]);
+			break;
+		}
+		logd_release(&hold);
+		assert_int_equal(hold, -1);
+		/* what the log lacks, whether or not it had been read by then */
+		if (strstr(str_cstr(&log), "past"))
+			expect(pair[0], "begun and said\n", 15);
+		else
+			expect(pair[0], "past\nbegun and said\n", 20);
+		say(process.out, "again");
+		expect(pair[0], "again", 5);
+		close(pair[0]);
+	}
+	finish();
+	str_reset(&log);
+	read_log(&log);
+	assert_non_null(strstr(str_cstr(&log), "begun and said"));
+	assert_non_null(strstr(str_cstr(&log), "again and said"));
+}
+
 static pid_t find_logd(void)
 {
 	auto_dir DIR *d = opendir("/proc");
@@ -268,7 +425,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_attach_frames), cmocka_unit_test(test_stdin_once),
 	    cmocka_unit_test(test_stdin_stays),   cmocka_unit_test(test_terminal_detach),
-	    cmocka_unit_test(test_slow_client),   cmocka_unit_test(test_kill_logd),
+	    cmocka_unit_test(test_slow_client),   cmocka_unit_test(test_passed_on),
+	    cmocka_unit_test(test_held),          cmocka_unit_test(test_kill_logd),
 	    cmocka_unit_test(test_logd_ends),
 	};
 

@@ -9,6 +9,7 @@
  *	pause            "ready" on stdout; until a signal; SIGTERM ends with 0
  *	echo             "ready"; then each line of stdin goes to stdout, until its end; then pause
  *	lines N          N numbered lines, then pause
+ *	count N          N numbered lines in writes of five bytes, end
  *	follow FILE      "ready"; each time something opens FILE (a fifo it makes) and writes, that goes to stdout
  *	serve PORT       answers each TCP connection with "served\n"
  */
@@ -82,6 +83,23 @@ static int serve(int port)
 	}
 }
 
+/* No write ends where a line does. */
+static int count(int lines)
+{
+	char buf[32];
+	size_t n = 0;
+
+	for (int i = 0; i < lines; i++) {
+		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%d\n", i);
+		while (n >= 5) {
+			if (write(1, buf, 5) != 5)
+				return 1;
+			memmove(buf, buf + 5, n -= 5);
+		}
+	}
+	return write(1, buf, n) != (ssize_t)n;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "pause", *arg = argc > 2 ? argv[2] : "";
@@ -108,6 +126,8 @@ int main(int argc, char **argv)
 		fflush(stdout);
 		return rest();
 	}
+	if (!strcmp(what, "count"))
+		return count(atoi(arg));
 	if (!strcmp(what, "follow"))
 		return follow(arg);
 	if (!strcmp(what, "serve"))

@@ -106,14 +106,15 @@ static void test_scan(void **state)
 	    "[\"log\"]",
 	    "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]" T,
 	};
-	struct record r;
+	struct record r = {0};
 	char out[128];
 
 	(void)state;
 	assert_true(
 	    scan("{\"log\":\"a\\tb\\u00e9\\/\\ud83d\\ude00\\ud83d\\n\",\"stream\":\"stderr\"" T, &r,
 		 out));
-	assert_string_equal(out, "a\tb\xc3\xa9/\xf0\x9f\x98\x80\xef\xbf\xbd\n");
+	assert_string_equal(out, "a\tb\xc3\xa9/\xf0\x9f\x98\x80\xef\xbf\xbd");
+	assert_false(r.partial);
 	assert_int_equal(r.source, DOCKERD_LOG_STDERR);
 	assert_int_equal(r.time, 1704164645000000000);
 	assert_true(scan(" { \"time\" : \"2024-01-02T04:04:05.25+01:00\" , \"other\" : "
@@ -123,9 +124,57 @@ static void test_scan(void **state)
 	assert_int_equal(r.len, 0);
 	assert_true(scan("{\"log\":\"\\u0000x\"" T, &r, out));
 	assert_int_equal(r.len, 2);
+	assert_true(r.partial);
 	assert_true(scan("{\"log\":\"x\",\"attrs\":null" T, &r, out));
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
 		assert_false(scan(bad[i], &r, out));
+}
+
+#define TAIL "\",\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:05.25Z\"}"
+
+/* Whatever record came before, one says the same. */
+static void test_scan_after(void **state)
+{
+	static const char *const lines[] = {
+	    "{\"log\":\"one\\n" TAIL,
+	    "{\"log\":\"another\\n" TAIL,
+	    "{\"log\":\"a part" TAIL,
+	    "{\"log\":\"" TAIL,
+	    "{\"log\":\"\\n" TAIL,
+	    "{\"log\":\"back\\\\n" TAIL,
+	    "{\"log\":\"tab\\tand\\n" TAIL,
+	    "{\"log\":\"quote\\\"\\n" TAIL,
+	    "{\"log\":\"escaped\\" TAIL,
+	    "{\"log\":\"x\",\"log\":\"y\\n" TAIL,
+	    "{\"log\":\"x\",\"attrs\":{\"a\":\"b" TAIL,
+	    "{\"log\":\"x\\n\",\"attrs\":{\"a\":\"b\"},\"time\":\"2024-01-02T03:04:05.25Z\"}",
+	    "{\"log\":\"two\\n\",\"stream\":\"stderr\",\"time\":\"2024-01-02T03:04:05.25Z\"}",
+	    "{\"log\":\"two\\n\",\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:06Z\"}",
+	    "{\"log\":\"two\\n\",\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:06Z\",\"log\":"
+	    "\"x\"}",
+	    "{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"never\"}",
+	    "\",\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:05.25Z\"}",
+	    "{\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:05.25Z\"}",
+	};
+	char out[128], want_out[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		for (size_t k = 0; k < ARRAY_LEN(lines); k++) {
+			struct record r = {0}, want = {0};
+			bool good = scan(lines[k], &want, want_out);
+
+			scan(lines[i], &r, out);
+			assert_int_equal(scan(lines[k], &r, out), good);
+			if (!good)
+				continue;
+			assert_int_equal(r.len, want.len);
+			assert_memory_equal(out, want_out, want.len);
+			assert_int_equal(r.partial, want.partial);
+			assert_int_equal(r.time, want.time);
+			assert_int_equal(r.source, want.source);
+			assert_int_equal(r.attr_count, want.attr_count);
+		}
 }
 
 static void test_tag(void **state)
@@ -466,11 +515,17 @@ static void test_syslog_options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_escape), cmocka_unit_test(test_time),
-	    cmocka_unit_test(test_scan),   cmocka_unit_test(test_tag),
-	    cmocka_unit_test(test_entry),  cmocka_unit_test(test_entry_file),
-	    cmocka_unit_test(test_syslog), cmocka_unit_test(test_syslog_options),
-	    cmocka_unit_test(test_split),  cmocka_unit_test(test_keys),
+	    cmocka_unit_test(test_escape),
+	    cmocka_unit_test(test_time),
+	    cmocka_unit_test(test_scan),
+	    cmocka_unit_test(test_scan_after),
+	    cmocka_unit_test(test_tag),
+	    cmocka_unit_test(test_entry),
+	    cmocka_unit_test(test_entry_file),
+	    cmocka_unit_test(test_syslog),
+	    cmocka_unit_test(test_syslog_options),
+	    cmocka_unit_test(test_split),
+	    cmocka_unit_test(test_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

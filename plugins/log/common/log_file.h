@@ -30,13 +30,16 @@ struct rotation {
 };
 
 struct record {
-	const char *data; /* inside of out */
+	const char *data; /* inside of out, or of the record; without the newline */
 	size_t len;
 	int64_t time;
 	uint32_t source;
 	bool partial; /* more of the same line follows */
 	uint32_t attr_count;
 	struct dockerd_key_value attrs[MAX_ATTRS];
+	/* of the format: how the last record ended, if the next may end the same */
+	char tail[96];
+	size_t tail_len;
 };
 
 /* A file that is read: [start, ...). */
@@ -59,7 +62,7 @@ struct log_format {
 	 */
 	size_t (*frame)(const char *p, size_t have, size_t looked, const char **rec, size_t *n);
 	bool loose_end; /* a last record may lack its end */
-	/* out holds n + 1 bytes. False: no record, it is passed over. */
+	/* out holds n + 1 bytes; r is as the last record left it. False: no record, it is passed over. */
 	bool (*scan)(const char *rec, size_t n, struct record *r, char *out);
 	/* Lower *want by the records of the file, or set start to the first of the last *want and *want to 0. 0 or -1 with errno. */
 	int (*count_back)(struct log_part *f, int64_t *want);

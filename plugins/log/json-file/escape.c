@@ -4,10 +4,7 @@
 
 #include <string.h>
 
-/* 1: must be looked at. '<', '>' and '&' are escaped too, as Go does for HTML. */
-static const unsigned char special[256] = {
-    [0 ... 0x1f] = 1, ['"'] = 1, ['\\'] = 1, ['<'] = 1, ['>'] = 1, ['&'] = 1, [0x80 ... 0xff] = 1,
-};
+#include "base/plain.h"
 
 static const char hex[] = "0123456789abcdef";
 
@@ -63,13 +60,11 @@ size_t escape_json(char *out, const char *in, size_t n)
 	char *o = out;
 
 	while (p < end) {
-		const unsigned char *run = p;
-		size_t len;
+		size_t len = plain_run((const char *)p, (size_t)(end - p));
 
-		while (p < end && !special[*p])
-			p++;
-		memcpy(o, run, (size_t)(p - run));
-		o += p - run;
+		memcpy(o, p, len);
+		o += len;
+		p += len;
 		if (p == end)
 			break;
 		if (*p < 0x80) {

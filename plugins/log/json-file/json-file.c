@@ -122,7 +122,7 @@ static const struct log_format format = {.path = path_of,
 					 .rotation = rotation_of,
 					 .frame = line_frame,
 					 .loose_end = true,
-					 .scan = line_scan,
+					 .scan = scan_record,
 					 .count_back = line_count_back,
 					 .last_end = line_last_end};
 

@@ -29,7 +29,7 @@ int attrs_make(const struct dockerd_log_info *info, const struct settings *s, st
 	       struct dockerd_error *err);
 
 /* ---- scan.c -- */
-/* One line (without the newline at its end); out holds n + 1 bytes. False: no record. */
+/* One line (without the newline at its end); out holds n + 1 bytes. False: no record. r is that of the line before, or zeroes. */
 bool scan_record(const char *line, size_t n, struct record *r, char *out);
 
 /* ---- write.c -- */
@@ -41,7 +41,6 @@ void stream_close(void *self, void *stream);
 
 /* ---- lines.c: of struct log_format -- */
 size_t line_frame(const char *p, size_t have, size_t looked, const char **rec, size_t *n);
-bool line_scan(const char *rec, size_t n, struct record *r, char *out);
 int line_count_back(struct log_part *f, int64_t *want);
 off_t line_last_end(int fd, off_t size);
 

@@ -20,15 +20,6 @@ size_t line_frame(const char *p, size_t have, size_t looked, const char **rec, s
 	return *n + 1;
 }
 
-bool line_scan(const char *rec, size_t n, struct record *r, char *out)
-{
-	if (!scan_record(rec, n, r, out))
-		return false;
-	r->partial = !r->len || r->data[r->len - 1] != '\n';
-	r->len -= !r->partial;
-	return true;
-}
-
 off_t line_last_end(int fd, off_t end)
 {
 	char block[4096];

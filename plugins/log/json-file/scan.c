@@ -287,11 +287,63 @@ static bool member(struct scan *s, struct record *r, bool *timed)
 	return skip_value(s);
 }
 
+/* ---- records as we and moby write them -------------------------------------------------------------------------------------------- */
+
+#define FIRST "{\"log\":\""
+
+/*
+ * Most records have the end of the one before: same stream, same time, since they were read from the container at once. `tail`, from the quote that
+ * ends the text: is that all there is, and nothing that has to be looked for again?
+ */
+static void remember(struct record *r, const char *tail, size_t n)
+{
+	static const char *const begins[] = {"\",\"stream\":\"stdout\",\"time\":\"",
+					     "\",\"stream\":\"stderr\",\"time\":\""};
+
+	r->tail_len = 0;
+	if (n > sizeof(r->tail))
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		size_t len = strlen(begins[i]);
+
+		if (n < len + 2 || memcmp(tail, begins[i], len) != 0 ||
+		    memchr(tail + len, '"', n - len) != tail + n - 2)
+			continue;
+		memcpy(r->tail, tail, n);
+		r->tail_len = n;
+	}
+}
+
+/* With the tail of the last record, and no escape but of the newline at the end: the text is where it stands. */
+static bool scan_same(const char *line, size_t n, struct record *r)
+{
+	const size_t first = sizeof(FIRST) - 1;
+	const char *text = line + first, *slash, *end;
+
+	if (!r->tail_len || n < first + r->tail_len || memcmp(line, FIRST, first) != 0 ||
+	    memcmp(line + n - r->tail_len, r->tail, r->tail_len) != 0)
+		return false;
+	end = line + n - r->tail_len;
+	slash = memchr(text, '\\', (size_t)(end - text));
+	if (slash && (slash != end - 2 || slash[1] != 'n'))
+		return false;
+	if (memchr(text, '"', (size_t)((slash ? slash : end) - text)))
+		return false;
+	r->data = text;
+	r->len = (size_t)((slash ? slash : end) - text);
+	r->partial = !slash;
+	return true; /* time, source and attributes are what they were */
+}
+
 bool scan_record(const char *line, size_t n, struct record *r, char *out)
 {
 	struct scan s = {.p = line, .end = line + n, .out = out, .depth = 0};
+	const char *tail = NULL;
 	bool timed = false;
 
+	if (scan_same(line, n, r))
+		return true;
+	r->tail_len = 0;
 	r->data = "";
 	r->len = 0;
 	r->time = 0;
@@ -302,9 +354,17 @@ bool scan_record(const char *line, size_t n, struct record *r, char *out)
 	do {
 		if (!member(&s, r, &timed))
 			return false;
+		if (!tail)
+			tail = s.p - 1;
 	} while (take(&s, ','));
 	if (!take(&s, '}'))
 		return false;
 	blank(&s);
-	return s.p == s.end && timed;
+	if (s.p != s.end || !timed)
+		return false;
+	if (n > sizeof(FIRST) && memcmp(line, FIRST, sizeof(FIRST) - 1) == 0)
+		remember(r, tail, (size_t)(s.end - tail));
+	r->partial = !r->len || r->data[r->len - 1] != '\n';
+	r->len -= !r->partial;
+	return true;
 }

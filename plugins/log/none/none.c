@@ -53,4 +53,6 @@ static const struct dockerd_log_ops ops = {
 
 DOCKERD_DRIVER(.kind = DOCKERD_KIND_LOG, .name = "none", .version = "1.0",
 	       .description = "keeps nothing", .concurrency = DOCKERD_PARALLEL,
-	       .capabilities = DOCKERD_LOG_CAP_LOCAL | DOCKERD_LOG_CAP_NO_COPY, .ops = &ops.common);
+	       .capabilities = DOCKERD_LOG_CAP_LOCAL | DOCKERD_LOG_CAP_NO_COPY |
+			       DOCKERD_LOG_CAP_DISCARDS,
+	       .ops = &ops.common);

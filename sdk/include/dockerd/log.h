@@ -30,6 +30,8 @@ extern "C" {
  * (unless the option cache-disabled says no), before the message is offered to this one.
  */
 #define DOCKERD_LOG_CAP_NO_COPY UINT64_C(8)
+/* since 0.3: keeps and counts nothing. Its write need not be called, so output is not even taken apart into lines. */
+#define DOCKERD_LOG_CAP_DISCARDS UINT64_C(16)
 
 #define DOCKERD_LOG_STDOUT UINT32_C(1)
 #define DOCKERD_LOG_STDERR UINT32_C(2)
