@@ -8,7 +8,6 @@
  */
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -18,7 +17,9 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 /* What the client wants of each message. */
 struct format {
@@ -402,6 +403,26 @@ struct log_past *log_past_open(struct container *c, int sock, bool want_out, boo
 	return p;
 }
 
+/* Once the client is attached as well, its socket does not block any more: that is a mark of the connection, not of our descriptor. */
+static int send_past(struct log_past *p)
+{
+	const char *at = str_cstr(&p->out);
+	size_t left = p->out.len;
+
+	while (left) {
+		ssize_t n = send(p->sock, at, left, MSG_NOSIGNAL);
+		struct pollfd room = {.fd = p->sock, .events = POLLOUT};
+
+		if (n < 0 && errno == EAGAIN)
+			poll(&room, 1, -1);
+		else if (n < 0 && errno != EINTR)
+			return -1;
+		at += n > 0 ? n : 0;
+		left -= n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
 int log_past_send(struct log_past *p, struct error *err)
 {
 	struct error unflushed = ERROR_INIT;
@@ -413,8 +434,7 @@ int log_past_send(struct log_past *p, struct error *err)
 	do {
 		r = log_reader_read(p->reader, take_past, p, err);
 		/* outside of the guarded call: the client may be slow */
-		p->gone =
-		    p->gone || (r >= 0 && fd_write_all(p->sock, str_cstr(&p->out), p->out.len) < 0);
+		p->gone = p->gone || (r >= 0 && send_past(p) < 0);
 		str_reset(&p->out);
 	} while (r > 0 && !p->gone);
 	return p->gone ? error_set(err, ERR_CANCELLED, "the client is gone") : r;
