@@ -73,7 +73,7 @@ static void enable_plugin(struct http_exchange *x, void *ctx)
 }
 
 /* What moby has under --experimental only, which this daemon refuses. */
-static void experimental(struct http_exchange *x, void *ctx)
+void api_experimental(struct http_exchange *x, void *ctx)
 {
 	struct error err = ERROR_INIT;
 
@@ -153,8 +153,8 @@ const struct http_route api_absent_routes[] = {
     {"POST", "/plugins/{name:*}/set", no_plugin, 0},
     {"POST", "/plugins/{name:*}/upgrade", no_plugin, 0},
     {"DELETE", "/plugins/{name:*}", no_plugin, 0},
-    {"GET", "/containers/{name}/checkpoints", experimental, 0},
-    {"POST", "/containers/{name}/checkpoints", experimental, 0},
+    {"GET", "/containers/{name}/checkpoints", api_experimental, 0},
+    {"POST", "/containers/{name}/checkpoints", api_experimental, 0},
     {"POST", "/build", not_yet, 0},
     {"POST", "/build/prune", prune_builds, 0},
     {"PUT", "/volumes/{name}", update_volume, 0},

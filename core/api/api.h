@@ -70,4 +70,7 @@ int api_query_int(struct http_exchange *x, const char *name, long fallback, long
 /* "28.5.2", and the name that goes into the Server header. */
 const char *api_engine_version(void);
 
+/* absent.c: the answer to what moby has under --experimental only. */
+void api_experimental(struct http_exchange *x, void *ctx);
+
 #endif

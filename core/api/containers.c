@@ -307,6 +307,8 @@ const struct http_route api_container_routes[] = {
     {"POST", "/containers/{name}/update", update, HTTP_SLASHES},
     {"GET", "/containers/{name}/top", top, HTTP_SLASHES},
     {"GET", "/containers/{name}/stats", stats, HTTP_SLASHES},
+    /* before the container's own route, which takes slashes */
+    {"DELETE", "/containers/{name}/checkpoints/{checkpoint}", api_experimental, 0},
     {"DELETE", "/containers/{name}", delete, HTTP_SLASHES},
     {"POST", "/containers/{name}/exec", exec_new, HTTP_SLASHES},
     {"POST", "/exec/{id}/start", exec_run, 0},

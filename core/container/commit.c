@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /commit: an image of what a container has changed. */
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "container/container_int.h"
@@ -93,7 +94,9 @@ int container_commit_image(const struct container_commit *how, struct str *reply
 	paused = pause_for(how, c);
 	if (paused && container_pause(c->id, err) < 0)
 		return -1;
+	FAULT("container.commit.paused");
 	r = commit(c, how, str_cstr(&config), own, &id, err);
+	FAULT("container.commit.made");
 	if (r == 0)
 		tell(c, how, id);
 	if (paused && container_unpause(c->id, &ignored) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signals, stop, restart, pause, resize, rename: what a user does to a container that runs. */
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -258,6 +259,7 @@ int container_rename(const char *name, const char *new_name, struct error *err)
 				 "Renaming a container with the same name as its current name");
 	if (container_claim_name(c->id, new_name, err) < 0)
 		return error_wrap(err, "Error when allocating new name");
+	FAULT("container.rename.claimed");
 	pthread_mutex_lock(&c->lock);
 	old = c->name;
 	c->name = xstrdup(new_name);
@@ -270,6 +272,7 @@ int container_rename(const char *name, const char *new_name, struct error *err)
 		container_release_name(new_name);
 		return -1;
 	}
+	FAULT("container.rename.saved");
 	container_release_name(old);
 	links_renamed(c, old);
 	networks_rename(c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /containers/{}/update: limits and restart policy of a container that may be running. */
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -52,6 +53,7 @@ static int update_locked(struct container *c, const json *given, struct error *e
 	if (!host || !update || !limits || spec_apply_update(host, update, err) < 0 ||
 	    limit(c, limits, err) < 0)
 		return -1;
+	FAULT("container.update.limited");
 	json_print(host, &text);
 	kept = xstrdup(str_cstr(&text));
 	swap_host_config(c, &kept);
@@ -90,6 +92,7 @@ int container_update(const char *name, const json *body, struct str *reply, stru
 		if (update_locked(c, update, err) < 0)
 			return error_wrap(err, "Cannot update container %s", c->id);
 	}
+	FAULT("container.update.saved");
 	container_event(c, "update", NULL);
 	jw_obj(&w);
 	jw_kstrlist(&w, "Warnings", &warnings, true);

@@ -129,6 +129,17 @@ static int write_files(struct image_store *s, const char *cid, const struct rw_l
 			  : 0;
 }
 
+/* In moby's words: those of its drivers. */
+static int check_options(struct image_store *s, const struct pairs *given, struct error *err)
+{
+	const struct plugin *p = s->storage->plugin;
+
+	for (size_t i = 0; i < given->n; i++)
+		if (!plugin_has_option(p, DOCKERD_SCOPE_CONTAINER, given->v[i].key))
+			return error_set(err, ERR_SYSTEM, "Unknown option %s", given->v[i].key);
+	return 0;
+}
+
 static int create_driver_layer(struct image_store *s, const struct rw_layer *rw,
 			       const struct pairs *storage_opt, struct error *err)
 {
@@ -137,7 +148,8 @@ static int create_driver_layer(struct image_store *s, const struct rw_layer *rw,
 	struct dockerd_options *options = NULL;
 	int r;
 
-	if (plugin_options_parse(s->storage->plugin, DOCKERD_SCOPE_CONTAINER,
+	if (check_options(s, storage_opt ? storage_opt : &none, err) < 0 ||
+	    plugin_options_parse(s->storage->plugin, DOCKERD_SCOPE_CONTAINER,
 				 storage_opt ? storage_opt : &none, &options, err) < 0)
 		return -1;
 	layer.mount_label = rw->mount_label;

@@ -248,6 +248,11 @@ static void keep_key(struct dockerd_value *v, const char *key)
 	v->key = both + n;
 }
 
+bool plugin_has_option(const struct plugin *p, uint32_t scope, const char *key)
+{
+	return find_option(p, scope, key) != NULL;
+}
+
 int plugin_options_parse(const struct plugin *p, uint32_t scope, const struct pairs *given,
 			 struct dockerd_options **out, struct error *err)
 {

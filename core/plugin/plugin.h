@@ -69,6 +69,7 @@ const struct plugin *plugin_load(uint32_t kind, const char *name, struct error *
  * Options given by users ("key=value" already split) -> typed values for the driver, defaults included, aliases resolved. Unknown keys (with a
  * suggestion), wrong types and ranges are ERR_INVALID. `scope` is a DOCKERD_SCOPE_*; free with plugin_options_free.
  */
+bool plugin_has_option(const struct plugin *p, uint32_t scope, const char *key);
 int plugin_options_parse(const struct plugin *p, uint32_t scope, const struct pairs *given,
 			 struct dockerd_options **out, struct error *err);
 void plugin_options_free(struct dockerd_options *o);

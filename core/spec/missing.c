@@ -32,10 +32,6 @@ static int check_device_requests(const json *h, struct error *err)
 
 int spec_refuse_missing(const json *host_config, struct error *err)
 {
-	if (json_count(json_get(host_config, "StorageOpt")))
-		return refuse(err, "HostConfig.StorageOpt",
-			      json_name(json_first(json_get(host_config, "StorageOpt"))),
-			      "--storage-opt of a container is not available yet");
 	if (*json_get_str(host_config, "Cgroup", ""))
 		return refuse(err, "HostConfig.Cgroup", json_get_str(host_config, "Cgroup", ""),
 			      "not available");

@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/mem.h"
+#include "drivers/tar_maker.h"
 #include "lib/box.h"
 
 /* Points that dockerd itself passes: each must be reached. */
@@ -28,6 +30,7 @@ static const char *const own[] = {
     "image.rw.after-files",
     "image.rw.after-create",
     "container.start.mounted",
+    "container.files.written",
     "shim.spare.launched",
     "shim.spare.taken",
     "shim.launch.before",
@@ -66,6 +69,18 @@ static const char *const own[] = {
     "overlay2.mount.after",
     "overlay2.unmount.after",
     "overlay2.remove.after-link",
+};
+/* Points of what not every container does: they are passed by live_more. */
+static const char *const more[] = {
+    "volume.create.directory",    "volume.create.renamed",     "volume.meta.put",
+    "volume.fill.copied",         "volume.fill.moving",        "volume.fill.complete",
+    "volume.remove.renamed",      "volume.remove.files",       "image.hold.after-record",
+    "container.start.shm",        "container.attach.held",     "container.rename.claimed",
+    "container.rename.saved",     "container.update.limited",  "container.update.saved",
+    "container.commit.paused",    "image.layer.after-prepare", "image.layer.after-extract",
+    "image.layer.after-publish",  "image.put.after-content",   "image.tags.before-write",
+    "image.tags.after-write",     "container.commit.made",     "image.delete.before-content",
+    "image.delete.after-content",
 };
 /*
  * Points of its children: the daemon lives, and must cope. (Not native.cgroup.one-removed: the old shim keeps the fault, and can never
@@ -121,6 +136,64 @@ static void live(void)
 	status_of("DELETE", "/v1.51/containers/crash?force=1", NULL);
 }
 
+/* An image with something for a volume to be filled with. */
+static void import_filled(void)
+{
+	auto_str tar = STR_INIT, program = STR_INIT, head = STR_INIT;
+	auto_file FILE *f = fopen("tests/lib/guest", "rbe");
+	auto_close fd = dial();
+	auto_reply r = {0};
+
+	for (size_t n; f && (n = fread(str_reserve(&program, 65536), 1, 65536, f)) > 0;)
+		program.len += n;
+	tar_member(&tar, '0', "guest", "", 0755, program.p, program.len);
+	tar_member(&tar, '5', "data/", "", 0755, "", 0);
+	tar_member(&tar, '0', "data/file", "", 0644, "content\n", 8);
+	tar_end(&tar);
+	str_printf(&head,
+		   "POST /v1.51/images/create?fromSrc=-&repo=filled&tag=latest HTTP/1.1\r\nHost: "
+		   "d\r\nContent-Type: application/x-tar\r\nContent-Length: %zu\r\n\r\n",
+		   tar.len);
+	if (send_all(fd, head.p, head.len) == 0 && send_all(fd, tar.p, tar.len) == 0)
+		read_reply(fd, false, &r);
+	ok(r.status == 200, "image with files");
+}
+
+/* Volumes, another's IPC, an image as a mount, attach behind the past, rename, update, commit. */
+static void live_more(void)
+{
+	auto_reply r = {0};
+	auto_close fd = -1;
+
+	request(
+	    "POST", "/v1.51/containers/create?name=crash",
+	    "{\"Image\":\"filled\",\"Entrypoint\":[\"/guest\"],\"Cmd\":[\"pause\"],\"Volumes\":{\"/"
+	    "data\":{}},"
+	    "\"HostConfig\":{\"IpcMode\":\"shareable\",\"Binds\":[\"crashvol:/named\"],\"Mounts\":"
+	    "[{\"Type\":\"image\",\"Source\":\"guest\",\"Target\":\"/image\"}]}}",
+	    &r);
+	status_of("POST", "/v1.51/containers/crash/start", NULL);
+	make_container("crashipc", "\"pause\"",
+		       ",\"HostConfig\":{\"IpcMode\":\"container:crash\"}");
+	status_of("POST", "/v1.51/containers/crashipc/start", NULL);
+	fd = dial();
+	if (fd >= 0 &&
+	    send_text(fd,
+		      "POST /v1.51/containers/crash/attach?logs=1&stream=1&stdout=1 HTTP/1.1\r\n"
+		      "Host: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n") == 0) {
+		auto_str seen = STR_INIT;
+
+		read_until(fd, &seen, "ready\n");
+	}
+	status_of("POST", "/v1.51/containers/crash/update", "{\"CpuShares\":512}");
+	status_of("POST", "/v1.51/commit?container=crash&repo=crashed", "{}");
+	status_of("DELETE", "/v1.51/images/crashed", NULL);
+	status_of("POST", "/v1.51/containers/crash/rename?name=crash2", NULL);
+	status_of("DELETE", "/v1.51/containers/crashipc?force=1&v=1", NULL);
+	status_of("DELETE", "/v1.51/containers/crash2?force=1&v=1", NULL);
+	status_of("DELETE", "/v1.51/volumes/crashvol", NULL);
+}
+
 /* ---- What must hold afterwards ------------------------------------------------------------------------------------------------ */
 
 static bool remove_all(const char *point)
@@ -166,6 +239,61 @@ static bool remove_networks(const char *point)
 			note("%s: network %s can't be removed", point, json_get_str(n, "Name", ""));
 			good = false;
 		}
+	return good;
+}
+
+/* One container has one name, which finds it, whatever happened to a rename. */
+static bool named_once(const char *point)
+{
+	struct error err = ERROR_INIT;
+	auto_reply r = {0};
+	auto_json *j = NULL;
+	int seen = 0;
+
+	request("GET", "/v1.51/containers/json?all=1", NULL, &r);
+	j = json_parse(str_cstr(&r.body), r.body.len, &err);
+	for (json *c = json_first(j); c; c = json_next(c)) {
+		const char *name = json_str(json_first(json_get(c, "Names")), "");
+		auto_reply found = {0};
+
+		request("GET", fmt("/v1.51/containers%s/json", name), NULL, &found);
+		if (found.status != 200 || json_count(json_get(c, "Names")) != 1 ||
+		    !strstr(str_cstr(&found.body), json_get_str(c, "Id", "?"))) {
+			note("%s: %s is not found by its name", point, name);
+			return false;
+		}
+		seen += streq(name, "/crash") || streq(name, "/crash2");
+	}
+	if (seen > 1)
+		note("%s: listed under both names", point);
+	return seen <= 1;
+}
+
+/* What is listed can be removed, and is all there is on disk. */
+static bool remove_volumes(const char *point)
+{
+	struct error err = ERROR_INIT;
+	auto_reply r = {0};
+	auto_json *j = NULL;
+	bool good = true;
+
+	request("GET", "/v1.51/volumes", NULL, &r);
+	j = json_parse(str_cstr(&r.body), r.body.len, &err);
+	for (json *v = json_first(json_get(j, "Volumes")); v; v = json_next(v)) {
+		const char *name = json_get_str(v, "Name", "");
+		int s = status_of("DELETE", fmt("/v1.51/volumes/%s", name), NULL);
+
+		if (s != 204) {
+			note("%s: volume %s: %d", point, name, s);
+			good = false;
+		}
+	}
+	/* the commit's image, if it came to that: it is whole, or not there */
+	request("GET", "/v1.51/images/crashed/json", NULL, &r);
+	if (r.status == 200 && status_of("DELETE", "/v1.51/images/crashed", NULL) != 200) {
+		note("%s: the committed image can't be removed", point);
+		good = false;
+	}
 	return good;
 }
 
@@ -255,6 +383,19 @@ static int cgroups(const char *point)
 	return n;
 }
 
+static int volumes(const char *point)
+{
+	auto_dir DIR *d = opendir(fmt("%s/data/volumes", box_dir));
+	struct dirent *e;
+	int n = 0;
+
+	while (d && (e = readdir(d)))
+		if (!streq(e->d_name, ".") && !streq(e->d_name, "..") &&
+		    !streq(e->d_name, "metadata.db") && !streq(e->d_name, "backingFsBlockDev"))
+			n += leak(point, "volume", e->d_name);
+	return n;
+}
+
 /* With the daemon stopped. */
 static int leaks(const char *point)
 {
@@ -264,7 +405,7 @@ static int leaks(const char *point)
 	int n = lines_of(point, "mount", mounts, box_dir, "merged");
 
 	rewind(mounts);
-	n += lines_of(point, "namespace", mounts, "nsfs", "");
+	n += lines_of(point, "namespace", mounts, "nsfs", box_dir);
 	n += lines_of(point, "rule", rules, "18080", "");
 	if (rules)
 		pclose(rules);
@@ -282,10 +423,12 @@ static int leaks(const char *point)
 	n += entries(point, "run directory", fmt("%s/exec/containers", box_dir), 64);
 	n += entries(point, "recorded mount", fmt("%s/exec/mounts", box_dir), 1);
 	n += entries(point, "layer", fmt("%s/data/image/overlay2/layerdb/mounts", box_dir), 1);
+	n += entries(point, "image in use", fmt("%s/data/image/overlay2/held", box_dir), 1);
+	n += volumes(point);
 	return n;
 }
 
-static void one(const char *point, bool must_die, bool live_restore)
+static void one(const char *point, void (*life)(void), bool must_die, bool live_restore)
 {
 	/* a start launches a shim itself only if none is kept ready */
 	bool alone = strncmp(point, "shim.launch", 11) == 0;
@@ -296,7 +439,7 @@ static void one(const char *point, bool must_die, bool live_restore)
 	int status;
 
 	if (pid > 0) {
-		live();
+		life();
 		/* some points are passed by threads that a clean end waits for */
 		status = daemon_end(pid, must_die ? SIGTERM : SIGKILL);
 		died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
@@ -306,8 +449,10 @@ static void one(const char *point, bool must_die, bool live_restore)
 	pid = daemon_start(live_restore, NULL);
 	good = pid > 0 && (!must_die || died);
 	if (pid > 0) {
+		good &= named_once(point);
 		good &= remove_all(point);
 		good &= remove_networks(point);
+		good &= remove_volumes(point);
 		good &= lives_again(point);
 		status = daemon_end(pid, SIGTERM);
 		good &= status == 0;
@@ -328,6 +473,14 @@ static void one(const char *point, bool must_die, bool live_restore)
 #define WITH_FAULTS false
 #endif
 
+static bool is_one_of(const char *point, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (streq(point, list[i]))
+			return true;
+	return false;
+}
+
 static int n_args;
 static char **args;
 
@@ -336,18 +489,23 @@ static int test(void)
 	pid_t pid = daemon_start(false, NULL);
 
 	ok(pid > 0 && daemon_image() == 0, "daemon and image");
+	import_filled();
 	daemon_end(pid, SIGTERM);
 	if (box_failed)
 		return 1;
 	for (int i = 0; i < n_args; i++)
 		for (int lr = 0; lr < 2; lr++)
-			one(args[i], false, lr);
-	for (size_t i = 0; !n_args && i < sizeof(own) / sizeof(*own); i++)
+			one(args[i], is_one_of(args[i], more, ARRAY_LEN(more)) ? live_more : live,
+			    false, lr);
+	for (size_t i = 0; !n_args && i < ARRAY_LEN(own); i++)
 		for (int lr = 0; lr < 2; lr++)
-			one(own[i], true, lr);
-	for (size_t i = 0; !n_args && i < sizeof(children) / sizeof(*children); i++)
+			one(own[i], live, true, lr);
+	for (size_t i = 0; !n_args && i < ARRAY_LEN(more); i++)
 		for (int lr = 0; lr < 2; lr++)
-			one(children[i], false, lr);
+			one(more[i], live_more, true, lr);
+	for (size_t i = 0; !n_args && i < ARRAY_LEN(children); i++)
+		for (int lr = 0; lr < 2; lr++)
+			one(children[i], live, false, lr);
 	return box_failed != 0;
 }
 

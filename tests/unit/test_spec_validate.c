@@ -387,8 +387,6 @@ static const struct acceptance acceptances[] = {
 
 /* Not moby's answers: what isn't built yet is refused by name. */
 static const struct refusal missing[] = {
-    {"{\"StorageOpt\":{\"size\":\"1g\"}}", ERR_NOT_IMPLEMENTED,
-     "HostConfig.StorageOpt: \"size\": --storage-opt of a container is not available yet"},
     {"{\"DeviceRequests\":[{\"Capabilities\":[[\"gpu\",\"nvidia\"],[\"x\"]]}]}", ERR_SYSTEM,
      "could not select device driver \"\" with capabilities: [[gpu nvidia] [x]]"},
 };

@@ -286,11 +286,11 @@ static int32_t ov_create_rw(void *self, const struct dockerd_layer *l, struct do
 {
 	const struct dockerd_value *size = dockerd_option_get(l->options, "size");
 
-	if (size && size->number)
-		return dockerd_fail(
-		    err, DOCKERD_ERR_NOT_IMPLEMENTED,
-		    "--storage-opt size=%s: overlay2 does not support container quotas yet",
-		    size->text);
+	/* moby's words where the file system has none; where it has, they are not used yet */
+	if (size && size->text)
+		return dockerd_fail(err, DOCKERD_ERR_SYSTEM,
+				    "--storage-opt is supported only for overlay over xfs with "
+				    "'pquota' mount option");
 	return create(self, l, false, err);
 }
 
@@ -592,7 +592,7 @@ static const struct dockerd_option options[] = {
      .scope = DOCKERD_SCOPE_DAEMON,
      .help = "default quota of a container (not supported yet)"},
     {.key = "size",
-     .type = DOCKERD_OPT_SIZE,
+     .type = DOCKERD_OPT_STRING,
      .scope = DOCKERD_SCOPE_CONTAINER,
      .help = "quota of the container (not supported yet)"},
 };

@@ -198,6 +198,9 @@ REFUSED = {
     "ulimit": {H: {"Ulimits": [{"Name": "nope", "Soft": 1, "Hard": 1}]}},
     "ulimit soft above hard": {H: {"Ulimits": [{"Name": "nofile", "Soft": 10, "Hard": 1}]}},
     "storage opt": {H: {"StorageOpt": {"nope": "1"}}},
+    "storage opt size": {H: {"StorageOpt": {"size": "1G"}}},
+    "storage opt empty size": {H: {"StorageOpt": {"size": ""}}},
+    "storage opt no size": {H: {"StorageOpt": {"size": "x"}}},
 }
 
 

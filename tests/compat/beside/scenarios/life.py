@@ -55,6 +55,8 @@ ACTIONS = {
     "update kernel memory": ("POST", "/containers/bm-one/update", {"KernelMemory": 67108864}),
     "wait not running": ("POST", "/containers/bm-one/wait?condition=not-running", None) ,
     "wait bad condition": ("POST", "/containers/bm-one/wait?condition=nope", None),
+    "checkpoints": ("GET", "/containers/bm-one/checkpoints", None),
+    "remove a checkpoint": ("DELETE", "/containers/bm-one/checkpoints/x", None),
     "checkpoint": ("POST", "/containers/bm-one/checkpoints", {"CheckpointID": "x"}),
     "attach": ("POST", "/containers/bm-one/attach?logs=1&stdout=1", None),
     "exec": ("POST", "/containers/bm-one/exec", {"Cmd": ["true"]}),
