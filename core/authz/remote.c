@@ -14,7 +14,7 @@
 
 int authz_remote_open(const char *name, struct error *err)
 {
-	return remote_get(name, KIND, err) ? 0 : -1;
+	return remote_get(name, KIND, true, err) ? 0 : -1;
 }
 
 /* "content-type" -> "Content-Type", as Go has them. */
@@ -90,7 +90,7 @@ void authz_remote_question(const struct dockerd_authz_request *r, bool response,
 int authz_remote_ask(const char *name, const struct dockerd_authz_request *r, bool response,
 		     struct error *err)
 {
-	const struct remote *plugin = remote_get(name, KIND, err);
+	const struct remote *plugin = remote_get(name, KIND, true, err);
 	auto_str question = STR_INIT;
 	auto_json *reply = NULL;
 

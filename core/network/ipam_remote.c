@@ -21,7 +21,7 @@ static json *ask(const struct net *n, const char *method, const struct str *requ
 		 struct error *err)
 {
 	auto_free char *full = xasprintf(KIND ".%s", method);
-	const struct remote *r = remote_get(n->ipam_driver, KIND, err);
+	const struct remote *r = remote_get(n->ipam_driver, KIND, true, err);
 	json *reply = r ? remote_call(r, full, request, REMOTE_SHORT, true, err) : NULL;
 	auto_free char *why = NULL;
 

@@ -88,13 +88,13 @@ static void let_go(const char *id, const char *what)
 		held_del(id);
 		return;
 	}
-	if (driver_unmount(driver, ++name, id, &err) == 0)
+	if (driver_unmount(driver, ++name, id, true, &err) == 0)
 		log_info("unmounted a volume that nobody uses", "volume", name, "driver", driver,
 			 "id", id);
 	else
 		log_warn("plugin did not unmount a volume that nobody uses", "volume", name,
 			 "driver", driver, "id", id, "error", err.text);
-	if (!err.sys && err.kind != ERR_NOT_FOUND) /* it has answered */
+	if (!err.sys) /* it has answered */
 		held_del(id);
 }
 

@@ -136,16 +136,19 @@ static int mount_of_plugin(struct volume *v, const char *id, char **path, struct
 	return 0;
 }
 
+/* A plugin that is not up holds up no end of a container: it is asked again behind its back, and by the next daemon. */
 static void unmount_of_plugin(const struct volume *v, const char *id)
 {
 	struct error err = ERROR_INIT;
 
-	if (driver_unmount(v->driver, v->name, id, &err) < 0)
+	if (driver_unmount(v->driver, v->name, id, false, &err) < 0)
 		log_error("plugin did not unmount a volume", "volume", v->name, "driver", v->driver,
 			  "error", err.text);
 	FAULT("volume.unmount.plugin");
-	if (!err.sys) /* else the next daemon tries again */
+	if (!err.sys)
 		held_del(id);
+	else
+		held_give_up(id, v->driver, v->name);
 }
 
 /* ---- Either -------------------------------------------------------------------------------------------------------------------------- */

@@ -25,13 +25,18 @@ bool driver_is_local(const char *driver)
 	return streq(driver, "local");
 }
 
-static const struct remote *find(const char *driver, struct error *err)
+static const struct remote *find_now(const char *driver, bool patient, struct error *err)
 {
-	const struct remote *r = remote_get(driver, KIND, err);
+	const struct remote *r = remote_get(driver, KIND, patient, err);
 
 	if (!r)
 		error_wrap(err, "error looking up volume plugin %s", driver);
 	return r;
+}
+
+static const struct remote *find(const char *driver, struct error *err)
+{
+	return find_now(driver, true, err);
 }
 
 int driver_check(const char *driver, struct error *err)
@@ -172,10 +177,20 @@ char *driver_mount(const char *driver, const char *name, const char *id, struct 
 	return xstrdup(path);
 }
 
-int driver_unmount(const char *driver, const char *name, const char *id, struct error *err)
+int driver_unmount(const char *driver, const char *name, const char *id, bool patient,
+		   struct error *err)
 {
-	auto_json *reply = ask(driver, KIND ".Unmount", name, id, REMOTE_SHORT, err);
+	const struct remote *r = find_now(driver, patient, err);
+	auto_str text = STR_INIT;
+	struct jw w = request(&text, name);
+	auto_json *reply = NULL;
 
+	jw_kstr(&w, "ID", id);
+	jw_end(&w);
+	if (r)
+		reply = remote_call(r, KIND ".Unmount", &text, REMOTE_SHORT, patient, err);
+	else if (!err->sys)
+		err->sys = ENOENT; /* it was not asked */
 	return reply ? 0 : -1;
 }
 

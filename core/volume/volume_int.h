@@ -92,7 +92,9 @@ int driver_get(const char *driver, const char *name, bool patient, struct volume
 	       struct error *err);
 /* id: of this mount, for its unmount. Where it is, malloc'ed; NULL: err, whose `sys` is set if it may be mounted nevertheless. */
 char *driver_mount(const char *driver, const char *name, const char *id, struct error *err);
-int driver_unmount(const char *driver, const char *name, const char *id, struct error *err);
+/* err->sys is set if it may not have been asked. */
+int driver_unmount(const char *driver, const char *name, const char *id, bool patient,
+		   struct error *err);
 /* The plugin that has such a volume, malloc'ed, or NULL. Those that are not up, or silent, are passed over. */
 char *driver_probe(const char *name, struct volume_info *out);
 /* f is called, one call at a time, for each plugin that is wanted: with its volumes, or why it did not tell them. */

@@ -197,4 +197,17 @@ is "live-restore: not unmounted by a stop" 1 "$(ls "$R/p1/mounts" | wc -l)"
 start_daemon
 docker rm -f k2 >/dev/null
 is "but with the container" "" "$(mounts)"
+
+# one that is down at the end of a container
+EXPECTED_ERRORS="plugin did not unmount a volume"
+docker run -d --name k3 -v killed:/x busybox sleep 1000 >/dev/null
+kill $plugins && plugins=
+works "a container stops without it" docker rm -f k3
+like "its mount stays" "^killed," "$(mounts)"
+plugin "$sockets/one.sock" "$R/p1" VolumeDriver
+: >"$R/p1/log"
+stop_daemon
+start_daemon
+seen '^done /VolumeDriver.Unmount .*killed' "$R/p1/log"
+is "until the next daemon" "" "$(mounts)"
 finish

@@ -231,12 +231,12 @@ static struct remote *activated(const char *name, bool patient, struct error *er
 	return good;
 }
 
-const struct remote *remote_get(const char *name, const char *kind, struct error *err)
+const struct remote *remote_get(const char *name, const char *kind, bool patient, struct error *err)
 {
 	struct remote *r;
 
 	pthread_mutex_lock(&lock);
-	r = activated(name, true, err);
+	r = activated(name, patient, err);
 	pthread_mutex_unlock(&lock);
 	if (r && !implements(r, kind)) {
 		error_set(err, ERR_SYSTEM,

@@ -28,10 +28,11 @@ struct remote;
 #define REMOTE_SHORT 60
 
 /*
- * The plugin of that name, which implements `kind` ("VolumeDriver", "authz", "NetworkDriver", "IpamDriver"). May wait for it. ERR_NOT_FOUND
- * `plugin "NAME" not found`; ERR_SYSTEM "legacy plugin: ...".
+ * The plugin of that name, which implements `kind` ("VolumeDriver", "authz", "NetworkDriver", "IpamDriver"). patient: wait for one that is not up.
+ * ERR_NOT_FOUND `plugin "NAME" not found`; ERR_SYSTEM "legacy plugin: ...".
  */
-const struct remote *remote_get(const char *name, const char *kind, struct error *err);
+const struct remote *remote_get(const char *name, const char *kind, bool patient,
+				struct error *err);
 /* Is there one to be found or known? Nothing is asked, nothing waited for. */
 bool remote_exists(const char *name);
 const char *remote_name(const struct remote *r);

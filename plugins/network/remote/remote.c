@@ -37,13 +37,13 @@ static int from_error(const struct error *from, struct dockerd_error *err)
 	    from->text);
 }
 
-json *adapter_ask(const struct adapter *a, const char *method, const struct str *request,
-		  bool *said, struct dockerd_error *err)
+static json *ask(const struct adapter *a, const char *method, const struct str *request,
+		 bool patient, bool *said, struct dockerd_error *err)
 {
 	auto_free char *full = xasprintf(KIND ".%s", method);
 	struct error bad = ERROR_INIT;
-	const struct remote *r = remote_get(a->plugin, KIND, &bad);
-	json *reply = r ? remote_call(r, full, request, REMOTE_SHORT, true, &bad) : NULL;
+	const struct remote *r = remote_get(a->plugin, KIND, patient, &bad);
+	json *reply = r ? remote_call(r, full, request, REMOTE_SHORT, patient, &bad) : NULL;
 
 	if (said)
 		*said = r && !reply && !bad.sys;
@@ -52,6 +52,12 @@ json *adapter_ask(const struct adapter *a, const char *method, const struct str 
 	else if (!reply)
 		from_error(&bad, err);
 	return reply;
+}
+
+json *adapter_ask(const struct adapter *a, const char *method, const struct str *request,
+		  bool *said, struct dockerd_error *err)
+{
+	return ask(a, method, request, true, said, err);
 }
 
 static void complain(const struct adapter *a, const char *method, const char *why)
@@ -66,7 +72,7 @@ int adapter_tell(const struct adapter *a, const char *method, const struct str *
 		 struct dockerd_error *err)
 {
 	bool said;
-	auto_json *reply = adapter_ask(a, method, request, &said, err);
+	auto_json *reply = ask(a, method, request, false, &said, err);
 
 	if (!reply && said)
 		complain(a, method, err->text);

@@ -24,7 +24,7 @@ struct adapter {
 /* NetworkDriver.METHOD. NULL with err in moby's words. *said (may be NULL): the plugin itself has refused. */
 json *adapter_ask(const struct adapter *a, const char *method, const struct str *request,
 		  bool *said, struct dockerd_error *err);
-/* The same for what is being taken away: a plugin that refuses is named in the log, one that can't be asked is an error. */
+/* The same for what is being taken away: a plugin that refuses is named in the log, one that can't be asked now is an error. */
 int adapter_tell(const struct adapter *a, const char *method, const struct str *request,
 		 struct dockerd_error *err);
 
