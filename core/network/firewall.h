@@ -83,8 +83,10 @@ struct fw_rules {
 	struct fw_proc proc;
 	struct pairs order; /* our rules in the order they went in; value: the verb */
 	struct map rules;   /* rule -> struct fw_rule, owned */
-	int journal;        /* O_APPEND; -1 until opened */
-	bool listed;        /* base rules are known to be there */
+	struct map
+	    found; /* what the kernel had at the first look; until the sweep, which ends the daemon's start */
+	int journal; /* O_APPEND; -1 until opened */
+	bool listed; /* base rules are known to be there */
 };
 /* Read the record of an earlier daemon and open it for more. */
 void fw_rules_load(struct fw_rules *f);

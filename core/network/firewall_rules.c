@@ -114,7 +114,10 @@ int fw_rules_heal(struct fw_rules *f, struct map *present, struct error *err)
 	return 0;
 }
 
-/* First use: an earlier daemon's rules that a reboot or flush took away are no longer ours. */
+/*
+ * First use: an earlier daemon's rules that a reboot or flush took away are no longer ours. What is there and on no record (the record was lost, or
+ * it is another daemon's, or moby's) becomes ours when it is asked for (adopt), as with moby, which adds no rule that is there.
+ */
 int fw_rules_ready(struct fw_rules *f, struct error *err)
 {
 	struct map present = MAP_INIT;
@@ -134,8 +137,21 @@ int fw_rules_ready(struct fw_rules *f, struct error *err)
 		rule_drop(f, rule);
 	}
 	record(f, &gone);
-	map_free(&present, NULL);
+	map_free(&f->found, NULL);
+	f->found = present;
 	return r;
+}
+
+static bool adopt(struct fw_rules *f, const struct fw_op *op)
+{
+	auto_str line = STR_INIT;
+
+	if ((op->verb != 'A' && op->verb != 'I') || !map_get(&f->found, op->rule))
+		return false;
+	str_printf(&line, "+%c %s\n", op->verb, op->rule);
+	record(f, &line);
+	rule_put(f, op->rule, op->verb, true);
+	return true;
 }
 
 /* Add what of a request is not there yet to the batch. `present`: the kernel's rules if they were just listed, else our list is believed. */
@@ -152,7 +168,8 @@ void fw_rules_select(struct fw_rules *f, const struct fw_ops *from, const struct
 				r->claimed = true;
 			continue;
 		}
-		fw_ops_add(to, op->verb, op->rule);
+		if (present || !adopt(f, op))
+			fw_ops_add(to, op->verb, op->rule);
 	}
 }
 
@@ -276,6 +293,7 @@ int fw_rules_sweep(struct fw_rules *f, struct error *err)
 		if (!r->claimed)
 			fw_ops_add(&ops, 'D', f->order.v[i].key);
 	}
+	map_free(&f->found, NULL); /* from now on it is old */
 	return fw_rules_run(f, &ops, err);
 }
 
@@ -284,6 +302,7 @@ void fw_rules_free(struct fw_rules *f)
 	fw_proc_end(&f->proc);
 	fd_close(&f->journal);
 	map_free(&f->rules, free);
+	map_free(&f->found, NULL);
 	pairs_free(&f->order);
 	free(f->proc.program);
 	free(f->dir);

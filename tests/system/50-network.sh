@@ -94,4 +94,10 @@ iptables -I DOCKER-USER -p tcp --dport 9999 -j DROP
 stop_daemon
 start_daemon
 like "an operator's rule in DOCKER-USER survives a restart" '-A DOCKER-USER -p tcp .*--dport 9999 -j DROP' "$(iptables-save)"
+# the record of our rules lies in the exec root
+stop_daemon
+rm -rf "$R/exec"
+start_daemon
+like "a lost record: the rules are there" "-A DOCKER ! -i $bridge -o $bridge -j DROP" "$(iptables-save)"
+is "and none twice" "" "$(iptables-save | grep -e "$bridge" | sort | uniq -d)"
 EXPECTED_ERRORS='.' finish
