@@ -238,7 +238,7 @@ const char *driver_scope(const char *driver, bool ask)
 
 /* ---- All of them -------------------------------------------------------------------------------------------------------------------- */
 
-/* Plugins that did not answer a probe in time: they are not probed again at once. */
+/* Plugins that did not answer in time when all were asked: they are not asked again at once. */
 #define PROBE_SECONDS 10
 #define PROBE_PAUSE (INT64_C(60) * 1000000000)
 
@@ -324,7 +324,12 @@ static void list_one(const struct remote *r, void *ctx)
 	if (!l->wanted(l->ctx, remote_name(r)))
 		return;
 	str_puts(&text, "{}");
-	reply = remote_call(r, KIND ".List", &text, REMOTE_SHORT, false, &err);
+	if (is_silent(remote_name(r)))
+		error_set(&err, ERR_SYSTEM, "it has not answered in time, less than a minute ago");
+	else
+		reply = remote_call(r, KIND ".List", &text, REMOTE_SHORT, false, &err);
+	if (!reply && err.sys == ETIMEDOUT)
+		note_silence(remote_name(r));
 	scope = reply ? scope_of(r) : "local";
 	infos = xcalloc(json_count(json_get(reply, "Volumes")) + 1, sizeof(*infos));
 	for (json *v = json_first(json_get(reply, "Volumes")); v; v = json_next(v))

@@ -180,6 +180,19 @@ for at in volume.mount.recorded volume.mount.plugin container.start.volumes cont
 	docker stop -t 0 k1 >/dev/null
 done
 stop_daemon
+DOCKERD_FAULT=volume.create.plugin=kill start_daemon
+docker volume create -d one --label a=b broken >/dev/null 2>&1
+wait_pid "$daemon"
+start_daemon
+is "killed between the plugin's creation and the record: it is found" "one map[]" "$(docker volume inspect -f '{{.Driver}} {{.Labels}}' broken)"
+stop_daemon
+DOCKERD_FAULT=volume.remove.plugin=kill start_daemon
+docker volume rm broken >/dev/null 2>&1
+wait_pid "$daemon"
+start_daemon
+unlike "killed between its removal and the record's: it is gone" "^broken\$" "$(docker volume ls -q)"
+works "its name is free" docker volume create -d local broken
+stop_daemon
 start_daemon '"live-restore": true'
 docker start k1 >/dev/null
 before=$(mounts)

@@ -56,7 +56,7 @@ tests_unit_test_dns_SOURCES = tests/unit/test_dns.c servers/netd/answer.c server
 tests_unit_test_dns_CFLAGS = $(UNIT_CFLAGS) -I$(top_srcdir)/servers
 tests_unit_test_dns_LDADD = libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_remote
-tests_unit_test_remote_SOURCES = tests/unit/test_remote.c
+tests_unit_test_remote_SOURCES = tests/unit/test_remote.c core/authz/remote.c core/authz/remote.h
 tests_unit_test_remote_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_remote_LDADD = libplugin.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) $(HTTP_PARSER_LIBS) -lpthread -ldl
 endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client of socket plugins: names, where plugins are found, and replies of servers that are not what they should be. */
+/* The client of socket plugins: names, where plugins are found, replies of servers that are not what they should be; questions of authorization. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "authz/remote.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -85,8 +86,12 @@ static int tear_down(void **state)
 
 static void test_names(void **state)
 {
-	static const char *const good[] = {"a", "x1", "rexray", "a.b-c_d", "0"},
-				 *const bad[] = {"", ".", "..", "a/b", "../a", "-a", ".a", "a b", "a:b"};
+	static const char *const good[] = {"a", "x1", "rexray", "a.b-c_d", "0"}, *const bad[] = {
+										     "",     ".",
+										     "..",   "a/b",
+										     "../a", "-a",
+										     ".a",   "a b",
+										     "a:b"};
 	auto_free char *longest = xmalloc(301);
 
 	(void)state;
@@ -170,8 +175,8 @@ static void test_scan(void **state)
 	remote_scan(&names);
 	all = strlist_join(&names, " ");
 	/* those of test_addresses; a file that is no socket is seen by its name alone, and fails when it is asked */
-	assert_string_equal(
-	    all, "bad both empty inner json lib none npipe one plain spec ssl tls two");
+	assert_string_equal(all,
+			    "bad both empty inner json lib none npipe one plain spec ssl tls two");
 }
 
 /* ---- Replies ------------------------------------------------------------------------------------------------------------------------ */
@@ -259,7 +264,8 @@ static void test_replies(void **state)
 		else
 			assert_string_equal(str_cstr(&out.body), cases[i].text);
 		assert_true(r == 0 || err.sys);
-		assert_non_null(strstr(s.seen.p, "POST /X.Y HTTP/1.1\r\nHost: plugin.moby.localhost\r\n"));
+		assert_non_null(
+		    strstr(s.seen.p, "POST /X.Y HTTP/1.1\r\nHost: plugin.moby.localhost\r\n"));
 		assert_non_null(
 		    strstr(s.seen.p, "Accept: application/vnd.docker.plugins.v1.2+json\r\n"));
 		assert_non_null(strstr(s.seen.p, "Content-Length: 7\r\n"));
@@ -279,7 +285,8 @@ static void test_silence(void **state)
 	(void)state;
 	s.fd = listen_at("run/one.sock");
 	/* no time at all: nothing is waited for, so that this does not depend on how fast the machine is */
-	assert_int_equal(remote_post("unix:///nowhere/at/all", "X", NULL, 0, &out, &again, &err), -1);
+	assert_int_equal(remote_post("unix:///nowhere/at/all", "X", NULL, 0, &out, &again, &err),
+			 -1);
 	assert_int_equal(err.sys, ETIMEDOUT);
 	assert_false(again);
 	assert_non_null(strstr(err.text, "context deadline exceeded"));
@@ -289,7 +296,8 @@ static void test_silence(void **state)
 	assert_int_equal(err.sys, ETIMEDOUT);
 	assert_false(again);
 	close(s.fd);
-	assert_int_equal(remote_post("unix:///nowhere/at/all", "X", NULL, 9, &out, &again, &err), -1);
+	assert_int_equal(remote_post("unix:///nowhere/at/all", "X", NULL, 9, &out, &again, &err),
+			 -1);
 	assert_string_equal(err.text, "Post \"http://plugin.moby.localhost/X\": dial unix "
 				      "/nowhere/at/all: connect: no such file or directory");
 	assert_true(again);
@@ -318,14 +326,58 @@ static void test_too_large(void **state)
 	str_free(&out.body);
 }
 
+/* ---- Questions of authorization ----------------------------------------------------------------------------------------------------- */
+
+static void test_question(void **state)
+{
+	const struct dockerd_key_value headers[] = {{"content-type", "application/json"},
+						    {"X-ABC", "1"},
+						    {"x-abc", "2"},
+						    {"host", "d"},
+						    {"Transfer-Encoding", "chunked"}},
+				       reply[] = {{"Server", "s"}};
+	struct dockerd_authz_request r = {.size = sizeof(r),
+					  .user = "",
+					  .auth_method = "",
+					  .method = "POST",
+					  .uri = "/v1.51/x?y",
+					  .path = "/x",
+					  .headers = headers,
+					  .header_count = 5,
+					  .body = "{\"a\":1}",
+					  .body_length = 7,
+					  .response_headers = reply,
+					  .response_header_count = 1,
+					  .response_body = "{}",
+					  .response_length = 2,
+					  .status = 201};
+	auto_str text = STR_INIT;
+
+	(void)state;
+	authz_remote_question(&r, false, &text);
+	assert_string_equal(str_cstr(&text),
+			    "{\"RequestMethod\":\"POST\",\"RequestUri\":\"/v1.51/x?y\","
+			    "\"RequestBody\":\"eyJhIjoxfQ==\",\"RequestHeaders\":"
+			    "{\"Content-Type\":\"application/json\",\"X-Abc\":\"2\"}}");
+	str_reset(&text);
+	r.user = "me";
+	r.auth_method = "TLS";
+	r.path = "/auth"; /* a login: nothing of what is in it */
+	authz_remote_question(&r, true, &text);
+	assert_string_equal(str_cstr(&text),
+			    "{\"User\":\"me\",\"UserAuthNMethod\":\"TLS\",\"RequestMethod\":"
+			    "\"POST\",\"RequestUri\":\"/v1.51/x?y\",\"RequestHeaders\":"
+			    "{\"Content-Type\":\"application/json\",\"X-Abc\":\"2\"},"
+			    "\"ResponseStatusCode\":201,\"ResponseHeaders\":{\"Server\":\"s\"}}");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_names),
-					   cmocka_unit_test(test_addresses),
-					   cmocka_unit_test(test_scan),
-					   cmocka_unit_test(test_replies),
-					   cmocka_unit_test(test_silence),
-					   cmocka_unit_test(test_too_large)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_names),   cmocka_unit_test(test_addresses),
+	    cmocka_unit_test(test_scan),    cmocka_unit_test(test_replies),
+	    cmocka_unit_test(test_silence), cmocka_unit_test(test_too_large),
+	    cmocka_unit_test(test_question)};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
