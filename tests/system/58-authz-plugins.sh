@@ -19,7 +19,7 @@ status "--validate, too" 1 "$BUILD/dockerd" --config-file "$R/no.json" --validat
 plugin "$sockets/one.sock" "$R/p1" VolumeDriver
 status "of another kind" 1 "$BUILD/dockerd" --config-file "$R/no.json"
 like "in moby's words" 'failed to validate authorization plugin: legacy plugin: Plugin does not implement the requested driver: plugin="one", requested implementation="authz"' "$out"
-kill "$plugin"
+kill "$plugin" && wait_pid "$plugin"
 plugin "$sockets/one.sock" "$R/p1" authz
 one=$plugin
 works "--validate" "$BUILD/dockerd" --config-file "$R/no.json" --validate
@@ -57,7 +57,7 @@ unlike "and does nothing" v4 "$(docker volume ls -q)"
 : >"$R/p1/log"
 api POST /v1.51/auth -H 'Content-Type: application/json' -d '{"username":"u","password":"hidden","serveraddress":"127.0.0.1:1"}' >/dev/null
 is "nothing of a login is shown" "/v1.51/auth " "$(member AuthZReq RequestUri) $(member AuthZReq RequestBody)"
-kill "$one"
+kill "$one" && wait_pid "$one"
 like "a plugin that is gone denies" '"plugin one failed with error: Post ..http://plugin.moby.localhost/AuthZPlugin.AuthZReq..: dial unix .*connect: connection refused"' "$(api GET /v1.51/info)"
 plugin "$sockets/one.sock" "$R/p1" authz
 one=$plugin

@@ -19,7 +19,7 @@ one=$plugin
 plugin "$sockets/other.sock" "$R/p1" VolumeDriver
 status "of another kind" 1 docker network create -d other n1
 like "in moby's words" 'legacy plugin: Plugin does not implement the requested driver: plugin="other", requested implementation="NetworkDriver"' "$out"
-kill "$plugin"
+kill "$plugin" && wait_pid "$plugin"
 rm "$sockets/other.sock"
 status "the adapter has no plugin of its own" 1 docker network create -d remote n1
 like "it is a name as any other" 'plugin "remote" not found' "$out"
@@ -168,7 +168,7 @@ docker network rm both >/dev/null
 is "nothing is left" "" "$(taken)"
 
 # a plugin that is not up
-kill "$one"
+kill "$one" && wait_pid "$one"
 stop_daemon
 start_daemon
 like "the daemon starts without it" "^n1\$" "$(docker network ls --format '{{.Name}}')"

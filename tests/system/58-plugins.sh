@@ -10,6 +10,12 @@ plugin() {
 	plugins="$plugins $plugin"
 }
 trap 'kill $plugins 2>/dev/null' EXIT
+end_plugins() {
+	local p
+	kill $plugins
+	for p in $plugins; do wait_pid "$p"; done
+	plugins=
+}
 asked() { grep -c "^/$1 " "$R/p1/log"; }
 seen() { [ "$(grep -m"${3:-1}" -- "$1" < <(timeout 60 tail -n +1 -f "$2") | wc -l)" = "${3:-1}" ]; } # PATTERN FILE [COUNT]: waits until it is there
 mounts() { ls "$R/p1/mounts" | tr '\n' ' '; }
@@ -135,7 +141,7 @@ docker rm -f hung >/dev/null
 
 # away and back again
 docker run -d --name stays -v lab:/x busybox sleep 1000 >/dev/null
-kill $plugins && plugins=
+end_plugins
 status "a plugin that is not up" 1 docker volume inspect lab
 like "in moby's words" "get lab: error while checking if volume \"lab\" exists in driver \"one\": Post \"http://plugin.moby.localhost/VolumeDriver.Get\": dial unix $sockets/one.sock: connect: connection refused" "$out"
 like "listed from memory" "^lab\$" "$(docker volume ls -q 2>/dev/null)"
@@ -153,7 +159,7 @@ rm -f "$sockets/slow.sock" "$sockets/authz1.sock" "$sockets/deep/deep.sock" "$sp
 
 # one that comes up late is waited for
 stop_daemon
-kill $plugins && plugins=
+end_plugins
 DOCKERD_PLUGIN_PATIENCE=30 start_daemon
 docker volume create -d one late >"$R/late" 2>&1 &
 job=$!
@@ -214,7 +220,7 @@ is "but with the container" "" "$(mounts)"
 # one that is down at the end of a container
 EXPECTED_ERRORS="plugin did not unmount a volume"
 docker run -d --name k3 -v killed:/x busybox sleep 1000 >/dev/null
-kill $plugins && plugins=
+end_plugins
 works "a container stops without it" docker rm -f k3
 like "its mount stays" "^killed," "$(mounts)"
 plugin "$sockets/one.sock" "$R/p1" VolumeDriver
