@@ -139,18 +139,33 @@ static bool better(const struct plan *a, const struct plan *b)
 	return strcmp(a->n->name, b->n->name) < 0;
 }
 
+/* The best of those behind `after`; NULL: there are no more. */
+static struct plan *next_best(struct plan *v, size_t n, const struct plan *after)
+{
+	struct plan *best = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i].t.has_addresses && !v[i].t.internal && (!after || better(after, &v[i])) &&
+		    (!best || better(&v[i], best)))
+			best = &v[i];
+	return best;
+}
+
+/* The first that has both families takes both, even behind a better one of a single family: moby's rule. */
 void networks_choose(struct plan *v, size_t n)
 {
 	struct plan *best[2] = {NULL, NULL};
 
-	for (size_t i = 0; i < n; i++) {
-		const bool on[2] = {v[i].t.ipv4, v[i].t.ipv6};
-
+	for (size_t i = 0; i < n; i++)
 		v[i].ways = 0;
+	for (struct plan *p = next_best(v, n, NULL); p; p = next_best(v, n, p)) {
+		const bool on[2] = {p->t.ipv4, p->t.ipv6};
+
 		for (int v6 = 0; v6 < 2; v6++)
-			if (v[i].t.has_addresses && !v[i].t.internal && on[v6] &&
-			    (!best[v6] || better(&v[i], best[v6])))
-				best[v6] = &v[i];
+			if (on[v6] && (!best[v6] || on[!v6]))
+				best[v6] = p;
+		if (on[0] && on[1])
+			break;
 	}
 	for (int v6 = 0; v6 < 2; v6++) {
 		struct plan *out = best[v6] ? best[v6] : best[!v6];

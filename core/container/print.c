@@ -157,10 +157,17 @@ static void print_bindings(struct jw *w, const struct container *c, const struct
 	const struct network_port *p;
 	bool any = false;
 
-	for (size_t i = 0; (p = networks_port(c, i)); i++) {
+	/* those of IPv4 first: the families may be of two networks */
+	for (size_t i = 0, v6 = 0; v6 < 2; i++) {
 		char number[8];
 
-		if (!same_port(p, of))
+		p = networks_port(c, i);
+		if (!p) {
+			v6++;
+			i = (size_t)-1;
+			continue;
+		}
+		if (!same_port(p, of) || (strchr(p->host_ip, ':') != NULL) != v6)
 			continue;
 		if (!any)
 			jw_arr(w);
