@@ -242,3 +242,73 @@ def _(e):
     e.http("POST", "/networks/prune?filters=" + urllib.parse.quote(json.dumps({"label": ["bmprune"]})))
     e.http("POST", "/networks/prune?filters=" + urllib.parse.quote(json.dumps({"nope": ["x"]})))
     e.http("POST", "/networks/prune?filters=" + urllib.parse.quote(json.dumps({"until": ["x"]})))
+
+
+G = "com.docker.network.bridge."
+GATEWAYS = {
+    "nat-unprotected": {"Options": {G + "gateway_mode_ipv4": "nat-unprotected", G + "gateway_mode_ipv6": "nat-unprotected"}},
+    "routed": {"Options": {G + "gateway_mode_ipv4": "routed", G + "gateway_mode_ipv6": "routed"}},
+    "routed, IPv4 alone": {"Options": {G + "gateway_mode_ipv4": "routed"}},
+    "routed, IPv6 alone": {"Options": {G + "gateway_mode_ipv6": "routed"}},
+    "isolated": {"Internal": True, "Options": {G + "gateway_mode_ipv4": "isolated", G + "gateway_mode_ipv6": "isolated"}},
+    "isolated, IPv4 alone": {"Internal": True, "Options": {G + "gateway_mode_ipv4": "isolated"}},
+    "isolated, not internal": {"Options": {G + "gateway_mode_ipv4": "isolated"}},
+    "unknown": {"Options": {G + "gateway_mode_ipv4": "x"}},
+    "empty": {"Options": {G + "gateway_mode_ipv6": ""}},
+    "internal": {"Internal": True},
+    "inhibited": {"Options": {G + "inhibit_ipv4": "true"}},
+    "inhibited, internal": {"Internal": True, "Options": {G + "inhibit_ipv4": "true"}},
+    "interface prefix": {"Options": {"com.docker.network.container_iface_prefix": "net"}},
+    "host binding": {"Options": {G + "host_binding_ipv4": "127.0.0.1"}},
+    "host binding of IPv6": {"Options": {G + "host_binding_ipv4": "::1"}},
+    "host binding that is none": {"Options": {G + "host_binding_ipv4": "x"}},
+    "trusted interfaces": {"Options": {G + "trusted_host_interfaces": "lo:eth9"}},
+}
+
+
+def _gateway(settings):
+    def fn(e):
+        r = e.http("POST", "/networks/create", dict({"Name": "bm-n", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "10.254.25.0/24"}, {"Subnet": "2001:db8:25::/64"}]}}, **settings))
+        if r.status != 201:
+            return
+        e.run("bm-one", Hostname="h1", ExposedPorts={"80/tcp": {}, "81/udp": {}}, HostConfig={"NetworkMode": "bm-n", "PortBindings": {"80/tcp": [{"HostPort": "28090"}], "81/udp": [{"HostIp": "127.0.0.1", "HostPort": "28091"}]}})
+        e.http("GET", "/containers/bm-one/json", only=["NetworkSettings"])
+        e.http("GET", "/networks/bm-n")
+        e.http("GET", "/containers/json?filters=%7B%22name%22%3A%5B%22bm-one%22%5D%7D", only=lambda v: sorted(v[0]["Ports"], key=str))
+        e.cli("exec", "bm-one", "sh", "-c", "ls /sys/class/net; ip -o -4 addr | sed 's/.*inet/inet/'; ip route | sort; ip -6 route | grep default")
+    return fn
+
+
+for _n, _b in GATEWAYS.items():
+    add("network gateway mode: " + _n, _gateway(_b))
+
+E = "com.docker.network.endpoint."
+ENDPOINTS = {
+    "ifname": {"DriverOpts": {E + "ifname": "mine0"}},
+    "no ifname": {"DriverOpts": {E + "ifname": ""}},
+    "sysctls": {"DriverOpts": {E + "sysctls": "net.ipv4.conf.IFNAME.log_martians=1,net.ipv4.neigh.ifname.gc_stale_time=7"}},
+    "sysctl of all": {"DriverOpts": {E + "sysctls": "net.ipv4.conf.all.log_martians=1"}},
+    "sysctl that is none": {"DriverOpts": {E + "sysctls": "x"}},
+    "sysctl, empty": {"DriverOpts": {E + "sysctls": ""}},
+    "link-local": {"IPAMConfig": {"LinkLocalIPs": ["169.254.7.7"]}},
+    "link-local that is none": {"IPAMConfig": {"LinkLocalIPs": ["10.1.1.1"]}},
+    "link-local that is no address": {"IPAMConfig": {"LinkLocalIPs": ["x"]}},
+    "link-local, unspecified": {"IPAMConfig": {"LinkLocalIPs": ["0.0.0.0"]}},
+}
+
+
+def _endpoint(settings):
+    def fn(e):
+        e.ask("POST", "/networks/create", {"Name": "bm-n", "IPAM": {"Config": [{"Subnet": "10.254.26.0/24"}]}})
+        r = e.http("POST", "/containers/create?name=bm-one", {"Image": "bm-box", "Cmd": ["sleep", "1000"], "HostConfig": {"NetworkMode": "bm-n"}, "NetworkingConfig": {"EndpointsConfig": {"bm-n": settings}}})
+        if r.status != 201:
+            return
+        if e.http("POST", "/containers/bm-one/start").status != 204:
+            return
+        e.http("GET", "/containers/bm-one/json", only=["NetworkSettings.Networks"])
+        e.cli("exec", "bm-one", "sh", "-c", "ls /sys/class/net; ip -o -4 addr | sed 's/.*inet/inet/'; cat /proc/sys/net/ipv4/conf/*0/log_martians /proc/sys/net/ipv4/neigh/*0/gc_stale_time")
+    return fn
+
+
+for _n, _b in ENDPOINTS.items():
+    add("network endpoint: " + _n, _endpoint(_b))
