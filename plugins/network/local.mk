@@ -2,7 +2,7 @@
 # What drivers that work by rtnetlink compile in.
 NETWORK_NETLINK = plugins/network/common/netlink.c plugins/network/common/netlink.h plugins/network/common/inside.c
 NETWORK_SUBLINK = plugins/network/common/sublink.c plugins/network/common/sublink.h plugins/network/common/sublink_int.h \
-	plugins/network/common/sublink_join.c plugins/network/common/links.c $(NETWORK_NETLINK)
+	plugins/network/common/sublink_join.c plugins/network/common/sublink_network.c plugins/network/common/links.c $(NETWORK_NETLINK)
 if NETWORK_BRIDGE
 drvnetwork_LTLIBRARIES += plugins/network/bridge/bridge.la
 plugins_network_bridge_bridge_la_SOURCES = plugins/network/bridge/bridge.c plugins/network/bridge/bridge.h \

@@ -211,8 +211,8 @@ static struct parent_user **find_user(struct sublink *s, const char *id)
 	return u;
 }
 
-int sublink_network_create(struct sublink *s, const struct sublink_net *n,
-			   sublink_conflict conflict, bool *created, struct dockerd_error *err)
+int sublink_parent_take(struct sublink *s, const struct sublink_net *n, bool *created,
+			struct dockerd_error *err)
 {
 	struct parent_user *u, *mine;
 	int r = 0;
@@ -220,7 +220,7 @@ int sublink_network_create(struct sublink *s, const struct sublink_net *n,
 	pthread_mutex_lock(&s->lock);
 	for (u = s->users; u && r == 0; u = u->next)
 		if (strcmp(u->id, n->id) != 0 && !strcmp(u->parent, n->parent))
-			r = conflict(n, u->id, u->alone, err);
+			r = s->kind->conflict(n, u->id, u->alone, err);
 	if (r == 0)
 		r = parent_up(s, n, created, err);
 	mine = *find_user(s, n->id);
@@ -242,8 +242,7 @@ int sublink_network_create(struct sublink *s, const struct sublink_net *n,
 	return r;
 }
 
-int sublink_network_delete(struct sublink *s, const struct sublink_net *n,
-			   struct dockerd_error *err)
+int sublink_parent_drop(struct sublink *s, const struct sublink_net *n, struct dockerd_error *err)
 {
 	struct nl_sock *sk = netlink_here(err);
 	struct parent_user **at, *gone;

@@ -13,13 +13,6 @@
 
 #include <pthread.h>
 
-/* A driver, constant. */
-struct sublink_kind {
-	const char *kind; /* of its links, for the kernel and in messages: "macvlan" */
-	const char
-	    *prefix; /* of a dummy parent's name, before 12 digits of the network's id: "dm-" */
-};
-
 /* A network as one call sees it. */
 struct sublink_net {
 	const char *id;
@@ -32,35 +25,47 @@ struct sublink_net {
 
 struct sublink;
 
+/* A driver, constant. */
+struct sublink_kind {
+	const char *kind; /* of its links, for the kernel and in messages: "macvlan" */
+	const char
+	    *prefix; /* of a dummy parent's name, before 12 digits of the network's id: "dm-" */
+	/* A network's options; begins with sublink_read. */
+	int (*read)(const struct dockerd_network *n, struct sublink_net *out,
+		    struct dockerd_error *err);
+	/* Network `other` stands on the parent of `mine` already: -1 with the words, if that matters. */
+	int (*conflict)(const struct sublink_net *mine, const char *other, bool other_alone,
+			struct dockerd_error *err);
+	/* Its own members of moby's record of a network: "\"MacvlanMode\":\"bridge\"". */
+	void (*record)(const struct sublink_net *net, char *out, size_t size);
+};
+
 int32_t sublink_open(const struct sublink_kind *k, const struct dockerd_open *args, void **self,
 		     struct dockerd_error *err);
+/* For the driver's table of operations. */
 void sublink_close(void *self);
+int32_t sublink_network_create(void *self, const struct dockerd_network *n,
+			       struct dockerd_error *err);
+int32_t sublink_network_delete(void *self, const struct dockerd_network *n,
+			       struct dockerd_error *err);
+int32_t sublink_leave(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
+		      struct dockerd_error *err);
+int32_t sublink_update(void *self, const struct dockerd_network *n,
+		       const struct dockerd_endpoint *was, struct dockerd_endpoint *e,
+		       struct dockerd_error *err);
+int32_t sublink_adopt(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
+		      struct dockerd_error *err);
 
 /* Options "parent" and those of the network itself; the name of the parent in moby's words: "loopback interface is not a valid ..." */
 int sublink_read(const struct sublink_kind *k, const struct dockerd_network *n,
 		 struct sublink_net *out, struct dockerd_error *err);
-/* Which network stands on the parent already, if that matters: with s's lock held by the caller. -1 with the words for it. */
-typedef int (*sublink_conflict)(const struct sublink_net *mine, const char *other, bool other_alone,
-				struct dockerd_error *err);
-/* *created: the parent is the driver's own. */
-int sublink_network_create(struct sublink *s, const struct sublink_net *n,
-			   sublink_conflict conflict, bool *created, struct dockerd_error *err);
-int sublink_network_delete(struct sublink *s, const struct sublink_net *n,
-			   struct dockerd_error *err);
 /* `l`: data and MAC, if any, of the link to be made; the rest is filled in. */
 int sublink_join(struct sublink *s, const struct dockerd_network *n, const struct sublink_net *net,
 		 struct dockerd_endpoint *e, struct new_link *l, struct dockerd_error *err);
-int sublink_leave(struct sublink *s, const struct dockerd_endpoint *e, struct dockerd_error *err);
-int sublink_update(const struct dockerd_network *n, const struct sublink_net *net,
-		   const struct dockerd_endpoint *was, const struct dockerd_endpoint *e,
-		   struct dockerd_error *err);
-int sublink_adopt(struct sublink *s, const struct dockerd_endpoint *e, struct dockerd_error *err);
 
 /* The MAC that a link gets: what the user wants, or one made from its address. */
 void sublink_mac(const struct dockerd_endpoint *e, char out[24]);
 
-/* "IpvxSubnets" of moby's records, as its drivers print them, with a comma behind; malloc'ed, "" if there are none. */
-char *sublink_subnets(const struct dockerd_network *n, bool gateways);
 /* A text among `n` choices: its index, or -1. */
 int sublink_choice(const char *text, const char *const *choices, int n);
 const char *sublink_option(const struct dockerd_network *n, const char *key);

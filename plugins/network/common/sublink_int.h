@@ -29,4 +29,11 @@ struct sublink {
 	struct place *places;
 };
 
+/* The parent of a network that goes up. *created: it is the driver's own. */
+int sublink_parent_take(struct sublink *s, const struct sublink_net *n, bool *created,
+			struct dockerd_error *err);
+int sublink_parent_drop(struct sublink *s, const struct sublink_net *n, struct dockerd_error *err);
+/* "IpvxSubnets" of moby's records, as its drivers print them, with a comma behind; malloc'ed, "" if there are none. */
+char *sublink_subnets(const struct dockerd_network *n, bool gateways);
+
 #endif

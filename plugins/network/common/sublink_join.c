@@ -69,10 +69,15 @@ static struct way_out way_out(const struct dockerd_network *n, const struct subl
 	return out;
 }
 
-int sublink_update(const struct dockerd_network *n, const struct sublink_net *net,
-		   const struct dockerd_endpoint *was, const struct dockerd_endpoint *e,
-		   struct dockerd_error *err)
+int32_t sublink_update(void *self, const struct dockerd_network *n,
+		       const struct dockerd_endpoint *was, struct dockerd_endpoint *e,
+		       struct dockerd_error *err)
 {
+	const struct sublink *s = self;
+	struct sublink_net read, *net = &read;
+
+	if (s->kind->read(n, net, err) < 0)
+		return -1;
 	if (e->netlink_fd < 0)
 		return 0;
 	for (int v6 = 0; v6 < 2; v6++) {
@@ -175,10 +180,12 @@ int sublink_join(struct sublink *s, const struct dockerd_network *n, const struc
 	return 0;
 }
 
-int sublink_leave(struct sublink *s, const struct dockerd_endpoint *e, struct dockerd_error *err)
+int32_t sublink_leave(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
+		      struct dockerd_error *err)
 {
-	int fd = take_place(s, e->id), r;
+	int fd = take_place(self, e->id), r;
 
+	(void)n;
 	if (fd < 0 && e->netns_fd < 0)
 		return 0; /* the link went with the namespace */
 	r = link_group_delete(fd >= 0 ? fd : e->netns_fd, link_group(e->id), err);
@@ -187,13 +194,15 @@ int sublink_leave(struct sublink *s, const struct dockerd_endpoint *e, struct do
 	return r;
 }
 
-int sublink_adopt(struct sublink *s, const struct dockerd_endpoint *e, struct dockerd_error *err)
+int32_t sublink_adopt(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
+		      struct dockerd_error *err)
 {
-	int earlier = take_place(s, e->id);
+	int earlier = take_place(self, e->id);
 
+	(void)n;
 	if (earlier >= 0)
 		close(earlier);
-	return e->netns_fd < 0 ? 0 : remember(s, e, err);
+	return e->netns_fd < 0 ? 0 : remember(self, e, err);
 }
 
 void sublink_mac(const struct dockerd_endpoint *e, char out[24])

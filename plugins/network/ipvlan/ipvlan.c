@@ -7,9 +7,9 @@
 
 #include <errno.h>
 #include <linux/if_link.h>
-#include <stdlib.h>
+#include <stdio.h>
 
-static const struct sublink_kind kind = {.kind = "ipvlan", .prefix = "di-"};
+static const struct sublink_kind kind;
 
 /* Index: the kernel's IPVLAN_MODE_*. */
 static const char *const modes[] = {"l2", "l3", "l3s"};
@@ -74,31 +74,14 @@ static int conflict(const struct sublink_net *mine, const char *other, bool othe
 			    other, mine->parent);
 }
 
-static int emit_record(const struct dockerd_network *n, const struct sublink_net *net, bool created,
-		       struct dockerd_error *err)
+static void record(const struct sublink_net *net, char *out, size_t size)
 {
-	char *subnets, *record = NULL;
-	int r;
-
-	if (!DOCKERD_HAS(n, out) || !n->out)
-		return 0;
-	if (net->own_gateway)
-		n->out->row(n->out, "gateway", "");
-	subnets = sublink_subnets(n, !net->own_gateway);
-	r = subnets ? asprintf(&record,
-			       "{\"CreatedSubIface\":%s,\"ID\":\"%s\",\"Internal\":%s,%s"
-			       "\"IpvlanFlag\":\"%s\",\"IpvlanMode\":\"%s\",\"Mtu\":0,\"Parent\":"
-			       "\"%s\"}",
-			       created ? "true" : "false", n->id, net->internal ? "true" : "false",
-			       subnets, flag_names[net->flag], modes[net->mode], net->parent)
-		    : -1;
-	if (r >= 0)
-		n->out->row(n->out, "record.network", record);
-	free(subnets);
-	if (r >= 0)
-		free(record);
-	return r < 0 ? dockerd_fail_errno(err, ENOMEM, "record of network %s", n->name) : 0;
+	snprintf(out, size, "\"IpvlanFlag\":\"%s\",\"IpvlanMode\":\"%s\"", flag_names[net->flag],
+		 modes[net->mode]);
 }
+
+static const struct sublink_kind kind = {
+    .kind = "ipvlan", .prefix = "di-", .read = read_net, .conflict = conflict, .record = record};
 
 /* A link without a parent is refused by a kernel that has ipvlan for another reason than by one that has not. */
 static int32_t probe(const struct dockerd_open *args, struct dockerd_error *err)
@@ -122,28 +105,6 @@ static int32_t probe(const struct dockerd_open *args, struct dockerd_error *err)
 static int32_t ipvlan_open(const struct dockerd_open *args, void **self, struct dockerd_error *err)
 {
 	return sublink_open(&kind, args, self, err);
-}
-
-static int32_t network_create(void *self, const struct dockerd_network *n,
-			      struct dockerd_error *err)
-{
-	struct sublink_net net;
-	bool created;
-
-	if (read_net(n, &net, err) < 0 ||
-	    sublink_network_create(self, &net, conflict, &created, err) < 0)
-		return -1;
-	return emit_record(n, &net, created, err);
-}
-
-static int32_t network_delete(void *self, const struct dockerd_network *n,
-			      struct dockerd_error *err)
-{
-	struct dockerd_error unread = {.size = sizeof(unread)};
-	struct sublink_net net;
-
-	/* what can't be read was refused when it was to be made: there is nothing of it */
-	return read_net(n, &net, &unread) < 0 ? 0 : sublink_network_delete(self, &net, err);
 }
 
 static int put_mode(struct nl_msg *m, const void *arg)
@@ -172,38 +133,14 @@ static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_
 	return sublink_join(self, n, &net, e, &l, err);
 }
 
-static int32_t leave(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
-		     struct dockerd_error *err)
-{
-	(void)n;
-	return sublink_leave(self, e, err);
-}
-
-static int32_t update(void *self, const struct dockerd_network *n,
-		      const struct dockerd_endpoint *was, struct dockerd_endpoint *e,
-		      struct dockerd_error *err)
-{
-	struct sublink_net net;
-
-	(void)self;
-	return read_net(n, &net, err) < 0 ? -1 : sublink_update(n, &net, was, e, err);
-}
-
-static int32_t adopt(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
-		     struct dockerd_error *err)
-{
-	(void)n;
-	return sublink_adopt(self, e, err);
-}
-
 static const struct dockerd_network_ops ops = {
     .common = {.size = sizeof(ops), .probe = probe, .open = ipvlan_open, .close = sublink_close},
-    .network_create = network_create,
-    .network_delete = network_delete,
+    .network_create = sublink_network_create,
+    .network_delete = sublink_network_delete,
     .join = join,
-    .leave = leave,
-    .update = update,
-    .adopt = adopt,
+    .leave = sublink_leave,
+    .update = sublink_update,
+    .adopt = sublink_adopt,
 };
 
 DOCKERD_DRIVER(.kind = DOCKERD_KIND_NETWORK, .name = "ipvlan", .version = "0.1",

@@ -6,9 +6,9 @@
 #include "../common/sublink.h"
 
 #include <linux/if_link.h>
-#include <stdlib.h>
+#include <stdio.h>
 
-static const struct sublink_kind kind = {.kind = "macvlan", .prefix = "dm-"};
+static const struct sublink_kind kind;
 
 static const char *const mode_names[] = {"bridge", "private", "vepa", "passthru"};
 static const uint32_t modes[] = {MACVLAN_MODE_BRIDGE, MACVLAN_MODE_PRIVATE, MACVLAN_MODE_VEPA,
@@ -66,54 +66,17 @@ static int conflict(const struct sublink_net *mine, const char *other, bool othe
 		   : 0;
 }
 
-static int emit_record(const struct dockerd_network *n, const struct sublink_net *net, bool created,
-		       struct dockerd_error *err)
+static void record(const struct sublink_net *net, char *out, size_t size)
 {
-	char *subnets, *record = NULL;
-	int r;
-
-	if (!DOCKERD_HAS(n, out) || !n->out)
-		return 0;
-	subnets = sublink_subnets(n, true);
-	r = subnets ? asprintf(&record,
-			       "{\"CreatedSubIface\":%s,\"ID\":\"%s\",\"Internal\":%s,%s"
-			       "\"MacvlanMode\":\"%s\",\"Mtu\":0,\"Parent\":\"%s\"}",
-			       created ? "true" : "false", n->id, net->internal ? "true" : "false",
-			       subnets, mode_names[net->mode], net->parent)
-		    : -1;
-	if (r >= 0)
-		n->out->row(n->out, "record.network", record);
-	free(subnets);
-	if (r >= 0)
-		free(record);
-	return r < 0 ? dockerd_fail_errno(err, ENOMEM, "record of network %s", n->name) : 0;
+	snprintf(out, size, "\"MacvlanMode\":\"%s\"", mode_names[net->mode]);
 }
+
+static const struct sublink_kind kind = {
+    .kind = "macvlan", .prefix = "dm-", .read = read_net, .conflict = conflict, .record = record};
 
 static int32_t macvlan_open(const struct dockerd_open *args, void **self, struct dockerd_error *err)
 {
 	return sublink_open(&kind, args, self, err);
-}
-
-static int32_t network_create(void *self, const struct dockerd_network *n,
-			      struct dockerd_error *err)
-{
-	struct sublink_net net;
-	bool created;
-
-	if (read_net(n, &net, err) < 0 ||
-	    sublink_network_create(self, &net, conflict, &created, err) < 0)
-		return -1;
-	return emit_record(n, &net, created, err);
-}
-
-static int32_t network_delete(void *self, const struct dockerd_network *n,
-			      struct dockerd_error *err)
-{
-	struct dockerd_error unread = {.size = sizeof(unread)};
-	struct sublink_net net;
-
-	/* what can't be read was refused when it was to be made: there is nothing of it */
-	return read_net(n, &net, &unread) < 0 ? 0 : sublink_network_delete(self, &net, err);
 }
 
 static int put_mode(struct nl_msg *m, const void *arg)
@@ -153,42 +116,18 @@ static int32_t join(void *self, const struct dockerd_network *n, struct dockerd_
 		return -1;
 	if (!net.alone || passthru_mac(&net, e, err) == 0)
 		return 0;
-	sublink_leave(self, e, &ignored);
+	sublink_leave(self, n, e, &ignored);
 	return -1;
-}
-
-static int32_t leave(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
-		     struct dockerd_error *err)
-{
-	(void)n;
-	return sublink_leave(self, e, err);
-}
-
-static int32_t update(void *self, const struct dockerd_network *n,
-		      const struct dockerd_endpoint *was, struct dockerd_endpoint *e,
-		      struct dockerd_error *err)
-{
-	struct sublink_net net;
-
-	(void)self;
-	return read_net(n, &net, err) < 0 ? -1 : sublink_update(n, &net, was, e, err);
-}
-
-static int32_t adopt(void *self, const struct dockerd_network *n, struct dockerd_endpoint *e,
-		     struct dockerd_error *err)
-{
-	(void)n;
-	return sublink_adopt(self, e, err);
 }
 
 static const struct dockerd_network_ops ops = {
     .common = {.size = sizeof(ops), .open = macvlan_open, .close = sublink_close},
-    .network_create = network_create,
-    .network_delete = network_delete,
+    .network_create = sublink_network_create,
+    .network_delete = sublink_network_delete,
     .join = join,
-    .leave = leave,
-    .update = update,
-    .adopt = adopt,
+    .leave = sublink_leave,
+    .update = sublink_update,
+    .adopt = sublink_adopt,
 };
 
 DOCKERD_DRIVER(.kind = DOCKERD_KIND_NETWORK, .name = "macvlan", .version = "0.1",
