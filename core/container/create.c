@@ -289,7 +289,8 @@ int container_create(const char *name, const char *platform, json *body, int api
 				 "invalid JSON: json: cannot unmarshal %s into Go value of type "
 				 "container.CreateRequest",
 				 types[json_type(body)]);
-	if (spec_from_version(body, api_version, err) < 0 ||
+	if (spec_from_version(body, api_version, streq(spec_host()->cgroup_version, "2"), err) <
+		0 ||
 	    draft_make(&d, body, platform, api_version, err) < 0)
 		goto out;
 	if (*name && !spec_name_ok(name)) {

@@ -85,8 +85,9 @@ struct fw_rules {
 	struct map rules;   /* rule -> struct fw_rule, owned */
 	struct map
 	    found; /* what the kernel had at the first look; until the sweep, which ends the daemon's start */
-	int journal; /* O_APPEND; -1 until opened */
-	bool listed; /* base rules are known to be there */
+	bool settled; /* the sweep is over: what is found from now on is not taken for ours */
+	int journal;  /* O_APPEND; -1 until opened */
+	bool listed;  /* base rules are known to be there */
 };
 /* Read the record of an earlier daemon and open it for more. */
 void fw_rules_load(struct fw_rules *f);

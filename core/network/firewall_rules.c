@@ -96,6 +96,7 @@ int fw_rules_heal(struct fw_rules *f, struct map *present, struct error *err)
 	static char here[] = "";
 
 	f->listed = false;
+	map_free(&f->found, NULL); /* of an earlier look */
 	if (fw_proc_list(&f->proc, present, err) < 0)
 		return -1;
 	fw_base(f->family, f->userland_proxy, present, &ops);
@@ -137,8 +138,10 @@ int fw_rules_ready(struct fw_rules *f, struct error *err)
 		rule_drop(f, rule);
 	}
 	record(f, &gone);
-	map_free(&f->found, NULL);
-	f->found = present;
+	if (r == 0 && !f->settled)
+		f->found = present;
+	else
+		map_free(&present, NULL);
 	return r;
 }
 
@@ -148,6 +151,7 @@ static bool adopt(struct fw_rules *f, const struct fw_op *op)
 
 	if ((op->verb != 'A' && op->verb != 'I') || !map_get(&f->found, op->rule))
 		return false;
+	map_del(&f->found, op->rule);
 	str_printf(&line, "+%c %s\n", op->verb, op->rule);
 	record(f, &line);
 	rule_put(f, op->rule, op->verb, true);
@@ -194,6 +198,7 @@ static void note_after(struct fw_rules *f, const struct fw_ops *ops)
 			rule_put(f, ops->v[i].rule, ops->v[i].verb, true);
 		} else if (ops->v[i].verb == 'D') {
 			rule_drop(f, ops->v[i].rule);
+			map_del(&f->found, ops->v[i].rule);
 			str_printf(&text, "- %s\n", ops->v[i].rule);
 		}
 	record(f, &text);
@@ -294,6 +299,7 @@ int fw_rules_sweep(struct fw_rules *f, struct error *err)
 			fw_ops_add(&ops, 'D', f->order.v[i].key);
 	}
 	map_free(&f->found, NULL); /* from now on it is old */
+	f->settled = true;
 	return fw_rules_run(f, &ops, err);
 }
 

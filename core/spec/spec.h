@@ -24,8 +24,9 @@
 
 /*
  * Change the body of a create request of API 1.`version` into what it means today. ERR_INVALID, in moby's words, for what the version did not have.
+ * cgroup2: of the host.
  */
-int spec_from_version(json *body, int version, struct error *err);
+int spec_from_version(json *body, int version, bool cgroup2, struct error *err);
 
 /* ---- Normalising (schema.c) ------------------------------------------------------------------------------------------------------- */
 

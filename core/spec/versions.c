@@ -22,10 +22,11 @@ static void default_to(json *object, const char *name, const char *value)
 
 static int mount_from(json *mount, int version, struct error *err)
 {
+	const char *type = json_get_str(mount, "Type", "");
 	json *bind = json_get(mount, "BindOptions");
 	struct error ignored = ERROR_INIT;
 
-	if (version < 48 && streq(json_get_str(mount, "Type", ""), "image"))
+	if (version < 48 && streq(type, "image"))
 		return error_set(err, ERR_INVALID, "Mount type \"Image\" needs API v1.48 or newer");
 	if (version < 45 && *json_get_str(json_get(mount, "VolumeOptions"), "Subpath", ""))
 		return error_set(err, ERR_INVALID,
@@ -37,8 +38,14 @@ static int mount_from(json *mount, int version, struct error *err)
 	if (version < 44 && json_type(bind) == JSON_OBJECT &&
 	    json_get_bool(mount, "ReadOnly", false))
 		json_set(bind, "ReadOnlyNonRecursive", json_parse("true", 4, &ignored));
-	if (version < 42)
+	if (version < 42) {
 		drop(bind, "CreateMountpoint");
+		/* options of another type of mount were not looked at */
+		if (!streq(type, "volume"))
+			drop(mount, "VolumeOptions");
+		if (!streq(type, "tmpfs"))
+			drop(mount, "TmpfsOptions");
+	}
 	if (version < 40)
 		drop(bind, "NonRecursive");
 	return 0;
@@ -67,7 +74,7 @@ static int networks_from(json *body, const json *host, struct error *err)
 	return 0;
 }
 
-int spec_from_version(json *body, int version, struct error *err)
+int spec_from_version(json *body, int version, bool cgroup2, struct error *err)
 {
 	json *host = json_get(body, "HostConfig");
 	struct error ignored = ERROR_INIT;
@@ -92,7 +99,7 @@ int spec_from_version(json *body, int version, struct error *err)
 	}
 	if (version < 43)
 		drop(host, "Annotations");
-	if (version < 41)
+	if (version < 41 && !cgroup2)
 		default_to(host, "CgroupnsMode", "host");
 	if (version < 40) {
 		default_to(host, "IpcMode", "shareable");
@@ -100,5 +107,7 @@ int spec_from_version(json *body, int version, struct error *err)
 		drop(host, "MaskedPaths"); /* a stray value must not unmask */
 		drop(host, "ReadonlyPaths");
 	}
+	if (version < 25)
+		drop(host, "AutoRemove"); /* the client did it */
 	return 0;
 }

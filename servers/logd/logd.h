@@ -135,8 +135,6 @@ struct source {
 	struct watch watch; /* first */
 	struct stream *stream;
 	struct split split;
-	size_t
-	    owed; /* bytes in the pipe that a client was told of by a frame's head and has yet to get */
 	bool ended, grown;
 };
 

@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	auto_str text = STR_INIT, adapted = STR_INIT, keys = STR_INIT;
 	auto_strlist warnings = STRLIST_INIT;
 
-	if (!in || spec_from_version(in, 24 + (int)(size % 28), &err) < 0)
+	if (!in || spec_from_version(in, 24 + (int)(size % 28), size % 2, &err) < 0)
 		return 0;
 	config = stable(spec_normalise_config, in);
 	host_config = stable(spec_normalise_host_config, json_get(in, "HostConfig"));

@@ -535,17 +535,27 @@ static const struct {
      "{\"HostConfig\":{\"Mounts\":[1,{\"BindOptions\":[]}],\"IpcMode\":\"x\",\"CgroupnsMode\":"
      "\"x\"}}"},
     {24, "[]", "[]"},
+    {41,
+     "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"bind\",\"VolumeOptions\":{},\"TmpfsOptions\":{}}]}}",
+     "{\"HostConfig\":{\"Mounts\":[{\"Type\":\"bind\"}]}}"},
+    {24, "{\"HostConfig\":{\"AutoRemove\":true,\"IpcMode\":\"x\",\"CgroupnsMode\":\"x\"}}",
+     "{\"HostConfig\":{\"IpcMode\":\"x\",\"CgroupnsMode\":\"x\"}}"},
 };
 
 void test_versions(void **state)
 {
+	auto_json *modern = tree_of("{}");
+	struct error ok = ERROR_INIT;
+
 	(void)state;
+	assert_int_equal(spec_from_version(modern, 40, true, &ok), 0);
+	assert_string_equal(json_get_str(json_get(modern, "HostConfig"), "CgroupnsMode", ""), "");
 	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
 		auto_json *body = tree_of(versions[i].body);
 		struct error err = ERROR_INIT;
 		auto_str out = STR_INIT;
 
-		if (spec_from_version(body, versions[i].version, &err) < 0)
+		if (spec_from_version(body, versions[i].version, false, &err) < 0)
 			str_puts(&out, err.text);
 		else
 			json_print(body, &out);

@@ -33,22 +33,19 @@ struct call {
 
 static int failed(const struct call *c, int why, struct error *err, const char *what)
 {
-	const char *text = why == EAGAIN || why == EINPROGRESS || why == ETIMEDOUT
-			       ? "context deadline exceeded"
-			       : NULL;
-	char lower[128];
+	char reason[128];
 
-	if (!text) {
-		snprintf(lower, sizeof(lower), "%s%s", what, strerror(why));
-		/* Go's names of errors begin in lower case */
-		if (lower[strlen(what)] >= 'A' && lower[strlen(what)] <= 'Z')
-			lower[strlen(what)] += 'a' - 'A';
-		text = lower;
-	} else {
+	if (why == EAGAIN || why == EINPROGRESS || why == ETIMEDOUT) {
 		why = ETIMEDOUT;
+		what = "";
+		snprintf(reason, sizeof(reason), "context deadline exceeded");
+	} else { /* Go's names of errors begin in lower case */
+		snprintf(reason, sizeof(reason), "%s", strerror(why));
+		if (*reason >= 'A' && *reason <= 'Z')
+			*reason = (char)(*reason + ('a' - 'A'));
 	}
-	error_set(err, ERR_SYSTEM, "Post \"http://%s/%s\": %s", c->local ? HOST : c->where, c->path,
-		  text);
+	error_set(err, ERR_SYSTEM, "Post \"http://%s/%s\": %s%s", c->local ? HOST : c->where,
+		  c->path, what, reason);
 	err->sys = why;
 	return -1;
 }
