@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/filter.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -39,11 +40,6 @@ static bool all_of(const json *filter, const struct container *c,
 		if (!match(c, value_of(filter, v)))
 			return false;
 	return true;
-}
-
-static bool by_id(const struct container *c, const char *v)
-{
-	return str_after(c->id, v) != NULL;
 }
 
 /* As by moby: the name itself or a regular expression (POSIX's, where moby's are Go's), with and without the slash. */
@@ -103,7 +99,8 @@ static bool by_ancestor(const struct container *c, const char *v)
 	size_t n = strlen(v);
 	const char *id = str_after(c->image_id, "sha256:");
 
-	if (streq(c->image_name, v) || streq(c->image_id, v) || (id && n >= 4 && str_after(id, v)))
+	if (streq(c->image_name, v) || (id && n >= 4 && str_after(id, v)) ||
+	    (n > strlen("sha256:") && str_after(c->image_id, v)))
 		return true;
 	return (!strncmp(c->image_name, v, n) && streq(c->image_name + n, ":latest")) ||
 	       (str_ends(v, ":latest") && strlen(c->image_name) == n - 7 &&
@@ -180,25 +177,10 @@ static bool port_in(const json *filter, const char *name, uint16_t port, const c
 	return false;
 }
 
-static bool exposes(const struct container *c, const json *filter)
-{
-	struct error err = ERROR_INIT;
-	json *config = json_parse(c->config, strlen(c->config), &err);
-	bool hit = false;
-
-	for (json *p = json_first(json_get(config, "ExposedPorts")); p; p = json_next(p)) {
-		const char *slash = strchr(json_name(p), '/');
-
-		hit = hit || port_in(filter, "expose", (uint16_t)atoi(json_name(p)),
-				     slash ? slash + 1 : "tcp");
-	}
-	json_free(config);
-	return hit;
-}
-
-/* One hit of either filter is enough, and a container that is not on a network has no ports. */
+/* One hit of either filter is enough, among the ports that the list shows; one that is not published has 0 as its port of the host. */
 static bool by_ports(const struct container *c, const json *publish, const json *expose)
 {
+	size_t n = networks_may_publish(c) ? c->ports.n : 0;
 	const struct network_port *p;
 
 	if (!json_count(publish) && !json_count(expose))
@@ -207,7 +189,14 @@ static bool by_ports(const struct container *c, const json *publish, const json 
 		if (port_in(publish, "publish", p->host_port, p->proto) ||
 		    port_in(expose, "expose", p->container_port, p->proto))
 			return true;
-	return c->connected && json_count(expose) && exposes(c, expose);
+	for (size_t i = 0; i < n; i++) {
+		const struct spec_port *q = &c->ports.v[i];
+
+		if (port_in(expose, "expose", q->container_port, q->proto) ||
+		    (!q->published && port_in(publish, "publish", 0, q->proto)))
+			return true;
+	}
+	return false;
 }
 
 static bool by_health(const struct container *c, const char *v)
@@ -238,14 +227,31 @@ static int check_one_of(const json *filters, const char *name, const char *const
 	return 0;
 }
 
-static bool is_bool(const char *v)
+static bool has_value(const json *filter, const char *a, const char *b)
 {
-	static const char *const words[] = {"true", "false", "True", "False", "1", "0"};
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (streq(words[i], v))
+	for (json *v = json_first(filter); v; v = json_next(v))
+		if (streq(value_of(filter, v), a) || streq(value_of(filter, v), b))
 			return true;
 	return false;
+}
+
+static bool wants_tasks(const json *filter)
+{
+	return has_value(filter, "true", "1");
+}
+
+/* Yes or no, not both; what else is said beside one of them counts for nothing. */
+static int check_is_task(const json *f, struct error *err)
+{
+	auto_str all = STR_INIT;
+
+	if (!f || wants_tasks(f) != has_value(f, "false", "0"))
+		return 0;
+	for (json *v = json_first(f); v; v = json_next(v))
+		str_printf(&all, "%s%s", all.len ? " " : "", value_of(f, v));
+	return json_count(f)
+		   ? error_set(err, ERR_INVALID, "invalid filter 'is-task=[%s]'", str_cstr(&all))
+		   : error_set(err, ERR_INVALID, "invalid filter 'is-task'");
 }
 
 static int check_values(const json *filters, struct error *err)
@@ -254,13 +260,11 @@ static int check_values(const json *filters, struct error *err)
 					     "removing", "exited",  "dead",   NULL};
 	static const char *const healths[] = {"none", "starting", "healthy", "unhealthy", NULL};
 	static const char *const ports[] = {"publish", "expose"};
-	const json *f = json_get(filters, "is-task");
+	const json *f = json_get(filters, "exited");
 	struct port_range ignored;
 
-	if (json_count(f) > 1 || (json_count(f) == 1 && !is_bool(value_of(f, json_first(f)))))
-		return error_set(err, ERR_INVALID, "invalid filter 'is-task=[%s]'",
-				 value_of(f, json_first(f)));
-	f = json_get(filters, "exited");
+	if (check_is_task(json_get(filters, "is-task"), err) < 0)
+		return -1;
 	for (json *v = json_first(f); v; v = json_next(v)) {
 		const char *text = value_of(f, v);
 		char *end;
@@ -286,17 +290,47 @@ static int check_values(const json *filters, struct error *err)
 	return 0;
 }
 
+static bool is_beginning(struct container *c, const char *name)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return str_after(c->id, name) && !streq(c->id, name) && !streq(c->name, name);
+}
+
+/* By name or id; here, unlike elsewhere, the beginning of an id means nothing. */
 static int creation_of(const json *filter, int64_t *out, struct error *err)
 {
 	for (json *v = json_first(filter); v; v = json_next(v)) {
-		struct container *c = container_find(value_of(filter, v), err);
+		const char *name = value_of(filter, v);
+		auto_container *c = *name ? container_find(name, err) : NULL;
 
+		if (!*name || (c && is_beginning(c, name)))
+			return error_set(err, ERR_NOT_FOUND, "No such container: %s", name);
 		if (!c)
 			return -1;
 		*out = c->created;
-		container_unref(c);
 	}
 	return 0;
+}
+
+/* A beginning of several ids means none of them, and names are no ids. */
+static void find_ids(const json *filter, struct strlist *ids)
+{
+	for (json *v = json_first(filter); v; v = json_next(v)) {
+		struct error none = ERROR_INIT;
+		struct container *c = container_find(value_of(filter, v), &none);
+
+		if (!c)
+			continue;
+		if (str_after(c->id, value_of(filter, v)))
+			strlist_add(ids, c->id);
+		container_unref(c);
+	}
+}
+
+void list_filter_free(struct list_filter *f)
+{
+	strlist_free(&f->ids);
 }
 
 int list_filter_parse(const struct container_list *how, struct list_filter *out, struct error *err)
@@ -317,18 +351,11 @@ int list_filter_parse(const struct container_list *how, struct list_filter *out,
 	    creation_of(json_get(how->filters, "before"), &out->before, err) < 0 ||
 	    creation_of(json_get(how->filters, "since"), &out->since, err) < 0)
 		return -1;
-	if (json_count(json_get(how->filters, "status")) ||
-	    json_count(json_get(how->filters, "exited")) || out->before != INT64_MAX ||
-	    out->since != INT64_MIN)
-		out->all = true; /* they ask about containers that do not run */
+	find_ids(json_get(how->filters, "id"), &out->ids);
+	if (json_count(json_get(how->filters, "status")))
+		out->all =
+		    true; /* of all filters, this one alone asks about containers that do not run */
 	return 0;
-}
-
-static bool wants_tasks(const json *filter)
-{
-	const char *v = json_count(filter) ? value_of(filter, json_first(filter)) : "0";
-
-	return *v == '1' || *v == 't' || *v == 'T';
 }
 
 bool list_filter_match(const struct list_filter *f, const struct container *c)
@@ -341,8 +368,9 @@ bool list_filter_match(const struct list_filter *f, const struct container *c)
 		return false; /* nothing here belongs to a service */
 	if (c->created >= f->before || c->created <= f->since)
 		return false;
-	return any(json_get(j, "id"), c, by_id) && any(json_get(j, "name"), c, by_name) &&
-	       any(json_get(j, "status"), c, by_status) &&
+	if (json_count(json_get(j, "id")) && !strlist_has(&f->ids, c->id))
+		return false;
+	return any(json_get(j, "name"), c, by_name) && any(json_get(j, "status"), c, by_status) &&
 	       any(json_get(j, "exited"), c, by_exited) &&
 	       all_of(json_get(j, "label"), c, by_label) &&
 	       any(json_get(j, "network"), c, by_network) &&

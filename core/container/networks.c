@@ -57,6 +57,14 @@ const struct network_port *networks_port(const struct container *c, size_t i)
 	return NULL;
 }
 
+bool networks_may_publish(const struct container *c)
+{
+	for (size_t i = 0; c->connected && i < c->n_networks; i++)
+		if (c->networks[i].connected && c->networks[i].ep.publishes)
+			return true;
+	return false;
+}
+
 bool networks_shares(const struct container *c)
 {
 	return str_after(c->network_mode, "container:") != NULL;

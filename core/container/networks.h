@@ -47,6 +47,8 @@ struct container_network *networks_find(const struct container *c, const char *n
 const struct container_network *networks_main(const struct container *c);
 /* Bound ports of all networks, one after the other; NULL: there are no more. */
 const struct network_port *networks_port(const struct container *c, size_t i);
+/* Is it in a network that could publish ports? Only then they are shown. */
+bool networks_may_publish(const struct container *c);
 bool networks_shares(const struct container *c); /* container:ID */
 /* Does it need the embedded DNS when it runs? */
 bool networks_need_resolver(const struct container *c);

@@ -186,22 +186,13 @@ static void print_bindings(struct jw *w, const struct container *c, const struct
 		jw_null(w);
 }
 
-/* Could a network of its publish ports? */
-static bool may_publish(const struct container *c)
-{
-	for (size_t i = 0; i < c->n_networks; i++)
-		if (c->networks[i].connected && c->networks[i].ep.publishes)
-			return true;
-	return false;
-}
-
 /* Exposed and bound ports of a running container that is in a network which publishes some; {} else. */
 static void print_port_map(struct jw *w, const struct container *c)
 {
 	const struct spec_ports *ports = &c->ports;
 
 	jw_kobj(w, "Ports");
-	for (size_t i = 0; c->connected && i < ports->n && may_publish(c); i++) {
+	for (size_t i = 0; i < ports->n && networks_may_publish(c); i++) {
 		const struct spec_port *p = &ports->v[i];
 		struct network_port of = {.container_port = p->container_port};
 		char key[16];
@@ -404,7 +395,7 @@ int container_inspect(const char *name, bool size, struct str *reply, struct err
 static void print_list_ports(struct jw *w, const struct container *c)
 {
 	const struct network_port *q;
-	size_t n = c->connected && may_publish(c) ? c->ports.n : 0;
+	size_t n = networks_may_publish(c) ? c->ports.n : 0;
 
 	jw_karr(w, "Ports");
 	for (size_t i = 0; (q = networks_port(c, i)); i++) {
@@ -476,8 +467,10 @@ int container_list(const struct container_list *how, struct str *reply, struct e
 	int shown = 0;
 	size_t n;
 
-	if (list_filter_parse(how, &filter, err) < 0)
+	if (list_filter_parse(how, &filter, err) < 0) {
+		list_filter_free(&filter);
 		return -1;
+	}
 	all = containers_all(&n);
 	str_reserve(reply, (how->limit > 0 && (size_t)how->limit < n ? (size_t)how->limit : n) *
 			       ROW_USUAL);
@@ -500,6 +493,7 @@ int container_list(const struct container_list *how, struct str *reply, struct e
 		container_unref(c);
 	}
 	free(all);
+	list_filter_free(&filter);
 	jw_end(&w);
 	return 0;
 }

@@ -85,20 +85,19 @@ static void print_document(const struct document *d, struct str *out)
 	jw_end(&w);
 }
 
+/* repo "": no tag is wanted. */
 static int tag_new(struct image_store *s, const char *repo, const char *tag, const char *id,
-		   const char *action, struct error *err)
+		   struct error *err)
 {
 	auto_reference ref = {0};
 	auto_free char *shown = NULL;
 
-	if (str_empty(repo)) {
-		emit_event(s, action, id, id);
+	if (str_empty(repo))
 		return 0;
-	}
 	if (tag_parse(repo, tag, &ref, err) < 0 || tag_set(s, &ref, id, err) < 0)
 		return -1;
 	shown = reference_familiar(&ref);
-	emit_event(s, action, id, shown);
+	emit_event(s, "tag", id, shown);
 	return 0;
 }
 
@@ -133,8 +132,9 @@ int image_import(struct image_store *s, int fd, const struct image_import *o, ch
 	print_document(&d, &text);
 	FAULT("image.import.after-layer");
 	if (image_put(s, text.p, text.len, NULL, l, out, err) < 0 ||
-	    tag_new(s, o->repo, o->tag, out, "import", err) < 0)
+	    tag_new(s, o->repo, o->tag, out, err) < 0)
 		return -1;
+	emit_event(s, "import", out, out);
 	if (str_empty(o->repo))
 		image_touch(s, out);
 	*id = xstrdup(out);
@@ -197,7 +197,10 @@ int image_commit(struct image_store *s, const struct image_commit *c, char **id,
 		r = image_put(s, text.p, text.len, parent ? parent->id : NULL, l, out, err);
 	}
 	image_free(parent);
-	if (r < 0 || (!str_empty(c->repo) && tag_new(s, c->repo, c->tag, out, "tag", err) < 0))
+	if (r < 0)
+		return -1;
+	emit_event(s, "create", out, out);
+	if (tag_new(s, c->repo, c->tag, out, err) < 0)
 		return -1;
 	*id = xstrdup(out);
 	return 0;

@@ -406,7 +406,10 @@ static int put_item(struct save *v, struct item *i, struct error *err)
 		return -1;
 	if (blob_path(v, i->id, path) && put_file(v, path, &i->config, i->created_s, err) < 0)
 		return -1;
-	return blob_path(v, i->manifest_digest, path) ? put_file(v, path, &i->manifest, 0, err) : 0;
+	if (blob_path(v, i->manifest_digest, path) && put_file(v, path, &i->manifest, 0, err) < 0)
+		return -1;
+	emit_event(v->s, "save", i->id, i->id);
+	return 0;
 }
 
 static int put_indexes(struct save *v, struct error *err)

@@ -159,14 +159,26 @@ static bool set_add(struct port_set *set, uint32_t port, const char *proto)
 	return false;
 }
 
+/* A binding of a port that is not exposed does nothing: as by moby, which publishes what ExposedPorts names. */
+static void keep_exposed(struct spec_ports *p, const struct port_set *exposed)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; exposed && i < p->n; i++)
+		if (set_has(exposed, p->v[i].container_port, p->v[i].proto))
+			p->v[n++] = p->v[i];
+	p->n = n;
+}
+
 static int parse_exposed(const json *config, bool publish, struct spec_ports *out,
 			 struct error *err)
 {
-	auto_free struct port_set *set = NULL, *named = NULL;
+	auto_free struct port_set *set = NULL, *named = NULL, *exposed = NULL;
 
 	if (json_count(json_get(config, "ExposedPorts"))) {
 		set = xcalloc(1, sizeof(*set));
 		named = xcalloc(1, sizeof(*named));
+		exposed = xcalloc(1, sizeof(*exposed));
 		for (size_t i = 0; i < out->n; i++)
 			set_add(set, out->v[i].container_port, out->v[i].proto);
 	}
@@ -176,15 +188,18 @@ static int parse_exposed(const json *config, bool publish, struct spec_ports *ou
 
 		if (parse_key(json_name(c), &first, &last, proto, err) < 0)
 			return -1;
-		for (uint32_t port = first; port <= last; port++)
+		for (uint32_t port = first; port <= last; port++) {
+			set_add(exposed, port, proto);
 			if (set_add(set, port, proto))
 				add(out, (uint16_t)port, proto)->published = publish;
+		}
 		if (first == last)
 			set_add(named, first, proto);
 	}
+	keep_exposed(out, exposed);
 	for (size_t i = 0; named && i < out->n; i++)
 		out->v[i].named = set_has(named, out->v[i].container_port, out->v[i].proto);
-	/* PublishAllPorts means those named without a binding, too */
+	/* PublishAllPorts means those that PortBindings names without a binding, too */
 	for (size_t i = 0; publish && i < out->n; i++)
 		out->v[i].published = true;
 	return 0;

@@ -118,7 +118,7 @@ is "events of a life" "create start kill die" "$(docker events --since "$begin" 
 is "events: rename, pause, unpause" "pause unpause rename rename" "$(docker events --since "$begin" --until "$end" -f container="$(docker inspect -f '{{.Id}}' c1)" \
 	-f event=pause -f event=unpause -f event=rename --format '{{.Action}}' | xargs)"
 is "events: exit code" 3 "$(docker events --since "$begin" --until "$end" -f event=die --format '{{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}' | sed -n 's/c2 //p' | head -1)"
-is "events: image" "import" "$(docker events --since 0 --until "$end" -f type=image --format '{{.Action}}' | head -1)"
+is "events: image" "tag import" "$(docker events --since 0 --until "$end" -f type=image --format '{{.Action}}' | head -2 | xargs)"
 "$DOCKER" events -f event=create --format '{{.Actor.Attributes.name}}' >"$R/live" &
 live=$!
 # the stream is known to be on when an event of it arrived

@@ -355,12 +355,13 @@ static void test_tmpfs_options(void **state)
 
 static void test_ports(void **state)
 {
-	auto_json *c =
-	    tree_of("{\"ExposedPorts\":{\"7000-7002/udp\":{},\"80\":{},\"443/tcp\":{}}}");
-	auto_json *h = tree_of(
-	    "{\"PortBindings\":{\"80/"
-	    "tcp\":[{\"HostPort\":\"8080\"},{\"HostIp\":\"::1\",\"HostPort\":\"9000-9010\"}],"
-	    "\"53/udp\":[]}}");
+	auto_json *c = tree_of(
+	    "{\"ExposedPorts\":{\"7000-7002/udp\":{},\"80\":{},\"443/tcp\":{},\"53/udp\":{}}}");
+	auto_json *h = tree_of("{\"PortBindings\":{\"80/"
+			       "tcp\":[{\"HostPort\":\"8080\"},{\"HostIp\":\"::1\",\"HostPort\":"
+			       "\"9000-9010\"}],"
+			       "\"53/udp\":[],\"81/tcp\":[{\"HostPort\":\"8081\"}],\"53/"
+			       "tcp\":[]}}"); /* the last two are not exposed */
 	struct spec_ports p;
 	struct error err = ERROR_INIT;
 

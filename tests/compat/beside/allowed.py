@@ -6,6 +6,7 @@ LIST = [
     # where, path, reason
     (r"^create, odd: (port|port protocol|host ip|log size) ", r".*", "refused when the container is made, by the rules by which moby refuses or ignores it at the start"),
     (r"^create, odd: device ", r".*", "a device mode that the kernel does not have is refused, not ignored"),
+    (r"^create, odd: ip on default bridge ", r"body\.message", "moby complains of the subnet, too, unless docker0 was there before it started"),
     (r"^create: volume mount with options ", r"body\.HostConfig\.Mounts\.0\.VolumeOptions\.Labels members", "the label is on the volume; HostConfig stays what the client sent"),
     (r"^archive put: through a link ", r".*", "a link of the archive leads from the container's root, as for its programs; moby follows it from the directory that is written to"),
     (r"^docker run (--platform linux/s390x|nope-not-here) ", r"err", "the resolver's words on a machine without network"),

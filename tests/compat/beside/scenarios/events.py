@@ -146,6 +146,39 @@ def _network(e):
 add("events: networks", _network)
 
 
+def _life(e):
+    """All types, all attributes, in order: a container with a volume and a network of its own, from its creation to the end."""
+    since = repr(time.time())
+    e.ask("POST", "/networks/create", {"Name": "bm-n", "Labels": {"n": "1"}})
+    e.ask("POST", "/volumes/create", {"Name": "bm-v", "Labels": {"v": "1"}})
+    e.run("bm-one", Labels={"bm": "1", "two": "words and more"}, Env=["A=1"], StopSignal="SIGKILL", Cmd=["cat"], OpenStdin=True, ExposedPorts={"80/tcp": {}},
+          HostConfig={"NetworkMode": "bm-n", "Binds": ["bm-v:/v:ro", "/tmp:/t"], "PortBindings": {"80/tcp": [{"HostPort": "18080"}]}})
+    e.ask("POST", "/containers/bm-one/pause")
+    e.ask("POST", "/containers/bm-one/unpause")
+    x = e.ask("POST", "/containers/bm-one/exec", {"Cmd": ["sh", "-c", "exit 2"], "Privileged": True}).json()["Id"]
+    e.ask("POST", f"/exec/{x}/start", {"Detach": True})
+    while e.ask("GET", f"/exec/{x}/json").json()["Running"]:
+        time.sleep(0.05)
+    e.ask("POST", "/networks/bridge/connect", {"Container": "bm-one"})
+    e.ask("POST", "/networks/bridge/disconnect", {"Container": "bm-one"})
+    e.ask("POST", "/containers/bm-one/rename?name=bm-two")
+    e.ask("POST", "/containers/bm-two/update", {"RestartPolicy": {"Name": "unless-stopped"}})
+    e.ask("POST", "/commit?container=bm-two&repo=bm-c&comment=words&author=me")
+    e.ask("POST", "/containers/bm-two/kill?signal=URG")
+    e.ask("POST", "/containers/bm-two/restart?t=1")
+    e.ask("POST", "/containers/bm-two/stop?t=1")
+    e.ask("POST", "/containers/bm-two/start")
+    e.ask("DELETE", "/containers/bm-two?force=1&v=1")
+    e.ask("DELETE", "/images/bm-c")
+    e.ask("DELETE", "/volumes/bm-v")
+    e.ask("DELETE", "/networks/bm-n")
+    time.sleep(0.3)
+    _seen(e, since, labelled=False)
+
+
+add("events: a whole life, all types", _life)
+
+
 def _image(e):
     since = repr(time.time())
     e.ask("POST", "/images/bm-box/tag?repo=bm-tag&tag=1")
@@ -154,6 +187,24 @@ def _image(e):
 
 
 add("events: images", _image)
+
+
+@scenario("events: images that are made")
+def _(e):
+    e.create("bm-one")
+    since = repr(time.time())
+    e.ask("POST", "/commit?container=bm-one&repo=bm-c&changes=LABEL%20a=b")
+    two = e.ask("POST", "/commit?container=bm-one").json()["Id"]
+    archive = e.call("export", "bm-one").stdout
+    e.call("import", "-", "bm-imported", input=archive)
+    bare = e.call("import", "-", input=archive).stdout.decode().strip()
+    saved = e.call("save", "bm-c").stdout
+    e.call("load", input=saved)
+    e.call("rmi", "bm-c")
+    e.call("load", input=saved)
+    for image in (two, bare, "bm-imported", "bm-c"):
+        e.ask("DELETE", "/images/" + image)
+    _seen(e, since, labelled=False, type=["image"])
 
 
 @scenario("events: bad questions")

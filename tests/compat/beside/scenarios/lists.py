@@ -45,6 +45,68 @@ for _f in FILTERS:
     add("list: " + json.dumps(_f), _filter(_f))
 
 
+BY = {
+    "publish": ["18090", "18090/tcp", "18090/udp", "18000-18100", "18000-18100/udp", "90", "0", "65536", "5-3", "5-3/udp", "x", "", "/tcp", "18090/", "18090/sctp", "18090/x", "18090-"],
+    "expose": ["90", "90/tcp", "90/udp", "50-60/udp", "50-60", "8000/udp", "1-65535", "80-90/tcp", "-1", "90/TCP", "18090", "x/tcp"],
+    "network": ["bm-n", "bridge", "none", "bm", "bm-n2", "host"],
+    "volume": ["bm-v", "/v", "/v/", "/tmp", "/t", "/w", "bm", "v", ""],
+    "health": ["none", "starting", "healthy", "unhealthy", "None", ""],
+    "is-task": ["true", "false", "1", "0", "True", "t", "TRUE", "", "yes"],
+    "isolation": ["default", "hyperv", "x"],
+    "before": ["bm-one", "bm-two", "bm-four", "/bm-two", ""],
+    "since": ["bm-one", "bm-two", "bm-four", "/bm-two", ""],
+    "exited": ["0", "3", "-1", "03", "+3", " 3", ""],
+    "status": ["restarting", "removing", "dead", "paused", "Running", ""],
+    "id": ["", "nope"],
+    "ancestor": ["bm-full", "bm-box:nope", "sha256:", ""],
+}
+TOGETHER = [{"publish": ["1", "18090"]}, {"expose": ["1", "90"]}, {"publish": ["1"], "expose": ["90"]}, {"network": ["bm-n", "bridge"]}, {"network": ["bm-n"], "volume": ["bm-v"]},
+            {"volume": ["bm-v", "/tmp"]}, {"health": ["starting", "none"]}, {"is-task": ["true", "x"]}, {"is-task": ["false", "0", "x"]}, {"is-task": []}, {"before": ["bm-four"], "since": ["bm-one"]},
+            {"since": ["bm-one", "nope"]}, {"exited": ["0", "3"]}, {"exited": ["3"], "status": ["running"]},
+            {"label": ["bm=1", "bm"]}, {"label": ["bm=2"]}, {"label": ["bm="]}, {"ancestor": ["bm-full", "bm-box"]}, {}]
+
+
+def _ask(e, f, more="all=1"):
+    q = urllib.parse.quote(json.dumps(f))
+    e.http("GET", f"/containers/json?{more}&filters={q}", only=lambda v: [c["Names"][0] for c in _mine(v)] if isinstance(v, list) else v)
+
+
+def _joined(e):
+    """One that was only made, one with ports on a network of its own, one with volumes, one that has ended."""
+    e.ask("POST", "/networks/create", {"Name": "bm-n"})
+    e.create("bm-one", ExposedPorts={"80/tcp": {}, "8000/udp": {}}, HostConfig={"NetworkMode": "bridge"})
+    e.run("bm-two", ExposedPorts={"90/tcp": {}, "91/tcp": {}}, HostConfig={"NetworkMode": "bm-n", "PortBindings": {"90/tcp": [{"HostPort": "18090"}], "53/udp": [{"HostPort": "18053"}]}})
+    e.run("bm-three", Healthcheck={"Test": ["CMD", "true"], "Interval": 3600000000000}, HostConfig={"NetworkMode": "bridge", "Binds": ["bm-v:/v", "/tmp:/t"], "Tmpfs": {"/w": ""}})
+    e.run("bm-four", Image="bm-full", Cmd=["x"], Entrypoint=["sh", "-c", "exit 3"])
+    e.wait("bm-four")
+
+
+def _by(name):
+    def fn(e):
+        _joined(e)
+        for v in BY[name]:
+            _ask(e, {name: [v]})
+            _ask(e, {name: [v]}, "limit=0")
+    return fn
+
+
+for _n in BY:
+    add(f"list: every kind of value of the filter {_n}", _by(_n))
+
+
+@scenario("list: filters together")
+def _(e):
+    _joined(e)
+    for f in TOGETHER:
+        for more in ("all=1", "all=0", "limit=1", "limit=2", "limit=-1", "size=1"):
+            _ask(e, f, more)
+    net = e.ask("GET", "/networks/bm-n").json()["Id"]
+    two = e.ask("GET", "/containers/bm-two/json").json()
+    for f in ({"network": [net]}, {"network": [net[:12]]}, {"id": [two["Id"]]}, {"id": [two["Id"][:3]]}, {"since": [two["Id"][:12]]}, {"before": [two["Id"]]},
+              {"ancestor": [two["Image"]]}, {"ancestor": [two["Image"][7:19]]}, {"ancestor": [two["Image"][:20]]}):
+        _ask(e, f)
+
+
 @scenario("list: all fields")
 def _(e):
     _setup(e)
