@@ -62,10 +62,12 @@ static int send_signal(struct container *c, int signo, struct error *err)
 	pthread_mutex_lock(&c->lock);
 	paused = c->state.paused;
 	pthread_mutex_unlock(&c->lock);
-	if (shim_signal(dir, NULL, signo, false, err) < 0)
-		return err->kind == ERR_NOT_FOUND
-			   ? 0
-			   : error_wrap(err, "cannot kill container %s", c->id);
+	if (shim_signal(dir, NULL, signo, false, err) < 0) {
+		/* it has ended, and its shim goes or is gone: the exit is on its way */
+		if (err->kind == ERR_NOT_FOUND || err->kind == ERR_CANCELLED)
+			return 0;
+		return error_wrap(err, "cannot kill container %s", c->id);
+	}
 	kill_event(c, signo);
 	if (paused && (signo == SIGKILL || signo == c->stop_signal)) {
 		LOCK_SCOPE(&c->op);

@@ -25,6 +25,7 @@ def b64(b):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True
     protocol_version = 'HTTP/1.1'
     lock = threading.Lock()
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Packet filters as hosts have them: one that somebody flushes, iptables-legacy, firewalld (played by tests/lib/fake-firewalld on a bus of its own).
+# What is flushed here must be nobody's: all of it runs in a network namespace of its own.
+[ -n "${OWN_NETWORK:-}" ] || OWN_NETWORK=yes exec unshare -n bash "$0"
+ip link set lo up
 . "$TOP/tests/lib/system.sh"
 bridge=dk9s0 subnet=10.119.0
 start_daemon '"live-restore": true'
