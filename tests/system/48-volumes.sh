@@ -90,8 +90,8 @@ is "labels after a restart" "b" "$(docker volume inspect -f '{{.Labels.a}}' lab)
 is "options after a restart" "tmpfs" "$(docker volume inspect -f '{{.Options.type}}' tmp)"
 
 # mounted at the first use, unmounted at the last
-works "tmpfs" docker run -d --name t1 -v tmp:/x busybox sleep 1000
-works "in two containers" docker run -d --name t2 -v tmp:/x busybox sleep 1000
+works "tmpfs" docker run -d --stop-signal KILL --name t1 -v tmp:/x busybox sleep 1000
+works "in two containers" docker run -d --stop-signal KILL --name t2 -v tmp:/x busybox sleep 1000
 like "is a tmpfs" "^tmpfs /x tmpfs .*size=1024k,uid=33" "$(docker exec t1 cat /proc/mounts)"
 docker exec t1 touch /x/shared
 is "the same one" shared "$(docker exec t2 ls /x)"
@@ -116,7 +116,7 @@ run_like "read-only" "Read-only" --volumes-from from:ro busybox touch /n/g
 run_is "our own win" "" --volumes-from from -v fresh:/n busybox ls /n
 status "from nobody" 1 docker create --volumes-from nobody busybox true
 like "says so" "No such container: nobody" "$out"
-docker run -d --name heir --volumes-from from busybox sleep 1000 >/dev/null
+docker run -d --stop-signal KILL --name heir --volumes-from from busybox sleep 1000 >/dev/null
 docker rm -v from >/dev/null
 docker restart -t 0 heir >/dev/null
 is "an heir keeps them" x "$(docker exec heir ls /anon)"
@@ -133,5 +133,5 @@ is "an old client's: all that are unused and have no options" "bound missing tmp
 docker run --name ev -v ev:/x busybox true
 docker rm ev >/dev/null
 docker volume rm ev >/dev/null
-is "events" "create mount unmount destroy" "$(timeout 20 "$DOCKER" events --since 0 --filter type=volume --filter volume=ev --format '{{.Action}}' | head -4 | tr '\n' ' ' | sed 's/ $//')"
+is "events" "create mount unmount destroy" "$("$DOCKER" events --since 0 --until "$(date +%s.%N)" --filter type=volume --filter volume=ev --format '{{.Action}}' | head -4 | tr '\n' ' ' | sed 's/ $//')"
 finish

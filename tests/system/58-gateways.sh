@@ -48,7 +48,7 @@ is "routed: published ports at the container's address" "hello no no" "$(seen)"
 is "  nothing of the host is taken" '{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":""},{"HostIp":"::","HostPort":"8080"}]}' "$(docker inspect -f '{{json .NetworkSettings.Ports}}' srv)"
 like "  ping is let through" ' 0% packet loss' "$(there busybox ping -c 1 -W 5 10.248.0.2)"
 works "  from other networks as well" docker network create --subnet 10.249.0.0/24 gw2
-docker run -d --name near --network gw2 busybox sleep 10000 >/dev/null
+docker run -d --stop-signal KILL --name near --network gw2 busybox sleep 10000 >/dev/null
 near() { listens; nsenter -t "$(docker inspect -f '{{.State.Pid}}' near)" -n bash -c "ask 10.248.0.2 $1"; }
 is "  to what is published, and to nothing else" "hello no" "$(near 80) $(near 90)"
 docker rm -f near >/dev/null
@@ -124,8 +124,8 @@ docker network rm gw gw2 >/dev/null
 
 # ---- icc=false and links ----------------------------------------------------------------------------------------------------------------------------
 links() { iptables-save -t filter | grep -- "-A DOCKER -s" | sed 's/-i .* -p/-p/'; }
-docker run -d --name kid --expose 80 --expose 53/udp busybox sleep 10000 >/dev/null
-docker run -d --name mum --link kid:k busybox sleep 10000 >/dev/null
+docker run -d --stop-signal KILL --name kid --expose 80 --expose 53/udp busybox sleep 10000 >/dev/null
+docker run -d --stop-signal KILL --name mum --link kid:k busybox sleep 10000 >/dev/null
 kid=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' kid) mum=$(docker inspect -f '{{.NetworkSettings.IPAddress}}' mum)
 rules="-A DOCKER -s $mum/32 -d $kid/32 -p tcp -m tcp --dport 80 -j ACCEPT
 -A DOCKER -s $kid/32 -d $mum/32 -p tcp -m tcp --sport 80 -j ACCEPT

@@ -36,7 +36,7 @@ like "in moby's words" "remote: as it was told" "$out"
 unlike "nothing is left of it" n2 "$(docker network ls)"
 
 # containers
-works "a container" docker run -d --name c1 --network n1 --network-alias al busybox sleep 1000
+works "a container" docker run -d --stop-signal KILL --name c1 --network n1 --network-alias al busybox sleep 1000
 eid=$(docker inspect -f '{{.NetworkSettings.Networks.n1.EndpointID}}' c1)
 is "CreateEndpoint as moby's" '{"NetworkID":"'$id'","EndpointID":"'$eid'","Interface":{"Address":"10.112.5.2/24","AddressIPv6":"","MacAddress":""},"Options":{"com.docker.network.endpoint.exposedports":[],"com.docker.network.portmap":[]}}' "$(request CreateEndpoint)"
 like "Join" '^\{"NetworkID":"'$id'","EndpointID":"'$eid'","SandboxKey":"/[^"]*","Options":' "$(request Join)"
@@ -45,7 +45,7 @@ like "on the link" "inet 10.112.5.2/24 " "$(docker exec c1 ip addr show eth0)"
 like "with its MAC address" "02:00:5e:10:20:30" "$(docker exec c1 ip link show eth0)"
 is "default route" "default via 10.112.5.1 dev eth0" "$(docker exec c1 ip route | sed -n 's/ *$//; /^default/p')"
 works "the gateway answers" docker exec c1 ping -c1 -W5 10.112.5.1
-docker run -d --name c2 --network n1 --mac-address 02:00:00:00:00:77 busybox sleep 1000 >/dev/null
+docker run -d --stop-signal KILL --name c2 --network n1 --mac-address 02:00:00:00:00:77 busybox sleep 1000 >/dev/null
 works "they reach each other, by name" docker exec c2 ping -c1 -W5 al
 like "a MAC address of the user's" "02:00:00:00:00:77" "$(docker exec c2 ip link show eth0)"
 status "the network is in use" 1 docker network rm n1
@@ -76,7 +76,7 @@ rm -f $(grep -l DeleteNetwork "$R"/p1/networks/*) # it has kept that one
 ip -br link | grep -oE '^t[pv][0-9a-f]{8}' | grep -v "tp$(docker network inspect -f '{{.Id}}' n1 | cut -c1-8)\|tp$(docker network inspect -f '{{.Id}}' n3 | cut -c1-8)" | xargs -rn1 ip link del
 
 # restarts
-docker run -d --name c3 --network n1 --restart always busybox sleep 1000 >/dev/null
+docker run -d --stop-signal KILL --name c3 --network n1 --restart always busybox sleep 1000 >/dev/null
 : >"$R/p1/log"
 stop_daemon
 start_daemon
@@ -95,7 +95,7 @@ for at in network.connect.recorded network.connect.joined container.start.connec
 	stop_daemon
 	docker_fault=$at
 	DOCKERD_FAULT=$at=kill start_daemon
-	docker run -d --name "k-$at" --network n1 busybox sleep 1000 >/dev/null 2>&1
+	docker run -d --stop-signal KILL --name "k-$at" --network n1 busybox sleep 1000 >/dev/null 2>&1
 	wait_pid "$daemon"
 	start_daemon
 	docker rm -f "k-$at" >/dev/null 2>&1
@@ -123,10 +123,10 @@ status "a pool that it refuses" 1 docker network create --ipam-driver one --subn
 like "in its words" "remote: not that one" "$out"
 status "no such plugin" 1 docker network create --ipam-driver nope i3
 like "in moby's words" 'plugin "nope" not found' "$out"
-docker run -d --name a1 --network i1 busybox sleep 1000 >/dev/null
+docker run -d --stop-signal KILL --name a1 --network i1 busybox sleep 1000 >/dev/null
 is "a container's address is the plugin's" "10.222.0.10/24 10.222.0.1" "$(docker inspect -f '{{with .NetworkSettings.Networks.i1}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}' a1)"
 works "and works" docker exec a1 ping -c1 -W5 10.222.0.1
-docker run -d --name a2 --network i2 --ip 10.223.0.77 busybox sleep 1000 >/dev/null
+docker run -d --stop-signal KILL --name a2 --network i2 --ip 10.223.0.77 busybox sleep 1000 >/dev/null
 is "or the user's" "10.223.0.77" "$(docker inspect -f '{{.NetworkSettings.Networks.i2.IPAddress}}' a2)"
 status "taken" 125 docker run --rm --network i2 --ip 10.223.0.77 busybox true
 like "in its words" "remote: no address left" "$out"
@@ -148,7 +148,7 @@ for at in network.connect.recorded network.connect.joined; do
 	stop_daemon
 	docker_fault=$at
 	DOCKERD_FAULT=$at=kill start_daemon
-	docker run -d --name k1 --network i1 busybox sleep 1000 >/dev/null 2>&1
+	docker run -d --stop-signal KILL --name k1 --network i1 busybox sleep 1000 >/dev/null 2>&1
 	wait_pid "$daemon"
 	start_daemon
 	docker rm -f k1 >/dev/null 2>&1

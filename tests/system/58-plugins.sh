@@ -83,7 +83,7 @@ is "and given back" "" "$(mounts)"
 rm "$specs/byjson.json"
 
 # containers
-works "run" docker run -d --name c1 -v c1v:/x -v c1v:/y --volume-driver one busybox sleep 1000
+works "run" docker run -d --stop-signal KILL --name c1 -v c1v:/x -v c1v:/y --volume-driver one busybox sleep 1000
 : >"$R/p1/log"
 is "a mount for each place" 2 "$(ls "$R/p1/mounts" | grep -c '^c1v,[0-9a-f]\{64\}$')"
 docker exec c1 touch /x/f
@@ -140,7 +140,7 @@ is "then it starts" hung "$(cat "$R/hung")"
 docker rm -f hung >/dev/null
 
 # away and back again
-docker run -d --name stays -v lab:/x busybox sleep 1000 >/dev/null
+docker run -d --stop-signal KILL --name stays -v lab:/x busybox sleep 1000 >/dev/null
 end_plugins
 status "a plugin that is not up" 1 docker volume inspect lab
 like "in moby's words" "get lab: error while checking if volume \"lab\" exists in driver \"one\": Post \"http://plugin.moby.localhost/VolumeDriver.Get\": dial unix $sockets/one.sock: connect: connection refused" "$out"
@@ -210,7 +210,7 @@ docker exec k1 touch /x/alive
 is "and the container" alive "$(ls "$R/p1/volumes/killed")"
 docker rm -f k1 >/dev/null
 is "unmounted at its end" "1 " "$(asked VolumeDriver.Unmount) $(mounts)"
-docker run -d --name k2 -v killed:/x --restart always busybox sleep 1000 >/dev/null
+docker run -d --stop-signal KILL --name k2 -v killed:/x --restart always busybox sleep 1000 >/dev/null
 stop_daemon
 is "live-restore: not unmounted by a stop" 1 "$(ls "$R/p1/mounts" | wc -l)"
 start_daemon
@@ -219,7 +219,7 @@ is "but with the container" "" "$(mounts)"
 
 # one that is down at the end of a container
 EXPECTED_ERRORS="plugin did not unmount a volume"
-docker run -d --name k3 -v killed:/x busybox sleep 1000 >/dev/null
+docker run -d --stop-signal KILL --name k3 -v killed:/x busybox sleep 1000 >/dev/null
 end_plugins
 works "a container stops without it" docker rm -f k3
 like "its mount stays" "^killed," "$(mounts)"
