@@ -75,4 +75,4 @@ def prepare(engine):
     engine.clean()
 
 
-from . import archive, attach, cli, create, events, execs, images, life, lists, logs, networks, plugins, system, versions, volumes  # noqa: E402,F401
+from . import archive, attach, cli, create, events, execs, images, life, lists, logs, networks, plugins, stats, system, versions, volumes  # noqa: E402,F401
