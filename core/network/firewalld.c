@@ -13,13 +13,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
+
+#define STOP_SECONDS 3 /* for an answer of firewalld */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t ended = PTHREAD_COND_INITIALIZER;
 static struct strlist links;
 static const struct firewalld_module *module; /* constant while the thread runs */
-static bool watching, runs;
+static bool watching, runs, stopping;
 static int stop_fd = -1;
 static void (*on_flush)(void);
 
@@ -41,6 +44,31 @@ static void tell(const char *ifname, bool there)
 			 "link", ifname, "error", err.text);
 }
 
+/* Is it a link of ours, and are we to go on? */
+static bool has_link(const char *ifname)
+{
+	LOCK_SCOPE(&lock);
+
+	return !stopping && strlist_has(&links, ifname);
+}
+
+static bool is_stopping(void)
+{
+	LOCK_SCOPE(&lock);
+
+	return stopping;
+}
+
+/* It may leave while it is told of: then that was said before, or is undone here. */
+static void tell_there(const char *ifname)
+{
+	if (!has_link(ifname))
+		return;
+	tell(ifname, true);
+	if (!has_link(ifname) && !is_stopping())
+		tell(ifname, false);
+}
+
 static void is_up(void)
 {
 	auto_strlist all = STRLIST_INIT;
@@ -58,8 +86,9 @@ static void is_up(void)
 		log_warn("no zone of containers in firewalld", "zone", FIREWALLD_ZONE, "error",
 			 err.text);
 	for (size_t i = 0; i < all.n; i++)
-		tell(all.v[i], true);
-	on_flush();
+		tell_there(all.v[i]);
+	if (!is_stopping())
+		on_flush();
 }
 
 static void is_gone(void)
@@ -122,11 +151,18 @@ void firewalld_link(const char *ifname, bool there)
 void firewalld_shutdown(void)
 {
 	uint64_t one = 1;
+	struct timespec until;
 	LOCK_SCOPE(&lock);
 
+	stopping = true;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_SECONDS;
 	if (watching && write(stop_fd, &one, sizeof(one)) == sizeof(one))
-		while (watching)
-			pthread_cond_wait(&ended, &lock);
-	fd_close(&stop_fd);
+		while (watching && pthread_cond_timedwait(&ended, &lock, &until) == 0)
+			;
+	if (watching) /* it waits for the bus: it ends with the process, and its descriptor is still its own */
+		log_warn("firewalld does not answer; it is not waited for");
+	else
+		fd_close(&stop_fd);
 	strlist_free(&links);
 }
