@@ -246,12 +246,18 @@ static int create_endpoint(const struct adapter *a, const struct dockerd_network
 			   const struct dockerd_endpoint *e, struct place *p,
 			   struct dockerd_error *err)
 {
+	struct dockerd_error ignored = {.size = sizeof(ignored)};
 	auto_json *reply = NULL;
 	auto_str text = STR_INIT;
+	bool said;
 
 	wire_endpoint(n, e, &text);
-	reply = adapter_ask(a, "CreateEndpoint", &text, NULL, err);
-	return reply ? take_interface(e, json_get(reply, "Interface"), p, err) : -1;
+	reply = adapter_ask(a, "CreateEndpoint", &text, &said, err);
+	if (reply && take_interface(e, json_get(reply, "Interface"), p, err) == 0)
+		return 0;
+	if (!said || reply) /* it has made one that is refused, or may have: no answer came */
+		undo_endpoint(a, n, e, false, &ignored);
+	return -1;
 }
 
 static void tell_daemon(const struct dockerd_endpoint *e, const struct place *p)
