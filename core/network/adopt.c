@@ -9,7 +9,6 @@
  * network_sweep takes away what is on record and was claimed by no container.
  */
 #include "network/endpoints.h"
-#include "network/ipam_remote.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
@@ -85,8 +84,8 @@ static int (*namespace_of)(const char *container_id);
 
 /* ---- after a crash ------------------------------------------------------------------------------------------------------------------------- */
 
-/* An endpoint on record: does anybody hold it? If not, its driver takes it away, as far as it can be told. */
-static void sweep_one(const char *id)
+/* An endpoint on record, an orphan in the table or of an earlier daemon: does anybody hold it? If not, its driver takes it away, as far as it can be told. */
+static void sweep_one(const char *id, bool orphan)
 {
 	auto_free char *path = record_path(id);
 	auto_strlist lines = STRLIST_INIT;
@@ -110,7 +109,7 @@ static void sweep_one(const char *id)
 	}
 	pthread_mutex_lock(&network_lock);
 	known = map_get(&n->endpoints, id);
-	held = known && !known->orphan;
+	held = known ? !known->orphan : orphan; /* gone from the table: another thread has it */
 	pthread_mutex_unlock(&network_lock);
 	if (held)
 		return;
@@ -130,13 +129,7 @@ static void sweep_one(const char *id)
 	log_info("removing what is left of a network endpoint", "endpoint", id, "container",
 		 e.container_id);
 	if (endpoint_call(n, "leave", &v, &err) == 0) {
-		if (!endpoint_forget(
-			n, id)) { /* of an earlier daemon: an IPAM plugin has its addresses */
-			const struct ip ip[2] = {e.addr[0].addr, e.addr[1].addr};
-
-			ipam_remote_return(n, ip);
-		}
-		endpoint_record_remove(id);
+		endpoint_forget(n, &e, !orphan);
 		return;
 	}
 out:
@@ -170,7 +163,7 @@ void endpoints_retry(struct net *n)
 			strlist_add(&ids, m->key);
 	pthread_mutex_unlock(&network_lock);
 	for (size_t i = 0; i < ids.n; i++)
-		sweep_one(ids.v[i]);
+		sweep_one(ids.v[i], true);
 }
 
 void network_sweep(int (*find)(const char *container_id))
@@ -185,7 +178,7 @@ void network_sweep(int (*find)(const char *container_id))
 			strlist_add(&ids, entry->d_name);
 	namespace_of = find;
 	for (size_t i = 0; i < ids.n; i++)
-		sweep_one(ids.v[i]);
+		sweep_one(ids.v[i], false);
 	firewall_sweep();
 	proxy_sweep();
 	dns_sweep();

@@ -213,7 +213,9 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 			goto end; /* and its pools go */
 		/* its record of an unfinished network stays: the next daemon tries again */
 		log_warn("network not taken back", "network", n->name, "error", ignored.text);
-		goto unpublish;
+		network_unpublish(n);
+		net_unref(n);
+		goto fail; /* with its pools: they are on record, too */
 	}
 	store_end(n);
 	str_puts(id, n->id);
@@ -222,8 +224,8 @@ int network_create(const json *body, struct str *id, struct strlist *warnings, s
 	net_unref(n);
 	return 0;
 end:
-	ipam_remote_drop(n);
-	store_end(n);
+	if (ipam_remote_drop(n) == 0) /* else the next daemon tries again */
+		store_end(n);
 	network_unpublish(n);
 	net_unref(n);
 	goto fail;
@@ -294,8 +296,8 @@ static int take_away(struct net *n, struct error *err)
 		return -1;
 	if (store_delete(n, &kept, err) == 0) {
 		if (net_take_down(n, err) == 0 && FAULT_ERR("network.delete.driver", err) == 0) {
-			ipam_remote_drop(n);
-			store_end(n);
+			if (ipam_remote_drop(n) == 0) /* else the next daemon tries again */
+				store_end(n);
 			return 0;
 		}
 		if (store_put_back(&kept, &ignored) < 0) { /* then the next daemon takes it away */

@@ -3,6 +3,7 @@
 #include "network/endpoints.h"
 #include "network/ipam_remote.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
@@ -14,6 +15,7 @@ void endpoint_remember(struct net *n, const struct net_endpoint *e)
 
 	*copy = *e;
 	LOCK_SCOPE(&network_lock);
+	n->orphans += e->orphan;
 	free(map_set(&n->endpoints, copy->id, copy));
 }
 
@@ -50,36 +52,6 @@ int endpoint_reserve(struct net *n, const struct net_endpoint *e, struct error *
 		got.addr[v6] = e->addr[v6];
 	}
 	return 0;
-}
-
-static void return_leases(const struct net *n, const struct net_endpoint *e)
-{
-	const struct ip ip[2] = {e->addr[0].addr, e->addr[1].addr};
-
-	ipam_remote_return(n, ip);
-}
-
-/* Out of the table, its addresses free among ours. The caller's now; NULL: it is not there. */
-static struct net_endpoint *take_out(struct net *n, const char *id)
-{
-	struct net_endpoint *e;
-	LOCK_SCOPE(&network_lock);
-
-	e = map_del(&n->endpoints, id);
-	if (e && e->orphan)
-		n->orphans--;
-	if (e)
-		release(n, e);
-	return e;
-}
-
-bool endpoint_forget(struct net *n, const char *id)
-{
-	auto_free struct net_endpoint *e = take_out(n, id);
-
-	if (e)
-		return_leases(n, e);
-	return e != NULL;
 }
 
 /* An address that the user wants, of either family. */
@@ -131,7 +103,19 @@ static bool has_ipam(const struct net *n)
 	return n->n_subnets > 0;
 }
 
-/* The network's addresses for the endpoint; from here on the network can't be deleted, until endpoint_joined. */
+int endpoint_joining(struct net *n, struct error *err)
+{
+	LOCK_SCOPE(&network_lock);
+
+	if (n->deleting)
+		return error_set(err, ERR_NOT_FOUND, "network %s not found", n->name);
+	if (network_has_addresses(n) && !has_ipam(n))
+		return error_set(err, ERR_SYSTEM, "network %s has no addresses: see the log",
+				 n->name);
+	n->joining++;
+	return 0;
+}
+
 int endpoint_take_addresses(struct net *n, const struct network_join *j, struct net_endpoint *e,
 			    struct error *err)
 {
@@ -140,11 +124,6 @@ int endpoint_take_addresses(struct net *n, const struct network_join *j, struct 
 	bool ours = network_has_addresses(n);
 	LOCK_SCOPE(&network_lock);
 
-	if (n->deleting)
-		return error_set(err, ERR_NOT_FOUND, "network %s not found", n->name);
-	if (ours && !has_ipam(n))
-		return error_set(err, ERR_SYSTEM, "network %s has no addresses: see the log",
-				 n->name);
 	for (int v6 = 0; v6 < 2; v6++) {
 		int r = 0;
 
@@ -158,7 +137,6 @@ int endpoint_take_addresses(struct net *n, const struct network_join *j, struct 
 			return -1;
 		}
 	}
-	n->joining++;
 	return 0;
 }
 
@@ -170,12 +148,79 @@ void endpoint_joined(struct net *n)
 	n->joining--;
 }
 
-void endpoint_give_back(struct net *n, const struct net_endpoint *e)
+/* What the plugin is rid of is cleared. */
+static int return_leases(const struct net *n, struct net_endpoint *e)
+{
+	struct ip ip[2] = {e->addr[0].addr, e->addr[1].addr};
+	int r = ipam_remote_return(n, ip);
+
+	for (int v6 = 0; v6 < 2; v6++)
+		if (!ip[v6].bits)
+			memset(&e->addr[v6], 0, sizeof(e->addr[v6]));
+	return r;
+}
+
+/* Free among ours first: the plugin may give them to the next one as soon as it has them. */
+int endpoint_give_back(struct net *n, struct net_endpoint *e)
 {
 	pthread_mutex_lock(&network_lock);
 	release(n, e);
 	pthread_mutex_unlock(&network_lock);
-	return_leases(n, e);
+	return return_leases(n, e);
+}
+
+/* The same of one whose addresses are free among ours, and its record; while it joins. */
+static void drop(struct net *n, struct net_endpoint *e)
+{
+	struct error err = ERROR_INIT;
+
+	if (return_leases(n, e) == 0) {
+		endpoint_record_remove(e->id);
+		return;
+	}
+	if (endpoint_reserve(n, e, &err) < 0 || endpoint_record(n, e, &err) < 0)
+		log_warn("addresses that an ipam plugin has still", "endpoint", e->id, "error",
+			 err.text);
+	e->orphan = true;
+	endpoint_remember(n, e);
+}
+
+void endpoint_drop(struct net *n, struct net_endpoint *e)
+{
+	pthread_mutex_lock(&network_lock);
+	release(n, e);
+	pthread_mutex_unlock(&network_lock);
+	drop(n, e);
+}
+
+/* Out of the table, as if it joined, since the plugin that is asked next must find the network there. The caller's; NULL: it is not to be dropped. */
+static struct net_endpoint *take_out(struct net *n, const struct net_endpoint *left, bool alone)
+{
+	struct net_endpoint *e;
+	LOCK_SCOPE(&network_lock);
+
+	e = map_del(&n->endpoints, left->id);
+	if (e && e->orphan)
+		n->orphans--;
+	if (e) {
+		release(n, e);
+	} else if (alone && !n->deleting) {
+		e = xnew(struct net_endpoint);
+		*e = *left;
+	}
+	if (e)
+		n->joining++;
+	return e;
+}
+
+void endpoint_forget(struct net *n, const struct net_endpoint *left, bool alone)
+{
+	auto_free struct net_endpoint *e = take_out(n, left, alone);
+
+	if (!e)
+		return;
+	drop(n, e);
+	endpoint_joined(n);
 }
 
 /* ---- links -------------------------------------------------------------------------------------------------------------------------------- */

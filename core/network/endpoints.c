@@ -299,34 +299,36 @@ int network_connect(const struct network_join *asked, struct network_endpoint *o
 	    new_endpoint(asked->container_id, asked->container_name, &e, err) < 0)
 		return -1;
 	endpoints_retry(n);
-	if (ipam_remote_lease(n, asked, &lease, err) < 0)
+	if (endpoint_joining(n, err) < 0)
 		return -1;
+	if (ipam_remote_lease(n, asked, &lease, err) < 0)
+		goto joined;
 	if (endpoint_take_addresses(n, j, &e, err) < 0) {
 		ipam_remote_return(n, lease.ip);
-		return -1;
+		goto joined;
 	}
 	if (endpoint_record(n, &e, err) < 0)
-		goto give_back;
+		goto drop;
 	FAULT("network.connect.recorded");
 	view_init(&v, n, &e, j->ifname ? j->ifname : "eth0", j->ways);
 	v.endpoint.mac = j->mac;
 	v.endpoint.netns_fd = j->netns_fd;
 	v.endpoint.netlink_fd = j->netlink_fd;
 	if (parse_driver_opts(n, j->driver_opts, &v, err) < 0)
-		goto drop_record;
+		goto drop_links;
 	view_wanted_ports(&v, n, j->ways, j->ports, j->n_ports);
 	if (add_link_local(&v, j->link_local, err) < 0)
-		goto drop_record;
+		goto drop_links;
 	endpoint_links(n, &e, j->links, j->n_links, &v);
 	if (join(n, &v, &e, &chosen, err) < 0)
-		goto drop_record;
+		goto drop_links;
 	if (endpoint_sysctls(j, err) < 0) {
 		struct error ignored = ERROR_INIT;
 
 		if (endpoint_call(n, "leave", &v, &ignored) < 0)
 			log_warn("network endpoint not taken back", "endpoint", e.id, "error",
 				 ignored.text);
-		goto drop_record;
+		goto drop_links;
 	}
 	FAULT("network.connect.joined");
 	snprintf(e.mac, sizeof(e.mac), "%s", v.endpoint.out_mac);
@@ -335,11 +337,11 @@ int network_connect(const struct network_join *asked, struct network_endpoint *o
 	dns_add(n, &e, j->names);
 	fill_out(n, &e, &v, &chosen, out);
 	return 0;
-drop_record:
+drop_links:
 	links_drop(n, &e);
-	endpoint_record_remove(e.id);
-give_back:
-	endpoint_give_back(n, &e);
+drop:
+	endpoint_drop(n, &e);
+joined:
 	endpoint_joined(n);
 	return -1;
 }
@@ -452,8 +454,7 @@ int network_disconnect(const char *container_id, struct network_endpoint *from, 
 		return -1;
 	links_drop(n, &e);
 	FAULT("network.disconnect.left");
-	endpoint_forget(n, e.id);
-	endpoint_record_remove(e.id);
+	endpoint_forget(n, &e, true);
 	return 0;
 }
 

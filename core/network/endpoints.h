@@ -12,17 +12,23 @@ int endpoint_known(const char *container_id, const char *name, const struct netw
 		   struct net_endpoint *e, struct error *err);
 
 /* ---- endpoint_table.c */
-/* Addresses for one that joins; from here on the network can't be deleted, until endpoint_joined. */
+/* May one join? From here on the network can't be deleted, until endpoint_joined. */
+int endpoint_joining(struct net *n, struct error *err);
+/* Addresses for one that joins. */
 int endpoint_take_addresses(struct net *n, const struct network_join *j, struct net_endpoint *e,
 			    struct error *err);
 /* It joined, or it did not. */
 void endpoint_joined(struct net *n);
-void endpoint_give_back(struct net *n, const struct net_endpoint *e);
+/* Addresses are free again; -1: but for those in e, which an IPAM plugin that can't be reached has still. While it joins. */
+int endpoint_give_back(struct net *n, struct net_endpoint *e);
+/* One that did not join, or has left: endpoint_give_back, and off the disk; what a plugin has still is an orphan with a record. While it joins. */
+void endpoint_drop(struct net *n, struct net_endpoint *e);
 /* The addresses that it has; none of them, or all. */
 int endpoint_reserve(struct net *n, const struct net_endpoint *e, struct error *err);
-/* Into the network's table; out of it, its addresses back (false: it was not there). */
+/* Into the network's table. */
 void endpoint_remember(struct net *n, const struct net_endpoint *e);
-bool endpoint_forget(struct net *n, const char *id);
+/* It has left: out of the table, and endpoint_drop. One that is not there is dropped as `left` says, if nobody else can have taken it: `alone`. */
+void endpoint_forget(struct net *n, const struct net_endpoint *left, bool alone);
 /* Links that are open in the network: remembered once each; those that end at the endpoint, malloc'ed; forgotten with it. */
 void links_keep(struct net *n, const struct net_link *v, size_t count);
 struct net_link *links_of(struct net *n, const struct net_endpoint *e, size_t *count);

@@ -229,8 +229,8 @@ static int take_back(struct net *n)
 		r = net_open_driver(n, &err);
 		if (r == 0)
 			r = net_take_down(n, &err);
-		if (r == 0)
-			ipam_remote_drop(n);
+		if (r == 0 && ipam_remote_drop(n) < 0)
+			r = error_set(&err, ERR_UNAVAILABLE, "ipam plugin can't be reached");
 	}
 	if (r < 0)
 		log_warn("unfinished network not taken away", "network", n->name, "error",

@@ -17,14 +17,20 @@
 #define GATEWAY "com.docker.network.gateway"
 #define MAC "com.docker.network.endpoint.macaddress"
 
-static json *ask(const struct net *n, const char *method, const struct str *request,
-		 struct error *err)
+#define RELEASE_SECONDS 10 /* what is given back can be tried again: nobody waits long for that */
+
+/* said: the plugin has answered, if with a refusal. Patient: it is waited for. */
+static json *ask(const struct net *n, const char *method, const struct str *request, bool patient,
+		 bool *said, struct error *err)
 {
 	auto_free char *full = xasprintf(KIND ".%s", method);
-	const struct remote *r = remote_get(n->ipam_driver, KIND, true, err);
-	json *reply = r ? remote_call(r, full, request, REMOTE_SHORT, true, err) : NULL;
+	const struct remote *r = remote_get(n->ipam_driver, KIND, patient, err);
+	json *reply = r ? remote_call(r, full, request, patient ? REMOTE_SHORT : RELEASE_SECONDS,
+				      patient, err)
+			: NULL;
 	auto_free char *why = NULL;
 
+	*said = r && (reply || !err->sys);
 	if (!reply || !*json_get_str(reply, "Error", ""))
 		return reply;
 	why = xstrdup(json_get_str(reply, "Error", ""));
@@ -33,11 +39,34 @@ static json *ask(const struct net *n, const char *method, const struct str *requ
 	return NULL;
 }
 
+static json *request(const struct net *n, const char *method, const struct str *text,
+		     struct error *err)
+{
+	bool said;
+
+	return ask(n, method, text, true, &said, err);
+}
+
+/* -1: the plugin could not be reached, and has it still. One that refuses would do so again. */
+static int release(const struct net *n, const char *method, const struct str *text,
+		   const char *what)
+{
+	struct error err = ERROR_INIT;
+	bool said;
+	auto_json *reply = ask(n, method, text, false, &said, &err);
+
+	if (!reply)
+		log_warn(said ? "ipam plugin did not take back what it gave"
+			      : "ipam plugin can't be reached to take back what it gave",
+			 "plugin", n->ipam_driver, "what", what, "error", err.text);
+	return said ? 0 : -1;
+}
+
 /* ---- pools -------------------------------------------------------------------------------------------------------------------------- */
 
 static int learn_space(struct net *n, struct error *err)
 {
-	auto_json *reply = ask(n, "GetDefaultAddressSpaces", NULL, err);
+	auto_json *reply = request(n, "GetDefaultAddressSpaces", NULL, err);
 
 	if (!reply)
 		return -1;
@@ -46,46 +75,70 @@ static int learn_space(struct net *n, struct error *err)
 	return 0;
 }
 
-/* An address of the pool: the wanted one, or any. */
+static int release_text(const struct net *n, const struct net_subnet *s, const char *address)
+{
+	auto_str text = STR_INIT;
+	struct jw w = jw_to(&text);
+
+	jw_obj(&w);
+	jw_kstr(&w, "PoolID", s->pool_id);
+	jw_kstr(&w, "Address", address);
+	jw_end(&w);
+	return release(n, "ReleaseAddress", &text, address);
+}
+
+static int release_address(const struct net *n, const struct net_subnet *s, struct ip ip)
+{
+	char address[IP_TEXT];
+
+	ip_format(ip, address);
+	return release_text(n, s, address);
+}
+
+static int release_pool(const struct net *n, const char *id)
+{
+	auto_str text = STR_INIT;
+	struct jw w = jw_to(&text);
+
+	jw_obj(&w);
+	jw_kstr(&w, "PoolID", id);
+	jw_end(&w);
+	return release(n, "ReleasePool", &text, id);
+}
+
+/* An address of the pool: the wanted one, or any. What can't be used goes back at once. */
 static int request_address(const struct net *n, const struct net_subnet *s, const char *wanted,
 			   const struct pairs *options, struct ipam_prefix *out, struct error *err)
 {
 	auto_str text = STR_INIT;
 	struct jw w = jw_to(&text);
+	auto_free char *bare = NULL;
 	auto_json *reply = NULL;
+	const char *got;
 
 	jw_obj(&w);
 	jw_kstr(&w, "PoolID", s->pool_id);
 	jw_kstr(&w, "Address", wanted);
 	jw_kpairs(&w, "Options", options, true);
 	jw_end(&w);
-	reply = ask(n, "RequestAddress", &text, err);
+	reply = request(n, "RequestAddress", &text, err);
 	if (!reply)
 		return -1;
-	if (!*json_get_str(reply, "Address", ""))
+	got = json_get_str(reply, "Address", "");
+	if (!*got)
 		return error_set(err, ERR_SYSTEM, "ipam plugin did not return any IP address");
-	return ipam_parse(json_get_str(reply, "Address", ""), out, err);
+	if (ipam_parse(got, out, err) == 0) {
+		if (ip_is_v6(out->addr) == subnet_is_v6(s))
+			return 0;
+		error_set(err, ERR_SYSTEM, "ipam plugin returned an address of another family: %s",
+			  got);
+	}
+	bare = xstrndup(got, strcspn(got, "/"));
+	release_text(n, s, bare);
+	return -1;
 }
 
-static void release_address(const struct net *n, const struct net_subnet *s, struct ip ip)
-{
-	auto_str text = STR_INIT;
-	struct jw w = jw_to(&text);
-	auto_json *reply = NULL;
-	struct error err = ERROR_INIT;
-	char address[IP_TEXT];
-
-	ip_format(ip, address);
-	jw_obj(&w);
-	jw_kstr(&w, "PoolID", s->pool_id);
-	jw_kstr(&w, "Address", address);
-	jw_end(&w);
-	reply = ask(n, "ReleaseAddress", &text, &err);
-	if (!reply)
-		log_warn("ipam plugin did not take an address back", "plugin", n->ipam_driver,
-			 "address", address, "error", err.text);
-}
-
+/* *id, if the plugin gave a pool, also if that is refused here: then it is to be given back. */
 static int request_pool(struct net *n, const struct net_subnet *wanted, bool ipv6, char **id,
 			struct ipam_prefix *out, struct error *err)
 {
@@ -105,75 +158,74 @@ static int request_pool(struct net *n, const struct net_subnet *wanted, bool ipv
 	jw_kpairs(&w, "Options", &n->ipam_options, false);
 	jw_kbool(&w, "V6", ipv6);
 	jw_end(&w);
-	reply = ask(n, "RequestPool", &text, err);
-	if (!reply || ipam_parse(json_get_str(reply, "Pool", ""), out, err) < 0)
+	reply = request(n, "RequestPool", &text, err);
+	if (!reply)
+		return -1;
+	*id = xstrdup(json_get_str(reply, "PoolID", ""));
+	if (ipam_parse(json_get_str(reply, "Pool", ""), out, err) < 0)
 		return -1;
 	if (ip_is_v6(out->addr) != ipv6)
 		return error_set(err, ERR_SYSTEM,
 				 "ipam plugin returned a pool of another family: %s",
 				 json_get_str(reply, "Pool", ""));
-	*id = xstrdup(json_get_str(reply, "PoolID", ""));
 	return 0;
 }
 
-static int claim_gateway(struct net *n, struct net_subnet *s, struct error *err)
+/* wanted: none: any */
+static int claim_gateway(const struct net *n, struct net_subnet *s, struct ip wanted,
+			 struct error *err)
 {
 	auto_pairs options = PAIRS_INIT;
 	struct ipam_prefix got;
-	char wanted[IP_TEXT];
+	char text[IP_TEXT];
 
-	ip_format(s->gateway, wanted);
+	ip_format(wanted, text);
 	pairs_set(&options, "RequestAddressType", GATEWAY);
-	s->gateway = (struct ip){0};
-	if (request_address(n, s, wanted, &options, &got, err) < 0)
+	if (request_address(n, s, text, &options, &got, err) < 0)
 		return -1;
 	s->gateway = got.addr;
 	return 0;
 }
 
-/* Those that are claimed come first: what follows in the list is not the plugin's when this fails. */
-static int claim_auxiliary(struct net *n, struct net_subnet *s, struct error *err)
+static int claim_auxiliary(const struct net *n, struct net_subnet *s, struct error *err)
 {
 	const struct pairs none = PAIRS_INIT;
 	struct ipam_prefix got;
 
-	for (size_t i = 0; i < s->auxiliary.n; i++)
-		if (request_address(n, s, s->auxiliary.v[i].value, &none, &got, err) < 0) {
-			while (s->auxiliary.n > i) {
-				auto_free char *key = xstrdup(s->auxiliary.v[i].key);
-
-				pairs_del(&s->auxiliary, key);
-			}
+	for (; s->claimed < s->auxiliary.n; s->claimed++)
+		if (request_address(n, s, s->auxiliary.v[s->claimed].value, &none, &got, err) < 0)
 			return error_wrap(err, "failed to allocate secondary ip address");
-		}
 	return 0;
 }
 
 static int claim_subnet(struct net *n, struct net_subnet *s, struct error *err)
 {
+	struct ip gateway = s->gateway;
 	struct ipam_prefix got;
 
+	s->gateway = (struct ip){0}; /* the plugin has not given it yet */
 	if (request_pool(n, s, subnet_is_v6(s), &s->pool_id, &got, err) < 0)
 		return -1;
 	if (!ipam_contains(got, s->subnet.addr) || got.len != s->subnet.len)
 		return error_set(err, ERR_SYSTEM,
 				 "ipam plugin returned another pool than asked for");
-	return claim_gateway(n, s, err) < 0 || claim_auxiliary(n, s, err) < 0 ? -1 : 0;
+	return claim_gateway(n, s, gateway, err) < 0 || claim_auxiliary(n, s, err) < 0 ? -1 : 0;
 }
 
 static int claim_any(struct net *n, bool ipv6, struct error *err)
 {
 	struct net_subnet *s;
 	struct ipam_prefix got;
-	char *id = NULL;
+	auto_free char *id = NULL;
 
 	if (request_pool(n, NULL, ipv6, &id, &got, err) < 0) {
-		free(id);
+		if (id)
+			release_pool(n, id);
 		return -1;
 	}
 	s = net_add_subnet(n, got);
-	s->pool_id = id;
-	return claim_gateway(n, s, err);
+	s->pool_id = steal_ptr(&id);
+	return claim_gateway(n, s, (struct ip){0}, err);
 }
 
 int ipam_remote_claim(struct net *n, struct error *err)
@@ -192,34 +244,31 @@ int ipam_remote_claim(struct net *n, struct error *err)
 	return r;
 }
 
-static void drop_subnet(struct net *n, struct net_subnet *s)
+static int drop_subnet(const struct net *n, struct net_subnet *s)
 {
-	auto_str text = STR_INIT;
-	struct jw w = jw_to(&text);
-	struct error err = ERROR_INIT, bad = ERROR_INIT;
-	auto_json *reply = NULL;
+	struct error bad = ERROR_INIT;
 	struct ip ip;
 
-	if (s->gateway.bits)
-		release_address(n, s, s->gateway);
-	for (size_t i = 0; i < s->auxiliary.n; i++)
-		if (ip_parse(s->auxiliary.v[i].value, &ip, &bad) == 0)
-			release_address(n, s, ip);
-	jw_obj(&w);
-	jw_kstr(&w, "PoolID", s->pool_id);
-	jw_end(&w);
-	reply = ask(n, "ReleasePool", &text, &err);
-	if (!reply)
-		log_warn("ipam plugin did not take a pool back", "plugin", n->ipam_driver, "pool",
-			 s->pool_id, "error", err.text);
+	if (s->gateway.bits && release_address(n, s, s->gateway) < 0)
+		return -1;
+	for (size_t i = 0; i < s->claimed; i++)
+		if (ip_parse(s->auxiliary.v[i].value, &ip, &bad) == 0 &&
+		    release_address(n, s, ip) < 0)
+			return -1;
+	if (release_pool(n, s->pool_id) < 0)
+		return -1;
 	free(steal_ptr(&s->pool_id));
+	return 0;
 }
 
-void ipam_remote_drop(struct net *n)
+int ipam_remote_drop(struct net *n)
 {
-	for (size_t i = 0; n->ipam_driver && i < n->n_subnets; i++)
+	int r = 0;
+
+	for (size_t i = 0; n->ipam_driver && r == 0 && i < n->n_subnets; i++)
 		if (n->subnets[i].pool_id)
-			drop_subnet(n, &n->subnets[i]);
+			r = drop_subnet(n, &n->subnets[i]);
+	return r;
 }
 
 /* ---- endpoints ---------------------------------------------------------------------------------------------------------------------- */
@@ -228,7 +277,7 @@ void ipam_remote_drop(struct net *n)
 static void choose_mac(const struct net *n, const char *given, char out[24])
 {
 	struct error ignored = ERROR_INIT;
-	auto_json *reply = ask(n, "GetCapabilities", NULL, &ignored);
+	auto_json *reply = request(n, "GetCapabilities", NULL, &ignored);
 	unsigned char b[6];
 
 	snprintf(out, 24, "%s", given ? given : "");
@@ -298,12 +347,18 @@ int ipam_remote_lease(const struct net *n, const struct network_join *j, struct 
 	return 0;
 }
 
-void ipam_remote_return(const struct net *n, const struct ip ip[2])
+int ipam_remote_return(const struct net *n, struct ip ip[2])
 {
-	for (int v6 = 0; n->ipam_driver && v6 < 2; v6++)
+	int r = 0;
+
+	for (int v6 = 0; n->ipam_driver && r == 0 && v6 < 2; v6++) {
 		for (size_t i = 0; ip[v6].bits && i < n->n_subnets; i++)
 			if (n->subnets[i].pool_id && ipam_contains(n->subnets[i].subnet, ip[v6])) {
-				release_address(n, &n->subnets[i], ip[v6]);
+				r = release_address(n, &n->subnets[i], ip[v6]);
 				break;
 			}
+		if (r == 0)
+			ip[v6] = (struct ip){0};
+	}
+	return r;
 }

@@ -7,8 +7,11 @@
 
 /* A pool for each subnet that was asked for, or for each family that is on; gateways; auxiliary addresses. On failure nothing is held. */
 int ipam_remote_claim(struct net *n, struct error *err);
-/* All of that back. What the plugin refuses is in the log. */
-void ipam_remote_drop(struct net *n);
+/*
+ * All of that back; a plugin that is not up is not waited for. What it refuses is in the log; -1: it could not be reached, and has it still (also
+ * in the log).
+ */
+int ipam_remote_drop(struct net *n);
 
 /* What a container asks for, with the addresses that the plugin gave in place of its wishes. */
 struct ipam_lease {
@@ -18,7 +21,7 @@ struct ipam_lease {
 };
 int ipam_remote_lease(const struct net *n, const struct network_join *j, struct ipam_lease *out,
 		      struct error *err);
-/* Addresses back, by family; none: nothing. */
-void ipam_remote_return(const struct net *n, const struct ip ip[2]);
+/* Addresses back, by family (none: nothing), in the same way; those that the plugin is rid of are cleared. */
+int ipam_remote_return(const struct net *n, struct ip ip[2]);
 
 #endif

@@ -45,6 +45,7 @@ struct net_subnet {
 	struct ip gateway, route;  /* route: next hop of containers; none: the gateway */
 	struct pairs auxiliary;    /* name -> address, taken by others */
 	char *pool_id;             /* what an IPAM plugin knows it by; NULL: it is not a plugin's */
+	size_t claimed;            /* of `auxiliary`, from its beginning: given by that plugin */
 	struct ipam ipam;          /* under the lock */
 };
 

@@ -382,12 +382,15 @@ static int read_subnet(const json *asked, const json *info, struct net *n, struc
 	s->gateway_asked = *json_get_str(asked, "Gateway", "") != '\0';
 	if (*bare && ip_parse(bare, &s->gateway, err) < 0)
 		return -1;
-	if (n->ipam_driver)
+	if (n->ipam_driver && !n->config_only)
 		s->pool_id = xstrdup(json_get_str(info, "PoolID", ""));
 	s->has_range = *range != '\0';
 	if (s->has_range && ipam_parse(range, &s->range, err) < 0)
 		return -1;
-	return json_pairs(json_get(asked, "AuxAddresses"), &s->auxiliary);
+	if (json_pairs(json_get(asked, "AuxAddresses"), &s->auxiliary) < 0)
+		return -1;
+	s->claimed = s->pool_id ? s->auxiliary.n : 0;
+	return 0;
 }
 
 static int read_addresses(const json *j, struct net *n, bool ipv6, struct error *err)
@@ -416,6 +419,11 @@ static struct net *read_record(const json *j, struct error *err)
 		error_set(err, ERR_NOT_IMPLEMENTED, "networks of other scopes are not supported");
 		return NULL;
 	}
+	if (streq(ipam, "null") && !net_is_builtin(json_get_str(j, "name", ""))) {
+		error_set(err, ERR_NOT_IMPLEMENTED,
+			  "networks with the IPAM driver \"null\" are not supported");
+		return NULL;
+	}
 	n = net_new(json_get_str(j, "name", ""), json_get_str(j, "networkType", ""), err);
 	memcpy(n->id, id, sizeof(n->id));
 	clock_parse(json_get_str(j, "created", ""), &n->created);
@@ -428,7 +436,7 @@ static struct net *read_record(const json *j, struct error *err)
 	n->config_only = json_get_bool(j, "configOnly", false);
 	free(n->config_from);
 	n->config_from = xstrdup(json_get_str(j, "configFrom", ""));
-	if (*ipam && !streq(ipam, "default")) {
+	if (*ipam && !streq(ipam, "default") && !streq(ipam, "null")) {
 		n->ipam_driver = xstrdup(ipam);
 		n->address_space = xstrdup(json_get_str(j, "addrSpace", ""));
 	}

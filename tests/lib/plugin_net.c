@@ -83,7 +83,7 @@ static void create_endpoint(struct answer *a, const json *network, const json *q
 	jw_kobj(&w, "Interface");
 	if (!*json_get_str(wanted, "Address", "") && *option(network, "choose"))
 		jw_kstr(&w, "Address", option(network, "choose"));
-	if (!*json_get_str(wanted, "MacAddress", ""))
+	if (!*json_get_str(wanted, "MacAddress", "") || *option(network, "mac"))
 		jw_kstr(&w, "MacAddress",
 			*option(network, "mac") ? option(network, "mac") : "02:00:5e:10:20:30");
 	jw_end(&w);
@@ -188,7 +188,7 @@ static void request_pool(const char *root, struct answer *a, const json *q)
 	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	jw_obj(&w);
 	jw_kstr(&w, "PoolID", id);
-	jw_kstr(&w, "Pool", chosen);
+	jw_kstr(&w, "Pool", streq(chosen, "10.251.0.0/24") ? "fd00:51::/64" : chosen);
 	jw_kobj(&w, "Data");
 	jw_end(&w);
 	jw_end(&w);

@@ -67,6 +67,12 @@ for step in CreateEndpoint Join; do
 	docker network rm "f-$step" >/dev/null
 done
 is "no link is left of them" 0 "$(links)"
+docker network create -d one -o mac=02:00:00:00:00:01 f-mac >/dev/null
+: >"$R/p1/log"
+status "a MAC address of another choice" 125 docker run --rm --network f-mac --mac-address 02:00:00:00:00:02 busybox true
+like "is refused" "driver modified interface MAC address: 02:00:00:00:00:01" "$out"
+is "and the plugin is told" 1 "$(asked DeleteEndpoint)"
+docker network rm f-mac >/dev/null
 for step in Leave DeleteEndpoint DeleteNetwork; do
 	docker network create -d one -o fail=$step "f-$step" >/dev/null
 	works "$step is told of, and passed over" docker run --rm --network "f-$step" busybox true
@@ -123,6 +129,14 @@ status "a pool that it refuses" 1 docker network create --ipam-driver one --subn
 like "in its words" "remote: not that one" "$out"
 status "no such plugin" 1 docker network create --ipam-driver nope i3
 like "in moby's words" 'plugin "nope" not found' "$out"
+status "no addresses at all" 1 docker network create --ipam-driver null i3
+like "says so" 'IPAM driver "null" is not supported' "$out"
+: >"$R/p1/log"
+status "a pool of another family" 1 docker network create --ipam-driver one --subnet 10.251.0.0/24 i3
+like "is refused" "ipam plugin returned a pool of another family: fd00:51::/64" "$out"
+status "an address that it refuses" 1 docker network create --ipam-driver one --subnet 10.225.0.0/24 --gateway 10.225.0.1 --aux-address a=10.225.0.9 --aux-address b=10.225.0.1 --aux-address c=10.225.0.3 i3
+like "in its words" "remote: no address left" "$out"
+is "what was given goes back, and no more" 'ReleasePool {"PoolID":"10.251.0.0+24"};ReleaseAddress {"PoolID":"10.225.0.0+24","Address":"10.225.0.1"};ReleaseAddress {"PoolID":"10.225.0.0+24","Address":"10.225.0.9"};ReleasePool {"PoolID":"10.225.0.0+24"};' "$(ipam | tr ';' '\n' | grep Release | tr '\n' ';')"
 docker run -d --stop-signal KILL --name a1 --network i1 busybox sleep 1000 >/dev/null
 is "a container's address is the plugin's" "10.222.0.10/24 10.222.0.1" "$(docker inspect -f '{{with .NetworkSettings.Networks.i1}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}' a1)"
 works "and works" docker exec a1 ping -c1 -W5 10.222.0.1
@@ -160,7 +174,22 @@ docker network create --ipam-driver one --subnet 10.224.0.0/24 i4 >/dev/null 2>&
 wait_pid "$daemon"
 start_daemon
 unlike "killed while a network is made: no pool is left" "10.224" "$(taken)"
-works "removed" docker network rm i1 i2
+# it goes down while it has addresses out, and pools
+docker run -d --name d1 --network i1 busybox sleep 1000 >/dev/null
+kill "$one" && wait_pid "$one"
+tries=$(grep -c "plugin is not up: trying again" "$R/log")
+works "a container goes without it" docker rm -f d1
+status "its network stays" 1 docker network rm i1
+works "another goes" docker network rm i2
+kill_daemon
+start_daemon
+is "nobody has waited" "$tries" "$(grep -c "plugin is not up: trying again" "$R/log")"
+plugin "$sockets/one.sock" "$R/p1" NetworkDriver IpamDriver
+one=$plugin
+like "it has all of it" "10.222.0.10 .*10.223.0.0" "$(taken)"
+works "removed" docker network rm i1
+stop_daemon
+start_daemon
 is "and all is given back" "" "$(taken)"
 works "both kinds" docker network create -d one --ipam-driver one both
 run_like "together" "inet 10.222.0.10/24" --network both busybox ip addr show eth0
