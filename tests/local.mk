@@ -83,12 +83,12 @@ check_PROGRAMS += tests/drivers/test_storage
 TESTS += tests/drivers/test_storage
 tests_drivers_test_storage_SOURCES = tests/drivers/test_storage.c sdk/tester/storage_suite.c sdk/tester/storage_suite.h
 tests_drivers_test_storage_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/sdk/tester
-tests_drivers_test_storage_LDADD = libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl
+tests_drivers_test_storage_LDADD = libplugin.a libbase.a $(HTTP_PARSER_LIBS) $(CJSON_LIBS) -lpthread -ldl
 check_PROGRAMS += tests/drivers/test_images
 TESTS += tests/drivers/test_images
 tests_drivers_test_images_SOURCES = tests/drivers/test_images.c tests/drivers/tar_maker.h
 tests_drivers_test_images_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
-tests_drivers_test_images_LDADD = libimage.a libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl
+tests_drivers_test_images_LDADD = libimage.a libplugin.a libbase.a $(HTTP_PARSER_LIBS) $(CJSON_LIBS) -lpthread -ldl
 # Scripts start a daemon with it and go on when it is ready.
 if FIREWALLD_MODULE
 noinst_PROGRAMS += tests/lib/fake-firewalld

@@ -35,11 +35,11 @@ fuzz_tar_LDADD = $(UNPACK_LIBS)
 
 fuzz_image_SOURCES = tests/fuzz/fuzz_image.c
 fuzz_image_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-fuzz_image_LDADD = libimage.a libplugin.a libbase.a $(CJSON_LIBS)
+fuzz_image_LDADD = libimage.a libplugin.a libbase.a $(HTTP_PARSER_LIBS) $(CJSON_LIBS)
 
 fuzz_registry_SOURCES = tests/fuzz/fuzz_registry.c
 fuzz_registry_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-fuzz_registry_LDADD = libregistry.a libimage.a libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl
+fuzz_registry_LDADD = libregistry.a libimage.a libplugin.a libbase.a $(HTTP_PARSER_LIBS) $(CJSON_LIBS) -lpthread -ldl
 
 # The same over their corpora in make check, with any compiler (tests/fuzz/main.c).
 corpus_programs = tests/fuzz/corpus_tar tests/fuzz/corpus_image tests/fuzz/corpus_daemon_json tests/fuzz/corpus_json_file tests/fuzz/corpus_local tests/fuzz/corpus_logd tests/fuzz/corpus_registry

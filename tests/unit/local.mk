@@ -20,11 +20,11 @@ tests_unit_test_spec_LDADD = libspec.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_test_registry_SOURCES = tests/unit/test_registry.c
 tests_unit_test_registry_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_registry_LDADD = libregistry.a libimage.a libplugin.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lpthread -ldl
+tests_unit_test_registry_LDADD = libregistry.a libimage.a libplugin.a libbase.a $(HTTP_PARSER_LIBS) $(CJSON_LIBS) $(CMOCKA_LIBS) -lpthread -ldl
 
 tests_unit_test_image_SOURCES = tests/unit/test_image.c
 tests_unit_test_image_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_image_LDADD = libimage.a libplugin.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_image_LDADD = libimage.a libplugin.a libbase.a $(HTTP_PARSER_LIBS) $(CJSON_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/test_log_format
 TESTS += tests/unit/test_log_format
@@ -45,7 +45,7 @@ endif
 unit_tests += tests/unit/test_netd
 tests_unit_test_netd_SOURCES = tests/unit/test_netd.c
 tests_unit_test_netd_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_netd_LDADD = libnetwork.a libplugin.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_netd_LDADD = libnetwork.a libplugin.a libbase.a $(HTTP_PARSER_LIBS) $(CJSON_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_bolt
 tests_unit_test_bolt_SOURCES = tests/unit/test_bolt.c
 tests_unit_test_bolt_CFLAGS = $(UNIT_CFLAGS)
