@@ -63,8 +63,8 @@ struct stream *stream_new(const char *id)
 
 static bool must_wait(const struct stream *s)
 {
-	/* an ended process can't write much more: its last output is not held back by a slow client, nor by one that is still sent the past */
-	return (s->held && !s->finishing) ||
+	/* an ended process can't write much more: its last output is not held back by a slow client, but by one that is still sent the past */
+	return s->held ||
 	       clients_full(s, s->finishing ? 2 * CLIENT_BUFFER_MAX : CLIENT_BUFFER_MAX) ||
 	       (s->sink && sink_full(s->sink));
 }
