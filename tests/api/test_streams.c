@@ -162,7 +162,7 @@ static void attach_many(void)
 
 /*
  * Clients that come while a container talks get the past and all that follows: each line once, to the last. They are served at the same time, since one
- * that is not read holds up the container.
+ * that is not read holds up the container. It ends when all have their answer: who came after that would wait for its next start.
  */
 #define COUNT_LINES 120000
 #define COUNT_CLIENTS 12
@@ -208,6 +208,9 @@ static void attach_past(void)
 				      "\r\n",
 				      id));
 			read_head(p[open++].fd, &r);
+			if (open == COUNT_CLIENTS)
+				status_of("POST", fmt("/v1.51/containers/%s/kill?signal=TERM", id),
+					  NULL);
 		}
 		poll(p, COUNT_CLIENTS, 60000);
 		for (size_t i = 0; i < open; i++) {

@@ -14,19 +14,25 @@ count_skip() {
 
 # count_tap FILE EXIT-STATUS: a status of failure that no case explains is one more failure, shown with the end of the file.
 count_tap() {
-	local line name was=$failed
+	local line name was=$failed notes=()
 	while IFS= read -r line; do
 		case $line in
 		'ok '*'# SKIP '*)
+			notes=()
 			name=${line#ok }
 			count_skip "$(sed 's/^[0-9]* *-* *//; s/ *# SKIP.*//' <<<"$name")" "${line##*# SKIP }"
 			;;
-		'ok '*) passed=$((passed + 1)) ;;
-		'not ok '*)
+		'ok '*)
+			notes=()
+			passed=$((passed + 1))
+			;;
+		'not ok '*) # what was noted on the way says why
 			echo "FAILED: ${line#not ok }"
+			[ ${#notes[@]} = 0 ] || printf '    %s\n' "${notes[@]}"
+			notes=()
 			failed=$((failed + 1))
 			;;
-		'# '*) [ "$failed" -eq "$was" ] || echo "    $line" ;;
+		'# '*) if [ "$failed" -eq "$was" ]; then notes+=("$line"); else echo "    $line"; fi ;;
 		esac
 	done <"$1"
 	if [ "$2" != 0 ] && [ "$failed" = "$was" ]; then

@@ -9,7 +9,7 @@
  *	pause            "ready" on stdout; until a signal; SIGTERM ends with 0
  *	echo             "ready"; then each line of stdin goes to stdout, until its end; then pause
  *	lines N          N numbered lines, then pause
- *	count N          N numbered lines in writes of five bytes, end
+ *	count N          N numbered lines in writes of five bytes; SIGTERM ends it, when all are written
  *	follow FILE      "ready"; each time something opens FILE (a fifo it makes) and writes, that goes to stdout
  *	serve PORT       answers each TCP connection with "served\n"
  */
@@ -88,7 +88,12 @@ static int count(int lines)
 {
 	char buf[32];
 	size_t n = 0;
+	sigset_t term;
+	int sig;
 
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, NULL);
 	for (int i = 0; i < lines; i++) {
 		n += (size_t)snprintf(buf + n, sizeof(buf) - n, "%d\n", i);
 		while (n >= 5) {
@@ -97,7 +102,7 @@ static int count(int lines)
 			memmove(buf, buf + 5, n -= 5);
 		}
 	}
-	return write(1, buf, n) != (ssize_t)n;
+	return write(1, buf, n) != (ssize_t)n || sigwait(&term, &sig) != 0;
 }
 
 int main(int argc, char **argv)
