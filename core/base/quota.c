@@ -2,7 +2,6 @@
 /* See quota.h. */
 #include "base/quota.h"
 #include "base/cleanup.h"
-#include "base/id.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,23 +24,32 @@
 #define COMMAND(c) QCMD((unsigned int)(c), PRJQUOTA)
 #define TRIES 100000 /* ids that somebody else may use */
 
-/* Kernels before 5.14 want the block device by a path: a node in `home`, for the call only. */
+/*
+ * Kernels before 5.14 want the block device by a path: a node in `home`, which stays there for the next call, and under the name that moby gives its
+ * own, so that there is one whichever of us was first.
+ */
+#define DEVICE "backingFsBlockDev"
+
+static int make_device(int home)
+{
+	struct stat st, node;
+
+	if (fstat(home, &st) < 0)
+		return -1;
+	if (fstatat(home, DEVICE, &node, AT_SYMLINK_NOFOLLOW) == 0) {
+		if (S_ISBLK(node.st_mode) && node.st_rdev == st.st_dev)
+			return 0;
+		unlinkat(home, DEVICE, 0); /* of a time when the disk had another number */
+	}
+	return mknodat(home, DEVICE, S_IFBLK | 0600, st.st_dev) < 0 && errno != EEXIST ? -1 : 0;
+}
+
 static int by_device(int home, unsigned int command, uint32_t id, void *arg)
 {
-	char random[ID_LEN + 1], name[32], path[64];
-	struct stat st;
-	int r, why;
+	char path[64];
 
-	id_random(random);
-	snprintf(name, sizeof(name), ".device-%.16s", random);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", home, name);
-	if (fstat(home, &st) < 0 || mknodat(home, name, S_IFBLK | 0600, st.st_dev) < 0)
-		return -1;
-	r = (int)syscall(SYS_quotactl, command, path, id, arg);
-	why = errno;
-	unlinkat(home, name, 0);
-	errno = why;
-	return r;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" DEVICE, home);
+	return make_device(home) < 0 ? -1 : (int)syscall(SYS_quotactl, command, path, id, arg);
 }
 
 static int control(int home, unsigned int command, uint32_t id, void *arg)
