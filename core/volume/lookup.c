@@ -80,21 +80,21 @@ int volume_agrees(struct volume *v, const char *driver, const char *user, struct
 	    v->name, v->driver);
 }
 
-/* Nobody knows it, but a plugin may. */
-static struct volume *discover(const char *name, struct volume_info *info)
+/* Nobody knows it, but a plugin may. NULL: no plugin does, or meanwhile somebody made or found it (*raced). */
+static struct volume *discover(const char *name, struct volume_info *info, bool *raced)
 {
 	auto_free char *driver = driver_probe(name, info);
 	struct error err = ERROR_INIT;
 	struct volume *v;
 
+	*raced = false;
 	if (!driver)
 		return NULL;
 	pthread_mutex_lock(&volumes.lock);
-	v = volume_find(name);
-	if (v) {
-		v->refs++;
+	*raced = volume_find(name);
+	if (*raced) {
 		pthread_mutex_unlock(&volumes.lock);
-		return v;
+		return NULL;
 	}
 	v = volume_new(name, driver);
 	v->refs++;
@@ -108,29 +108,49 @@ static struct volume *discover(const char *name, struct volume_info *info)
 	return v;
 }
 
+static struct volume *find_listed(const char *name)
+{
+	LOCK_SCOPE(&volumes.lock);
+	struct volume *v = volume_find(name);
+
+	if (v)
+		v->refs++;
+	return v;
+}
+
+/* What its own driver says of a volume that is listed. */
+static int ask_again(struct volume *v, struct volume_info *info, struct error *err)
+{
+	int have = driver_is_local(v->driver) ? 1 : driver_get(v->driver, v->name, true, info, err);
+
+	if (have > 0)
+		volume_learn(v, info);
+	else if (have == 0)
+		forget(v, NULL);
+	return have;
+}
+
 struct volume *volume_lookup(const char *name, struct volume_info *info, struct error *err)
 {
 	struct volume *v;
-	int have = 1;
+	bool raced;
+	int have;
 
 	*info = (struct volume_info){0};
-	pthread_mutex_lock(&volumes.lock);
-	v = volume_find(name);
-	if (v)
-		v->refs++;
-	pthread_mutex_unlock(&volumes.lock);
-	if (!v)
-		v = discover(name, info);
-	else if (!driver_is_local(v->driver))
-		have = driver_get(v->driver, name, true, info, err);
-	if (v && have > 0) {
-		volume_learn(v, info);
-		return v;
+	while (!(v = find_listed(name))) {
+		v = discover(name, info, &raced);
+		if (v)
+			return v;
+		volume_info_free(info);
+		if (!raced) {
+			error_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
+			return NULL;
+		}
 	}
-	if (v && have == 0)
-		forget(v, NULL);
-	if (v)
-		volume_unref(v);
+	have = ask_again(v, info, err);
+	if (have > 0)
+		return v;
+	volume_unref(v);
 	if (have < 0)
 		error_wrap(err, "get %s", name);
 	else
