@@ -57,11 +57,16 @@ static int open_sandbox(struct container *c, struct sandbox *s, struct network_p
 	if (s->netlink_fd < 0 || container_wanted_ports(c, ports, &s->n_ports, err) < 0)
 		return -1;
 	s->ports = *ports;
+	s->moving = s->n_ports;
+	if (s->moving)
+		pthread_rwlock_wrlock(&networks_ports);
 	return 0;
 }
 
 static void close_sandbox(struct sandbox *s, struct network_port *ports)
 {
+	if (s->moving)
+		pthread_rwlock_unlock(&networks_ports);
 	fd_close(&s->netns_fd);
 	fd_close(&s->netlink_fd);
 	free(ports);

@@ -18,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+pthread_rwlock_t networks_ports = PTHREAD_RWLOCK_INITIALIZER;
+
 struct container_network *networks_find(const struct container *c, const char *name)
 {
 	for (size_t i = 0; i < c->n_networks; i++)
@@ -343,7 +345,7 @@ static int start_order(const void *a, const void *b, void *ctx)
 int networks_start(struct container *c, const struct shim_created *made,
 		   const struct network_port *ports, size_t n_ports, struct error *err)
 {
-	struct sandbox s = {made->netns_fd, made->netlink_fd, ports, n_ports};
+	struct sandbox s = {made->netns_fd, made->netlink_fd, ports, n_ports, false};
 	auto_free struct plan *plans = NULL;
 	struct network_traits main = {0};
 	struct error ignored = ERROR_INIT;
@@ -359,8 +361,12 @@ int networks_start(struct container *c, const struct shim_created *made,
 	pthread_mutex_lock(&c->lock);
 	c->connected = true;
 	pthread_mutex_unlock(&c->lock);
+	if (n_ports)
+		pthread_rwlock_rdlock(&networks_ports);
 	for (size_t i = 0; i < c->n_networks && r == 0; i++)
 		r = networks_join(c, &plans[i], &s, err);
+	if (n_ports)
+		pthread_rwlock_unlock(&networks_ports);
 	if (r == 0 && networks_need_resolver(c))
 		r = networks_resolver(c, made->netns_fd, err);
 	if (r < 0)

@@ -3,6 +3,8 @@
 #ifndef CONTAINER_NETWORKS_INT_H
 #define CONTAINER_NETWORKS_INT_H
 
+#include <pthread.h>
+
 #include "container/networks.h"
 
 /* A network of the container, and what is known of it. */
@@ -17,7 +19,14 @@ struct sandbox {
 	int netns_fd, netlink_fd;
 	const struct network_port *ports;
 	size_t n_ports;
+	bool moving; /* holds networks_ports */
 };
+
+/*
+ * Ports that move from one network to another are nobody's for a moment. Held for writing by who moves some, for reading by who binds new ones: a
+ * container that has its ports does not lose them, and its way out with them, to one that starts just then. Taken after `op`.
+ */
+extern pthread_rwlock_t networks_ports;
 
 /* All of the container's networks; malloc'ed. -1: one is not there. */
 int networks_plan(const struct container *c, struct plan **out, struct error *err);

@@ -146,6 +146,8 @@ left_processes() {
 		esac
 	done
 }
+# What leaves the packet filter goes behind the answer, one request after the other (core/network/firewall.h); a network that is made is waited for.
+rules_settled() { docker network create --subnet 192.0.2.240/29 "$@" settled >/dev/null && docker network rm settled >/dev/null; }
 left_mounts() { awk -v r="$R/" 'index($5, r) == 1 { print "mount: " $5 }' /proc/self/mountinfo; }
 left_cgroups() { find /sys/fs/cgroup -maxdepth 5 -type d -path "*$CGROUP_PARENT/*" -printf 'cgroup: %p\n' 2>/dev/null; }
 left_links() { ip -o link | grep -oE '(veth|br-)[^:@]*' | sed 's/^/link: /'; }

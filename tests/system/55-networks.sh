@@ -163,5 +163,6 @@ is "another answers" 10.231.5.0 "$(until got=$(lookup ca cb) && [ -n "$got" ]; d
 docker rm -f ca cb i1 >/dev/null
 works "all go" docker network rm one two in
 is "no bridge is left" "" "$(ip -o link show type bridge | grep -E 'ts-two|br-' | grep -v "$bridge")"
+rules_settled
 is "no rule is left" "" "$(iptables-save | grep -E '10\.23[12]\.')"
 EXPECTED_ERRORS='.' finish

@@ -99,6 +99,7 @@ is "from outside" hello "$(nsenter -t $outside -n bash -c "$(declare -f ask); as
 like "counted by the packet filter" '\[[1-9][0-9]*:[0-9]+\] -A DOCKER ! -s fe80::/10 ! -i ts-six -p tcp -m tcp --dport 18091' "$(ip6tables-save -c -t nat)"
 is "to the outside" "1 packets received" "$(pings sa 2001:db8:ee::2)"
 docker rm -f sp >/dev/null
+rules_settled --ipv6 --subnet 2001:db8:fe::/64
 unlike "rules go with the container" "$address" "$(ip6tables-save)"
 
 # ---- IPv6 alone, internal ----------------------------------------------------------------------------------------------------------------------------
@@ -162,5 +163,6 @@ is "touches nothing" "$rules" "$(ip6tables-save | grep -v '^#')"
 docker network rm six >/dev/null
 kill $outside
 ip link del ts6o 2>/dev/null
+rules_settled --ipv6 --subnet 2001:db8:fe::/64
 is "no rule is left" "" "$(ip6tables-save | grep -E '2001:db8|DNAT')"
 EXPECTED_ERRORS='.' finish

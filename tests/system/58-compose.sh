@@ -75,5 +75,6 @@ works "a changed service" compose up -d --scale app=3
 is "is made anew, alone" "other 4" "$(docker inspect -f '{{index .Config.Labels "tier"}}' shop-web-1) $(compose ps -q | sort | comm -12 - <(echo "$before") | wc -l)"
 works "down" compose down -v -t 0
 is "leaves nothing" "0 0 0" "$(docker ps -aq | wc -l) $(docker network ls -q -f type=custom | wc -l) $(docker volume ls -q | wc -l)"
+rules_settled
 is "nor rules" "" "$(iptables-save | grep -e 10.252 -e ts-front)"
 finish

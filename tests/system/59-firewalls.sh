@@ -53,6 +53,7 @@ else
 	PATH=$R/legacy:$PATH start_daemon '"live-restore": true'
 	is "as after a kill" "$before" "$("$R/legacy/iptables-save" | grep '^-A' | sort)"
 	docker rm -f one >/dev/null
+	rules_settled
 	is "nothing is left of the container" "" "$("$R/legacy/iptables-save" | grep -F 10.250.0.2)"
 	stop_daemon
 	for t in filter nat raw; do "$R/legacy/iptables" -t $t -F; done
