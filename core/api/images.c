@@ -210,21 +210,13 @@ static int consume_import(int fd, void *ctx, struct error *err)
 	return image_import(api.images, fd, &j->o, &j->id, err);
 }
 
-static void import(struct http_exchange *x)
+static void import_stream(struct http_exchange *x, const struct image_import *o)
 {
-	auto_strlist changes = STRLIST_INIT;
-	struct import_job j = {.o = {.repo = http_query(x, "repo", ""),
-				     .tag = http_query(x, "tag", ""),
-				     .message = http_query(x, "message", ""),
-				     .platform = http_query(x, "platform", ""),
-				     .changes = &changes}};
+	struct import_job j = {.o = *o};
 	struct error err = ERROR_INIT;
 	auto_str line = STR_INIT;
 	struct jw w = jw_to(&line);
 
-	for (size_t i = 0; i < x->query.n; i++)
-		if (streq(x->query.v[i].key, "changes"))
-			strlist_add(&changes, x->query.v[i].value);
 	if (api_upload(x, consume_import, &j, &err) < 0) {
 		if (str_after(err.text, "archive/tar: ")) /* as moby: 500 */
 			err.kind = ERR_SYSTEM;
@@ -241,23 +233,26 @@ static void import(struct http_exchange *x)
 
 static void create(struct http_exchange *x, void *ctx)
 {
-	struct error err = ERROR_INIT;
+	auto_strlist changes = STRLIST_INIT;
+	const struct image_import o = {.repo = http_query(x, "repo", ""),
+				       .tag = http_query(x, "tag", ""),
+				       .message = http_query(x, "message", ""),
+				       .platform = http_query(x, "platform", ""),
+				       .changes = &changes};
 	const char *src = http_query(x, "fromSrc", "");
 
 	(void)ctx;
-	if (streq(src, "-")) {
-		import(x);
-		return;
-	}
 	if (!*src) {
 		api_image_pull(x);
 		return;
 	}
-	error_set(&err, ERR_NOT_IMPLEMENTED,
-		  "importing from a URL (%s) is not supported yet: fetch it, and use "
-		  "docker import -",
-		  src);
-	http_reply_error(x, &err);
+	for (size_t i = 0; i < x->query.n; i++)
+		if (streq(x->query.v[i].key, "changes"))
+			strlist_add(&changes, x->query.v[i].value);
+	if (streq(src, "-"))
+		import_stream(x, &o);
+	else
+		api_image_import_url(x, src, &o);
 }
 
 struct load_job {

@@ -33,7 +33,8 @@ struct job {
 	int (*run)(struct job *j, struct error *err);
 	struct registry_settings settings;
 	struct registry_auth auth;
-	char *name, *tag, *platform;
+	char *name, *tag, *platform, *message, *src;
+	struct strlist changes;
 	struct registry_search search;
 	struct str reply; /* of jobs that show no progress */
 };
@@ -88,6 +89,9 @@ static void job_unref(struct job *j)
 	free(j->name);
 	free(j->tag);
 	free(j->platform);
+	free(j->message);
+	free(j->src);
+	strlist_free(&j->changes);
 	free((char *)j->search.term);
 	str_free(&j->reply);
 	pthread_mutex_destroy(&j->lock);
@@ -214,6 +218,32 @@ void api_image_pull(struct http_exchange *x)
 	j->name = xstrdup(http_query(x, "fromImage", ""));
 	j->tag = xstrdup(http_query(x, "tag", ""));
 	j->platform = xstrdup(x->api_version >= 32 ? http_query(x, "platform", "") : "");
+	job_serve(x, j);
+}
+
+/* ---- import of a URL -------------------------------------------------------------------------------------------------------------- */
+
+static int run_import(struct job *j, struct error *err)
+{
+	const struct image_import o = {.repo = j->name,
+				       .tag = j->tag,
+				       .message = j->message,
+				       .platform = j->platform,
+				       .changes = &j->changes};
+
+	return registry_import(api.images, &j->settings, j->src, &o, j->p, err);
+}
+
+void api_image_import_url(struct http_exchange *x, const char *url, const struct image_import *o)
+{
+	struct job *j = job_new(x, run_import);
+
+	j->src = xstrdup(url);
+	j->name = xstrdup(o->repo);
+	j->tag = xstrdup(o->tag);
+	j->message = xstrdup(o->message);
+	j->platform = xstrdup(o->platform);
+	strlist_copy(&j->changes, o->changes);
 	job_serve(x, j);
 }
 

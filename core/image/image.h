@@ -161,7 +161,12 @@ void image_deletions_free(struct image_deletions *d);
 struct image_import {
 	const char *repo, *tag, *message, *platform; /* "os[/arch[/variant]]" or NULL */
 	const struct strlist *changes;               /* Dockerfile instructions */
+	/* After the archive's last byte, before anything is kept: was that all of it? NULL: yes. */
+	int (*verify)(void *ctx, struct error *err);
+	void *ctx;
 };
+/* What may be wrong with the request, before anything is read. */
+int image_import_check(const struct image_import *o, struct error *err);
 int image_import(struct image_store *s, int fd, const struct image_import *o, char **id,
 		 struct error *err);
 

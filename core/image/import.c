@@ -101,29 +101,47 @@ static int tag_new(struct image_store *s, const char *repo, const char *tag, con
 	return 0;
 }
 
+static int import_parse(const struct image_import *o, struct platform *platform, struct str *config,
+			struct error *err)
+{
+	auto_reference check = {0};
+
+	if ((!str_empty(o->repo) && tag_parse(o->repo, o->tag, &check, err) < 0) ||
+	    platform_parse(str_empty(o->platform) ? "" : o->platform, platform, err) < 0 ||
+	    changes_apply(NULL, o->changes, config, err) < 0)
+		return -1;
+	if (!streq(platform->os, "linux"))
+		return error_set(err, ERR_INVALID, "operating system is not supported: %s",
+				 platform->os);
+	return 0;
+}
+
+int image_import_check(const struct image_import *o, struct error *err)
+{
+	struct platform platform;
+	auto_str config = STR_INIT;
+
+	return import_parse(o, &platform, &config, err);
+}
+
 int image_import(struct image_store *s, int fd, const struct image_import *o, char **id,
 		 struct error *err)
 {
 	struct platform platform;
 	auto_str text = STR_INIT, config = STR_INIT, container = STR_INIT;
-	auto_reference check = {0};
 	char out[DIGEST_TEXT];
 	struct document d = {.arch = platform.arch,
 			     .os = platform.os,
 			     .variant = platform.variant,
 			     .comment = str_empty(o->message) ? "Imported from -" : o->message};
+	struct layer_source from = {.fd = fd, .verify = o->verify, .ctx = o->ctx};
 	struct layer *l;
 
-	/* What may be wrong with the request first, before gigabytes are read. */
-	if ((!str_empty(o->repo) && tag_parse(o->repo, o->tag, &check, err) < 0) ||
-	    platform_parse(str_empty(o->platform) ? "" : o->platform, &platform, err) < 0 ||
-	    changes_apply(NULL, o->changes, &config, err) < 0)
+	/* First, before gigabytes are read. */
+	if (import_parse(o, &platform, &config, err) < 0)
 		return -1;
 	changes_empty_container(&container);
-	if (!streq(platform.os, "linux"))
-		return error_set(err, ERR_INVALID, "operating system is not supported: %s",
-				 platform.os);
-	l = layer_add(s, NULL, fd, NULL, err);
+	l = layer_add_from(s, NULL, &from, err);
 	if (!l)
 		return -1;
 	d.config = str_cstr(&config);

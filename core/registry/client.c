@@ -432,13 +432,19 @@ int client_call(struct client *c, const struct call *q, struct answer *a, struct
 	return registry_error(a, err);
 }
 
+int client_get(struct client *c, const struct call *q, struct answer *a, struct error *err)
+{
+	*a = (struct answer){.code = ""};
+	return client_exchange(c, q, NULL, a, err) < 0 ? -1 : follow(c, q, NULL, a, err);
+}
+
 int client_ping(struct client *c, int cancel_fd, int *status, struct error *err)
 {
 	auto_free char *url = xasprintf("%s/v2/", c->ep.url);
 	struct call q = {.method = "GET", .url = url, .cancel_fd = cancel_fd};
 	auto_answer a = {.code = ""};
 
-	if (client_exchange(c, &q, NULL, &a, err) < 0 || follow(c, &q, NULL, &a, err) < 0)
+	if (client_get(c, &q, &a, err) < 0)
 		return -1;
 	if (a.own)
 		client_learn(c, &a.r.headers);

@@ -68,6 +68,8 @@ void client_unref(struct client *c);
 int client_ping(struct client *c, int cancel_fd, int *status, struct error *err);
 /* 0: 2xx. -1: no reply, or another status; err has the registry's or Go's words, a->r.status and a->code tell more. */
 int client_call(struct client *c, const struct call *q, struct answer *a, struct error *err);
+/* A GET or HEAD without any credentials, redirects followed: 0 whatever the status. */
+int client_get(struct client *c, const struct call *q, struct answer *a, struct error *err);
 /* URL below the repository: "<endpoint>/v2/<repository>/<path>"; malloc'ed. */
 char *client_url(const struct client *c, const char *path);
 const char *answer_header(const struct answer *a, const char *name);

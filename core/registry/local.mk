@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libregistry.a
 libregistry_a_SOURCES = \
-	core/registry/challenge.c core/registry/challenge.h core/registry/client.c core/registry/client.h core/registry/endpoint.c \
+	core/registry/challenge.c core/registry/challenge.h core/registry/client.c core/registry/client.h core/registry/download.c core/registry/endpoint.c \
 	core/registry/endpoint.h core/registry/fetch.c core/registry/fetch.h core/registry/inspect.c core/registry/login.c core/registry/manifest.c core/registry/manifest.h \
 	core/registry/module.c core/registry/progress.c core/registry/pull.c core/registry/push.c core/registry/registry.h core/registry/schema1.c core/registry/search.c core/registry/tags.c \
 	core/registry/tokens.c core/registry/transport.h core/registry/upload.c core/registry/upload.h

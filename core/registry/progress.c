@@ -245,7 +245,8 @@ void progress_bytes(struct progress *p, const char *id, const char *status, uint
 		print_bar(current, total, &bar);
 		jw_kstr(&w, "progress", str_cstr(&bar));
 	}
-	jw_kstr(&w, "id", id);
+	if (*id)
+		jw_kstr(&w, "id", id);
 	jw_end(&w);
 	str_puts(&line, "\r\n");
 	append_locked(p, id, &line);

@@ -51,7 +51,8 @@ void progress_message(struct progress *p, const char *id, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* A layer's state: {"status":...,"progressDetail":{},"id":...}. */
 void progress_update(struct progress *p, const char *id, const char *status);
-/* The same with numbers. Of those that come faster than ten a second for one id only the newest is kept; the last (current == total) always. */
+/* The same with numbers. Of those that come faster than ten a second for one id only the newest is kept; the last (current == total) always. id "": they are
+ * nobody's in particular. */
 void progress_bytes(struct progress *p, const char *id, const char *status, uint64_t current,
 		    uint64_t total);
 /* A finished line. */
@@ -79,6 +80,9 @@ int registry_pull(struct image_store *images, const struct registry_settings *s,
 int registry_push(struct image_store *images, const struct registry_settings *s, const char *name,
 		  const char *tag, const struct registry_auth *auth, struct progress *p,
 		  struct error *err);
+/* POST /images/create?fromSrc=URL: http, https, or "host/path". */
+int registry_import(struct image_store *images, const struct registry_settings *s, const char *src,
+		    const struct image_import *o, struct progress *p, struct error *err);
 /* POST /auth. token: malloc'ed identity token, or "". */
 int registry_login(const struct registry_settings *s, const struct registry_auth *auth,
 		   int cancel_fd, char **token, struct error *err);
