@@ -62,6 +62,7 @@ static struct job *job_new(struct http_exchange *x, int (*run)(struct job *j, st
 	j->settings = (struct registry_settings){
 	    .insecure = config_list(c, "insecure-registries"),
 	    .mirrors = config_list(c, "registry-mirrors"),
+	    .foreign = config_list(c, "allow-nondistributable-artifacts"),
 	    .http_proxy = config_str(c, "proxies.http-proxy"),
 	    .https_proxy = config_str(c, "proxies.https-proxy"),
 	    .no_proxy = config_str(c, "proxies.no-proxy"),

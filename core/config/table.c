@@ -511,9 +511,8 @@ const struct option option_table[] = {
     /* keys without a flag */
     {.key = "allow-nondistributable-artifacts",
      .type = OPT_LIST,
+     .check = check_registry,
      .flags = OPTF_RELOAD,
-     .state = OPT_IGNORED,
-     .why = "moby 28 ignores it too: such layers are no different",
      .help = "Registries that may be sent non-distributable layers"},
     {.key = "builder",
      .type = OPT_JSON,

@@ -32,7 +32,8 @@
 #include <unistd.h>
 
 #define SMALL_FILE 4096
-#define MAX_DEPTH 125 /* moby's limit of an image's layers */
+#define DESCRIPTOR_MAX 65536 /* bytes */
+#define MAX_DEPTH 125        /* moby's limit of an image's layers */
 
 void chain_id(const char *parent_chain, const char *diff, char out[DIGEST_TEXT])
 {
@@ -359,6 +360,9 @@ static int draft_fill(struct image_store *s, struct draft *d, const struct layer
 	FAULT("image.layer.after-extract");
 	if (file_write_atomic(d->fd, "pending", "", 0, 0644, false, err) < 0)
 		return -1;
+	if (from->foreign && file_write_atomic(d->fd, "descriptor.json", from->foreign,
+					       strlen(from->foreign), 0644, false, err) < 0)
+		return -1;
 	if (STORAGE(s, err, commit, layer.id, &layer) < 0 ||
 	    draft_size(s, &layer, u, &size, err) < 0 || draft_write(d, parent, u, size, err) < 0)
 		return -1;
@@ -538,6 +542,15 @@ void layer_unref(struct image_store *s, struct layer *l, struct image_deletions 
 }
 
 /* ---- reading content --------------------------------------------------------------------------------------------------------------- */
+
+bool layer_foreign(struct image_store *s, const struct layer *l, struct str *descriptor)
+{
+	auto_free char *path = xasprintf("sha256/%s/descriptor.json", digest_hex(l->chain));
+	struct error absent = ERROR_INIT;
+
+	return file_read_at(s->layerdb, path, DESCRIPTOR_MAX, descriptor, &absent) == 0 &&
+	       descriptor->len > 0;
+}
 
 int layer_write_tar(struct image_store *s, const struct layer *l, int fd, uint64_t *size,
 		    struct error *err)

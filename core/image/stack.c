@@ -143,6 +143,11 @@ uint64_t image_stack_size(const struct image_stack *k, size_t i)
 	return at(k, i)->size;
 }
 
+bool image_stack_foreign(struct image_stack *k, size_t i, struct str *descriptor)
+{
+	return layer_foreign(k->s, at(k, i), descriptor);
+}
+
 int image_stack_write(struct image_stack *k, size_t i, int fd, bool gzip, int counter,
 		      struct error *err)
 {

@@ -33,6 +33,8 @@ bool image_stack_take(struct image_stack *k, const char *diff);
 struct layer_source {
 	int fd;                /* archive, read once to its end */
 	const char *want_diff; /* digest of the uncompressed archive, or NULL: any */
+	const char
+	    *foreign; /* descriptor of a layer that is not ours to distribute (JSON), or NULL */
 	/* After the last byte, before anything is kept: was it what was meant? May be NULL. */
 	int (*verify)(void *ctx, struct error *err);
 	void *ctx;
@@ -49,6 +51,8 @@ size_t image_stack_depth(const struct image_stack *k);
 const char *image_stack_diff(const struct image_stack *k, size_t i);
 const char *image_stack_chain(const struct image_stack *k, size_t i);
 uint64_t image_stack_size(const struct image_stack *k, size_t i);
+/* Descriptor that a foreign layer was pulled by (JSON); 0: it is none. */
+bool image_stack_foreign(struct image_stack *k, size_t i, struct str *descriptor);
 /* The layer's archive to fd, identical to what it came from; gzip: compressed. counter: -1, or a file whose first eight bytes are kept at the
  * number of uncompressed bytes written so far. */
 int image_stack_write(struct image_stack *k, size_t i, int fd, bool gzip, int counter,

@@ -131,6 +131,8 @@ void layers_release_pending(struct image_store *s);
 uint64_t layer_chain_size(const struct layer *l);
 size_t layer_depth(const struct layer *l);
 /* The layer's archive to fd, identical to what it came from. */
+/* moby's descriptor.json of a layer that is not to be distributed. */
+bool layer_foreign(struct image_store *s, const struct layer *l, struct str *descriptor);
 int layer_write_tar(struct image_store *s, const struct layer *l, int fd, uint64_t *size,
 		    struct error *err);
 /* gzip and counter: see image_stack_write. */

@@ -115,31 +115,30 @@ static bool in_network(const struct address *a, const char *cidr)
 	return bits % 8 == 0 || !((a->b[bits / 8] ^ n.b[bits / 8]) & (0xff << (8 - bits % 8)));
 }
 
-static bool address_insecure(const struct registry_settings *s, const struct address *a)
+static bool in_networks(const struct address *a, const struct strlist *list)
 {
-	if (in_network(a, "127.0.0.0/8") || in_network(a, "::1/128"))
-		return true;
-	for (size_t i = 0; i < s->insecure->n; i++)
-		if (in_network(a, s->insecure->v[i]))
+	for (size_t i = 0; i < list->n; i++)
+		if (in_network(a, list->v[i]))
 			return true;
 	return false;
 }
 
-bool registry_is_insecure(const struct registry_settings *s, const char *host)
+/* Names as they are given, and networks that one of the host's addresses lies in. */
+static bool listed(const struct strlist *list, const struct strlist *networks, const char *host)
 {
 	auto_free char *bare = bare_host(host);
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
 	struct address a;
-	bool found = false;
+	bool is = false;
 
-	for (size_t i = 0; i < s->insecure->n; i++)
-		if (!strcasecmp(s->insecure->v[i], host))
+	for (size_t i = 0; i < list->n; i++)
+		if (!strcasecmp(list->v[i], host))
 			return true;
 	if (address_parse(bare, &a))
-		return address_insecure(s, &a);
-	if (getaddrinfo(bare, NULL, &hints, &list) != 0)
+		return in_networks(&a, list) || in_networks(&a, networks);
+	if (getaddrinfo(bare, NULL, &hints, &found) != 0)
 		return false;
-	for (struct addrinfo *i = list; i && !found; i = i->ai_next) {
+	for (struct addrinfo *i = found; i && !is; i = i->ai_next) {
 		if (i->ai_family == AF_INET) {
 			memcpy(a.b, &((struct sockaddr_in *)i->ai_addr)->sin_addr, 4);
 			a.bits = 32;
@@ -149,10 +148,25 @@ bool registry_is_insecure(const struct registry_settings *s, const char *host)
 		} else {
 			continue;
 		}
-		found = address_insecure(s, &a);
+		is = in_networks(&a, list) || in_networks(&a, networks);
 	}
-	freeaddrinfo(list);
-	return found;
+	freeaddrinfo(found);
+	return is;
+}
+
+bool registry_is_insecure(const struct registry_settings *s, const char *host)
+{
+	char *own[] = {(char *)"127.0.0.0/8", (char *)"::1/128", NULL};
+	const struct strlist loopback = {own, 2, 2};
+
+	return listed(s->insecure, &loopback, host);
+}
+
+bool registry_takes_foreign(const struct registry_settings *s, const char *host)
+{
+	const struct strlist none = STRLIST_INIT;
+
+	return s->foreign && s->foreign->n && listed(s->foreign, &none, host);
 }
 
 /* ---- proxies -------------------------------------------------------------------------------------------------------------------------- */

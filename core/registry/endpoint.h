@@ -33,6 +33,8 @@ int endpoint_at(const struct registry_settings *s, const char *url, bool insecur
 void endpoint_free(struct endpoint *e);
 /* Is `host[:port]` one of --insecure-registry, or on loopback? */
 bool registry_is_insecure(const struct registry_settings *s, const char *host);
+/* May this registry be sent layers that are not to be distributed? list: host, host:port, networks. */
+bool registry_takes_foreign(const struct registry_settings *s, const char *host);
 /* "host[:port]" of a URL; malloc'ed, NULL if it has none. */
 char *url_host(const char *url);
 /* Scheme, host and port are the same: credentials may go there too. */

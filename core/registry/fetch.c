@@ -30,7 +30,8 @@ struct fetch {
 	char *key, id[13];
 	struct image_store *images;
 	struct client *client;
-	struct descriptor blob; /* type is not copied */
+	struct descriptor blob; /* type is not copied, nor are urls */
+	struct strlist urls;    /* of a foreign layer */
 	int attempts, retry_s;
 	int cancel; /* eventfd: nobody wants it any more */
 	struct digester *digest;
@@ -99,6 +100,7 @@ static void unref_locked(struct fetch *f)
 	if (f->digest)
 		f->client->m->digest_free(f->digest);
 	client_unref(f->client);
+	strlist_free(&f->urls);
 	free(f->said);
 	free(f->key);
 	free(f);
@@ -172,11 +174,10 @@ static int on_bytes(void *ctx, const void *data, size_t n)
 	return 0;
 }
 
-/* One attempt. 0: whole; 1: worth another try; -1: not. */
-static int attempt(struct fetch *f, struct error *err)
+/* What is left of the blob from one place. -1 with err; the answer tells whether another try is worth it. */
+static int get_from(struct fetch *f, const char *url, bool ours, struct answer *a,
+		    struct error *err)
 {
-	auto_free char *path = xasprintf("blobs/%s", f->blob.digest),
-		       *url = client_url(f->client, path);
 	auto_strlist headers = STRLIST_INIT;
 	struct download d = {.f = f};
 	struct call q = {.method = "GET",
@@ -187,15 +188,44 @@ static int attempt(struct fetch *f, struct error *err)
 			 .write = on_bytes,
 			 .ctx = &d,
 			 .why = &d.err};
-	auto_answer a = {.code = ""};
 
 	if (f->have)
 		strlist_printf(&headers, "Range: bytes=%llu-", (unsigned long long)f->have);
-	if (client_call(f->client, &q, &a, err) < 0)
-		return err->kind == ERR_CANCELLED || err->kind == ERR_INVALID ||
-			       (a.r.status >= 400 && a.r.status < 500 && a.r.status != 408)
-			   ? -1
-			   : 1;
+	if (ours)
+		return client_call(f->client, &q, a, err);
+	if (client_get(f->client, &q, a, err) < 0)
+		return -1;
+	return a->r.status / 100 == 2
+		   ? 0
+		   : error_set(err, ERR_SYSTEM, "layer %s: %s answers with status %d",
+			       f->blob.digest, url, a->r.status);
+}
+
+static bool hopeless(const struct answer *a, const struct error *err)
+{
+	return err->kind == ERR_CANCELLED || err->kind == ERR_INVALID ||
+	       (a->r.status >= 400 && a->r.status < 500 && a->r.status != 408);
+}
+
+/* One attempt. 0: whole; 1: worth another try; -1: not. A foreign layer that the registry has not is looked for where its manifest says. */
+static int attempt(struct fetch *f, struct error *err)
+{
+	auto_free char *path = xasprintf("blobs/%s", f->blob.digest),
+		       *url = client_url(f->client, path);
+	auto_answer a = {.code = ""};
+	int r = get_from(f, url, true, &a, err);
+
+	for (size_t i = 0; r < 0 && a.r.status == 404 && i < f->urls.n; i++) {
+		error_clear(err);
+		answer_free(&a);
+		r = get_from(f, f->urls.v[i], false, &a, err);
+		if (r < 0 && !hopeless(&a, err))
+			return 1;
+		if (r < 0 && a.r.status)
+			a.r.status = 404; /* the next place may have it */
+	}
+	if (r < 0)
+		return hopeless(&a, err) ? -1 : 1;
 	if (f->blob.size && f->have < f->blob.size)
 		return error_set(err, ERR_SYSTEM,
 				 "layer %s: unexpected EOF after %llu of %llu bytes",
@@ -340,6 +370,8 @@ static struct fetch *fetch_new(const struct fetch_want *w, char *key)
 	f->client = client_ref(w->client);
 	f->blob = *w->blob;
 	f->blob.type = NULL;
+	f->blob.urls = (struct strlist)STRLIST_INIT;
+	strlist_copy(&f->urls, &w->blob->urls);
 	f->attempts = w->settings->attempts;
 	f->retry_s = w->settings->retry_s;
 	f->cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

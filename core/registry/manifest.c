@@ -8,12 +8,15 @@
 
 #include <stdlib.h>
 
+#define URLS_MAX 16
 #define LAYERS_MAX 1024 /* the layer store takes 125; a list may have more entries than that */
 
 void manifest_free(struct manifest *m)
 {
-	for (size_t i = 0; i < m->n; i++)
+	for (size_t i = 0; i < m->n; i++) {
 		free(m->v[i].type);
+		strlist_free(&m->v[i].urls);
+	}
 	free(m->v);
 	free(m->config.type);
 	free(m->type);
@@ -76,6 +79,30 @@ static int read_list(const json *list, const char *what, struct manifest *m, str
 	return 0;
 }
 
+/* A layer that its maker alone may distribute. Source: image manifest version 2 schema 2; OCI image specification, layer.md. */
+static bool foreign(const char *type)
+{
+	return str_after(type, "application/vnd.docker.image.rootfs.foreign.diff.tar") ||
+	       str_after(type, "application/vnd.oci.image.layer.nondistributable.v1.tar");
+}
+
+static int read_urls(const json *layers, struct manifest *m, struct error *err)
+{
+	size_t i = 0;
+
+	for (json *j = json_first(layers); j; j = json_next(j), i++) {
+		const json *urls = json_get(j, "urls");
+
+		if (!urls || json_type(urls) == JSON_NULL || !foreign(m->v[i].type))
+			continue;
+		if (json_count(urls) > URLS_MAX || json_strlist(urls, &m->v[i].urls) < 0)
+			return error_set(err, ERR_INVALID,
+					 "manifest: layer %s has no valid list of URLs",
+					 m->v[i].digest);
+	}
+	return 0;
+}
+
 static bool known_layer(const char *type)
 {
 	static const char *const known[] = {
@@ -116,7 +143,7 @@ static int read_image(const json *j, struct manifest *m, struct error *err)
 			return error_set(err, ERR_INVALID,
 					 "unsupported media type \"%.100s\" of layer %s",
 					 m->v[i].type, m->v[i].digest);
-	return 0;
+	return read_urls(json_get(j, "layers"), m, err);
 }
 
 /* Kind by media type; -1: none that we know. */

@@ -30,6 +30,7 @@ struct descriptor {
 	uint64_t size; /* 0: not said (schema 1) */
 	struct platform platform;
 	bool has_platform;
+	struct strlist urls; /* of a foreign layer: where it is, if the registry has it not */
 };
 
 enum manifest_kind { MANIFEST_IMAGE, MANIFEST_LIST, MANIFEST_SCHEMA1 };

@@ -149,10 +149,29 @@ static void start_layers(struct pull *v, struct layers *l, struct error *err)
 	}
 }
 
+/* As moby prints a descriptor; NULL: the layer is like any other. */
+static char *foreign_descriptor(const struct descriptor *d)
+{
+	auto_str text = STR_INIT;
+	struct jw w = jw_to(&text);
+
+	if (!d->urls.n)
+		return NULL;
+	jw_obj(&w);
+	jw_kstr(&w, "mediaType", d->type);
+	jw_ku64(&w, "size", d->size);
+	jw_kstr(&w, "digest", d->digest);
+	jw_kstrlist(&w, "urls", &d->urls, false);
+	jw_end(&w);
+	return str_steal(&text);
+}
+
 static int unpack_layer(struct pull *v, struct layers *l, size_t i, struct error *err)
 {
 	struct fetch_feed feed;
+	auto_free char *foreign = foreign_descriptor(&l->m->v[i]);
 	struct layer_source from = {.want_diff = l->diffs.n > i ? l->diffs.v[i] : NULL,
+				    .foreign = foreign,
 				    .verify = fetch_verify,
 				    .ctx = &feed};
 	char diff[DIGEST_TEXT];

@@ -39,6 +39,7 @@ struct part {
 	const char *diff;
 	char id[13];
 	struct descriptor blob;  /* result */
+	struct str foreign;      /* its descriptor, if it stays where it is */
 	const struct part *same; /* an equal one is taken care of there */
 };
 
@@ -264,6 +265,12 @@ static int push_part(struct parts *ps, struct part *t, struct error *err)
 	struct blob_origins known;
 	int r;
 
+	if (image_stack_foreign(ps->stack, t->index, &t->foreign) &&
+	    !registry_takes_foreign(v->settings, v->domain)) {
+		progress_update(v->p, t->id, "Skipped foreign layer");
+		return 0;
+	}
+	str_free(&t->foreign);
 	image_blob_origins(v->images, t->diff, &known);
 	r = already_there(v, t, &known, err);
 	if (r == 0)
@@ -382,6 +389,25 @@ static int push_config(struct push *v, const struct image *i, struct error *err)
 	return there ? 0 : blob_put(v->client, i->text.p, i->text.len, i->id, cancel, err);
 }
 
+/* A foreign layer's, from layerdb. Source: moby's MarshalIndent of distribution.Descriptor. */
+static void print_foreign(struct str *out, const json *d)
+{
+	const json *urls = json_get(d, "urls");
+
+	str_puts(out, "         \"mediaType\": ");
+	json_quote(out, json_get_str(d, "mediaType", ""), strlen(json_get_str(d, "mediaType", "")));
+	str_printf(out, ",\n         \"size\": %llu,\n         \"digest\": ",
+		   (unsigned long long)json_get_i64(d, "size", 0));
+	json_quote(out, json_get_str(d, "digest", ""), strlen(json_get_str(d, "digest", "")));
+	str_puts(out, ",\n         \"urls\": [");
+	for (json *u = json_first(urls); u; u = json_next(u)) {
+		str_puts(out, "\n            ");
+		json_quote(out, json_str(u, ""), strlen(json_str(u, "")));
+		str_puts(out, json_next(u) ? "," : "\n         ");
+	}
+	str_puts(out, "]\n");
+}
+
 static void print_descriptor(struct str *out, const char *indent, const char *type, uint64_t size,
 			     const char *digest)
 {
@@ -400,8 +426,15 @@ static void print_manifest(const struct parts *ps, const struct image *i, struct
 	for (size_t k = ps->n; k-- > 0;) {
 		const struct part *t = ps->v[k].same ? ps->v[k].same : &ps->v[k];
 
+		struct error ignored = ERROR_INIT;
+		auto_json *foreign =
+		    t->foreign.len ? json_parse(t->foreign.p, t->foreign.len, &ignored) : NULL;
+
 		str_puts(out, "\n      {\n");
-		print_descriptor(out, "      ", TYPE_LAYER, t->blob.size, t->blob.digest);
+		if (foreign)
+			print_foreign(out, foreign);
+		else
+			print_descriptor(out, "      ", TYPE_LAYER, t->blob.size, t->blob.digest);
 		str_puts(out, k ? "      }," : "      }\n   ");
 	}
 	str_puts(out, "]\n}");
@@ -475,6 +508,8 @@ static int push_image(struct push *v, const struct reference *ref, const struct 
 	if (r == 0)
 		say_result(v, ref->tag, digest, manifest.len);
 out:
+	for (size_t k = 0; k < ps.n; k++)
+		str_free(&ps.v[k].foreign);
 	free(ps.v);
 	image_stack_free(ps.stack);
 	return r;

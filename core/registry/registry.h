@@ -20,6 +20,7 @@
 /* What the daemon's configuration says. Borrowed, and constant for the time of a call. */
 struct registry_settings {
 	const struct strlist *insecure, *mirrors;
+	const struct strlist *foreign; /* who may be sent layers that are not to be distributed */
 	const char *http_proxy, *https_proxy, *no_proxy; /* "": the environment's */
 	const char *certs_dir;                           /* /etc/docker/certs.d */
 	int max_downloads, max_uploads, attempts;

@@ -271,6 +271,23 @@ class Hostile(Handler):
             return self.serve(self.good, what, name, i, INDEX)
         self.serve(self.good, what, name, m, OCI)
 
+    def foreign(self, what, name):  # the registry has not what another host distributes
+        away = digest(self.good.layers[0])
+        m = json.loads(self.good.manifest())
+        m['layers'][0].update(mediaType='application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
+                              urls=['http://127.0.0.1:5011/nosuch', 'http://127.0.0.1:5011/' + away])
+        if name == away:
+            return self.reply(404, b'{"errors":[{"code":"BLOB_UNKNOWN","message":"blob unknown to registry"}]}')
+        self.serve(self.good, what, name, json.dumps(m).encode())
+
+    def foreign_lie(self, what, name):  # nor is it there what the manifest says
+        m = json.loads(self.good.manifest())
+        m['layers'][0].update(mediaType='application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',
+                              urls=['http://127.0.0.1:5011/' + digest(self.good.layers[1])], size=len(self.good.layers[1]))
+        if name == digest(self.good.layers[0]):
+            return self.reply(404)
+        self.serve(self.good, what, name, json.dumps(m).encode())
+
     def schema1(self, what, name):
         kind = 'application/vnd.docker.distribution.manifest.v1+prettyjws'
         v1 = [{'id': 'b', 'parent': 'a', 'created': '2020-01-01T00:00:00Z', 'os': 'linux', 'architecture': 'amd64',
@@ -392,6 +409,13 @@ class Elsewhere(Handler):
     def answer(self):
         if self.path == '/ask':
             return self.reply(401, b'{}', WWW_Authenticate='Bearer realm="http://127.0.0.1:5011/token"')
+        if self.path == '/archive.tar':
+            return self.reply(200, Hostile.good.tars[0], 'application/x-tar')
+        if self.path == '/moved':
+            return self.reply(302, Location='/archive.tar')
+        if self.path == '/cut.tar':
+            self.close_connection = True
+            return self.reply(200, Hostile.good.tars[0], Content_Length=str(len(Hostile.good.tars[0]) + 1))
         b = Hostile.good.blobs.get(self.path[1:])
         self.reply(200 if b else 404, b or b'', 'application/octet-stream')
 

@@ -206,6 +206,24 @@ static void test_insecure(void **state)
 	assert_true(registry_is_insecure(&s, "reg:5000"));
 }
 
+static void test_foreign(void **state)
+{
+	auto_strlist list = STRLIST_INIT, insecure = STRLIST_INIT;
+	struct registry_settings s = {.insecure = &insecure, .foreign = &list};
+
+	(void)state;
+	refused("{" CONFIG ",\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer."
+		"nondistributable.v1.tar\",\"size\":1,\"digest\":\"" D("bb") "\",\"urls\":[5]}]}",
+		TYPE_OCI, "no valid list of URLs");
+	assert_false(registry_takes_foreign(&s, "127.0.0.1:5000"));
+	strlist_add(&list, "reg:5000");
+	strlist_add(&list, "127.1.0.0/16");
+	assert_true(registry_takes_foreign(&s, "reg:5000"));
+	assert_true(registry_takes_foreign(&s, "127.1.2.3:5000"));
+	assert_false(registry_takes_foreign(&s, "127.0.0.1:5000"));
+	assert_false(registry_is_insecure(&s, "10.1.2.3:5000"));
+}
+
 static void proxy_is(const struct registry_settings *s, const char *url, const char *want)
 {
 	auto_free char *got = proxy_for(s, url);
@@ -315,11 +333,12 @@ static void test_progress(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_challenges), cmocka_unit_test(test_manifests),
-	    cmocka_unit_test(test_schema1),    cmocka_unit_test(test_platforms),
-	    cmocka_unit_test(test_origins),    cmocka_unit_test(test_insecure),
-	    cmocka_unit_test(test_proxies),    cmocka_unit_test(test_credentials),
-	    cmocka_unit_test(test_query),      cmocka_unit_test(test_progress)};
+	    cmocka_unit_test(test_challenges),  cmocka_unit_test(test_manifests),
+	    cmocka_unit_test(test_schema1),     cmocka_unit_test(test_platforms),
+	    cmocka_unit_test(test_origins),     cmocka_unit_test(test_insecure),
+	    cmocka_unit_test(test_foreign),     cmocka_unit_test(test_proxies),
+	    cmocka_unit_test(test_credentials), cmocka_unit_test(test_query),
+	    cmocka_unit_test(test_progress)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
