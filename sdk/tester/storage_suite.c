@@ -222,7 +222,7 @@ static void check_base(int d)
 		  (st.st_mode & 07777) == 0750,
 	      "directory sub has another owner or mode, expected 12:34 and 0750");
 	CHECK(fstatat(d, "plain", &st, 0) == 0 && fstatat(d, "sub/hard", &two, 0) == 0 &&
-		  st.st_ino == two.st_ino && st.st_nlink == 2,
+		  st.st_ino == two.st_ino && st.st_nlink >= 2, /* more where layers share files */
 	      "plain and sub/hard are two files, expected one with two names");
 	CHECK(readlinkat(d, "sym", v, sizeof(v)) == 15 &&
 		  fstatat(d, "sym", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == 5,

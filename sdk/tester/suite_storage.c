@@ -201,6 +201,68 @@ static void check_diff(struct kit *k)
 	suite_end(&s);
 }
 
+/* Writes until it is told to stop; errno then, 0 if all went in. */
+static int fill(int dir, const char *name, size_t bytes)
+{
+	static const char zeros[65536];
+	auto_close fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int why = fd < 0 ? errno : 0;
+
+	for (size_t n = 0; !why && n < bytes;) {
+		ssize_t did = write(fd, zeros, sizeof(zeros)); /* the last one may be short */
+
+		if (did < 0)
+			why = errno;
+		else
+			n += (size_t)did;
+	}
+	if (!why && fsync(fd) < 0)
+		why = errno;
+	return why;
+}
+
+/* Where the file system has no quotas, a container that wants one is refused, and nothing of it is left; where it has, the limit holds. */
+static void check_size(struct kit *k)
+{
+	struct suite s = begin(k);
+	auto_pairs small = PAIRS_INIT;
+	struct dockerd_layer box = layer("small", "child"), free_one = layer("unlimited", "child");
+	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
+	struct dockerd_options *o;
+	int32_t r;
+
+	pairs_add(&small, "size", "8m");
+	o = kit_options(k, DOCKERD_SCOPE_CONTAINER, &small);
+	box.options = o;
+	r = KIT_CALL(k, storage, create_rw, &box);
+	if (r < 0)
+		KIT_CHECK(k, KIT_CALL(k, storage, exists, &box) == 0,
+			  "create_rw with a size fails and leaves the layer");
+	for (int i = 0; r == 0 && i < 2; i++) { /* after a second mount as well */
+		int why;
+
+		KIT_MUST(k, storage, mount, &box, &d);
+		why = fill(d.fd, "big", 24 << 20);
+		KIT_CHECK(k, why == ENOSPC || why == EDQUOT,
+			  "a layer of size 8m takes 24 MiB, or fails otherwise: %s", strerror(why));
+		KIT_CHECK(k, unlinkat(d.fd, "big", 0) == 0,
+			  "a full layer does not let a file go: %s", strerror(errno));
+		close(d.fd);
+		KIT_MUST(k, storage, unmount, &box);
+	}
+	plugin_options_free(o);
+	KIT_MUST(k, storage, create_rw, &free_one);
+	KIT_MUST(k, storage, mount, &free_one, &d);
+	KIT_CHECK(k, fill(d.fd, "big", 24 << 20) == 0, "a layer without a size has a limit");
+	close(d.fd);
+	KIT_MUST(k, storage, unmount, &free_one);
+	KIT_MUST(k, storage, remove, &free_one);
+	KIT_MUST(k, storage, remove, &box);
+	suite_end(&s);
+	if (r < 0)
+		kit_skip(k, "no quotas on this file system: refused, as it should be");
+}
+
 static void check_unknown(struct kit *k)
 {
 	struct suite s = begin(k);
@@ -265,6 +327,7 @@ static const struct kit_check checks[] = {
     {"a layer like another one", part_7, 0},
     {"usage, status, metadata, diff_dir", check_optional, 0},
     {"diff_dir shows every kind of change", check_diff, DOCKERD_STORAGE_CAP_NATIVE_DIFF},
+    {"size of a container's layer", check_size, DOCKERD_STORAGE_CAP_QUOTA},
     {"layers and parents that do not exist", check_unknown, 0},
 };
 

@@ -26,11 +26,11 @@ static void *mount_relative(void *arg)
 {
 	struct mount_job *j = arg;
 
-	if (unshare(CLONE_FS) < 0 || fchdir(j->o->root) < 0)
-		j->r = dockerd_fail_errno(j->err, errno, "enter %s", j->o->path);
+	if (unshare(CLONE_FS) < 0 || fchdir(j->o->base.root) < 0)
+		j->r = dockerd_fail_errno(j->err, errno, "enter %s", j->o->base.path);
 	else
-		j->r = j->o->host->mount(j->o->host, "overlay", j->target, "overlay", 0, j->options,
-					 j->err);
+		j->r = j->o->base.host->mount(j->o->base.host, "overlay", j->target, "overlay", 0,
+					      j->options, j->err);
 	return NULL;
 }
 
@@ -82,17 +82,19 @@ static size_t put_options(char *out, size_t size, const struct overlay2 *o,
 	return n;
 }
 
-int overlay2_mount(struct overlay2 *o, const struct dockerd_layer *l, const char *lower, bool ro,
+int overlay2_mount(struct stacked *self, const struct dockerd_layer *l, const char *lower, bool ro,
 		   struct dockerd_error *err)
 {
+	struct overlay2 *o = (struct overlay2 *)self;
 	char options[OPTIONS_MAX + 1], base[4096], target[4096];
 	struct mount_job job = {.o = o, .target = target, .options = options, .err = err, .r = 0};
 
-	snprintf(target, sizeof(target), "%s/%s/merged", o->path, l->id);
-	snprintf(base, sizeof(base), "%s/", o->path);
-	if (!strpbrk(o->path, ":,\\") &&
+	snprintf(target, sizeof(target), "%s/%s/merged", o->base.path, l->id);
+	snprintf(base, sizeof(base), "%s/", o->base.path);
+	if (!strpbrk(o->base.path, ":,\\") &&
 	    put_options(options, sizeof(options), o, l, base, lower, ro) <= OPTIONS_MAX)
-		return o->host->mount(o->host, "overlay", target, "overlay", 0, options, err);
+		return o->base.host->mount(o->base.host, "overlay", target, "overlay", 0, options,
+					   err);
 	if (put_options(options, sizeof(options), o, l, "", lower, ro) > OPTIONS_MAX)
 		return dockerd_fail(err, DOCKERD_ERR_INVALID,
 				    "layer %s: mount options of its parents exceed a page", l->id);
