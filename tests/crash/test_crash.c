@@ -60,16 +60,16 @@ static const char *const own[] = {
     "image.rw.remove.after-rename",
     "container.remove.after-config",
     "container.remove.done",
-    "overlay2.create.after-marker",
-    "overlay2.create.before-link",
-    "overlay2.create.after-mkdir",
-    "overlay2.mount.before",
+    "stacked.create.after-marker",
+    "stacked.create.before-link",
+    "stacked.create.after-mkdir",
+    "stacked.mount.before",
     "plugin.mount.recorded",
     "plugin.mount.made",
     "plugin.mount.unmade",
-    "overlay2.mount.after",
-    "overlay2.unmount.after",
-    "overlay2.remove.after-link",
+    "stacked.mount.after",
+    "stacked.unmount.after",
+    "stacked.remove.after-link",
 };
 /* Points of what not every container does: they are passed by live_more. */
 static const char *const more[] = {

@@ -209,21 +209,33 @@ static bool built(const char *driver)
 int main(int argc, char **argv)
 {
 #ifdef ENABLE_FAULTS
-	static const char *const overlay2[] = {"overlay2.create.after-mkdir",
-					       "overlay2.create.after-marker",
-					       "overlay2.create.before-link",
-					       "overlay2.commit.before",
-					       "overlay2.mount.before",
-					       "overlay2.mount.after",
-					       "overlay2.unmount.after",
-					       "overlay2.remove.after-link",
-					       NULL};
+	static const char *const stacked[] = {"stacked.create.after-mkdir",
+					      "stacked.create.after-marker",
+					      "stacked.create.before-link",
+					      "stacked.commit.before",
+					      "stacked.mount.before",
+					      "stacked.mount.after",
+					      "stacked.unmount.after",
+					      "stacked.remove.after-link",
+					      NULL};
+	static const char *const fuse[] = {"stacked.mount.before", "fuse-overlayfs.mount.unserved",
+					   "stacked.mount.after", "stacked.unmount.after", NULL};
+	static const char *const overlay[] = {"overlay.create.after-mkdir",
+					      "overlay.create.after-tree",
+					      "overlay.create.before-lower",
+					      "overlay.commit.before",
+					      "overlay.mount.before",
+					      "overlay.mount.after",
+					      "overlay.unmount.after",
+					      "overlay.remove.after-lower",
+					      NULL};
 	static const char *const vfs[] = {"vfs.create.after-mkdir", "vfs.create.after-copy",
 					  "plain.commit.before", "vfs.remove.after-rename", NULL};
 	static const char *const btrfs[] = {"btrfs.create.after-subvolume", "plain.commit.before",
 					    "btrfs.remove.after-subvolume", NULL};
 #else
-	static const char *const *const overlay2 = NULL, *const *const vfs = NULL,
+	static const char *const *const stacked = NULL, *const *const fuse = NULL,
+					*const *const overlay = NULL, *const *const vfs = NULL,
 					*const *const btrfs = NULL;
 #endif
 	char cwd[PATH_MAX], drivers[PATH_MAX + 16];
@@ -245,7 +257,14 @@ int main(int argc, char **argv)
 	if (mkdir(root, 0700) < 0)
 		die(root, strerror(errno));
 	if (built("overlay2"))
-		run("overlay2", overlay2);
+		run("overlay2", stacked);
+	if (built("overlay"))
+		run("overlay", overlay);
+	if (built("fuse-overlayfs") &&
+	    (access("/usr/bin/fuse-overlayfs", X_OK) < 0 || access("/dev/fuse", R_OK | W_OK) < 0))
+		printf("ok %d # SKIP no fuse-overlayfs or /dev/fuse here\n", ++total);
+	else if (built("fuse-overlayfs"))
+		run("fuse-overlayfs", fuse);
 	if (built("vfs"))
 		run("vfs", vfs);
 	if (built("btrfs"))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See tree.h: tree_copy. The walk keeps its own stack, since the caller's thread has a small one. */
+/* See tree.h: tree_copy, tree_share. The walk keeps its own stack, since the caller's thread has a small one. */
 #include "tree.h"
 
 #include <dirent.h>
@@ -26,6 +26,7 @@ struct copy {
 	struct frame *stack;
 	int depth;
 	int root;               /* destination */
+	bool share;             /* regular files become names of the source's */
 	struct inode_set links; /* source inode -> path below root */
 	char *path;             /* of the entry at hand, below root */
 	size_t path_cap;
@@ -214,6 +215,11 @@ static int copy_entry(struct copy *c, const struct frame *f, const char *name)
 	}
 	if (S_ISSOCK(st.st_mode))
 		return 0; /* nobody listens on a copy */
+	if (c->share && S_ISREG(st.st_mode) && linkat(from, name, f->to, name, 0) == 0)
+		return 0;
+	/* EMLINK: no more names for that one: a copy does as well */
+	if (c->share && S_ISREG(st.st_mode) && errno != EMLINK)
+		return -1;
 	r = copy_link(c, f->to, name, &st);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
@@ -262,9 +268,10 @@ static int copy_all(struct copy *c, int from, int to)
 	return 0;
 }
 
-int tree_copy(int from, int to)
+static int copy_tree(int from, int to, bool share)
 {
 	struct copy c = {.root = to,
+			 .share = share,
 			 .stack = calloc(TREE_DEPTH_MAX, sizeof(struct frame)),
 			 .names = malloc(XATTR_MAX),
 			 .value = malloc(XATTR_MAX)};
@@ -281,4 +288,14 @@ int tree_copy(int from, int to)
 	inode_set_free(&c.links, free);
 	errno = saved;
 	return r;
+}
+
+int tree_copy(int from, int to)
+{
+	return copy_tree(from, to, false);
+}
+
+int tree_share(int from, int to)
+{
+	return copy_tree(from, to, true);
 }

@@ -24,10 +24,10 @@ static int open_sub(const char *root, const char *name)
 	return sub;
 }
 
-int plain_open(const char *root, const char *whole, const char *begun, void **self,
+int plain_open(const char *root, const char *whole, const char *begun, size_t size, void **self,
 	       struct dockerd_error *err)
 {
-	struct plain *p = calloc(1, sizeof(*p));
+	struct plain *p = calloc(1, size);
 
 	if (!p)
 		return dockerd_fail(err, DOCKERD_ERR_SYSTEM, "out of memory");
@@ -74,17 +74,6 @@ int plain_check_new(const struct plain *p, const struct dockerd_layer *l, struct
 		return -1;
 	if (tree_exists(p->whole, l->id) || tree_exists(p->begun, l->id))
 		return dockerd_fail(err, DOCKERD_ERR_CONFLICT, "layer %s already exists", l->id);
-	return 0;
-}
-
-int plain_check_size(const char *name, const struct dockerd_layer *l, struct dockerd_error *err)
-{
-	const struct dockerd_value *size = dockerd_option_get(l->options, "size");
-
-	if (size && size->number)
-		return dockerd_fail(err, DOCKERD_ERR_NOT_IMPLEMENTED,
-				    "--storage-opt size=%s: %s does not support quotas yet",
-				    size->text, name);
 	return 0;
 }
 

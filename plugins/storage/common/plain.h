@@ -6,6 +6,8 @@
 #ifndef STORAGE_PLAIN_H
 #define STORAGE_PLAIN_H
 
+#include <stddef.h>
+
 #include <dockerd/storage.h>
 
 /* Constant after open; the daemon guarantees one call at a time per layer. */
@@ -15,14 +17,13 @@ struct plain {
 	const char *whole_name, *begun_name; /* static */
 };
 
-int plain_open(const char *root, const char *whole, const char *begun, void **self,
+/* size: of the driver's instance, whose first member is a struct plain; the rest is zero. */
+int plain_open(const char *root, const char *whole, const char *begun, size_t size, void **self,
 	       struct dockerd_error *err);
 void plain_close(void *self);
 /* Ids that are path components, and a name that is free. */
 int plain_check_new(const struct plain *p, const struct dockerd_layer *l,
 		    struct dockerd_error *err);
-/* Layers have no quotas yet: a size is refused in `name`'s words. */
-int plain_check_size(const char *name, const struct dockerd_layer *l, struct dockerd_error *err);
 /* The begun layer's directory. */
 int plain_give_begun(const struct plain *p, const struct dockerd_layer *l,
 		     struct dockerd_layer_dir *out, struct dockerd_error *err);

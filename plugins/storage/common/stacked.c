@@ -275,6 +275,30 @@ int32_t stacked_create_rw(void *self, const struct dockerd_layer *l, struct dock
 
 /* ---- mounts ------------------------------------------------------------------------------------------------------------------ */
 
+enum { NOT_MOUNTED, MOUNTED, DEAD /* mounted, but who served it is gone */ };
+
+static int mount_state(int layer)
+{
+	int fd;
+
+	if (tree_is_mount(layer, "merged") == 0)
+		return NOT_MOUNTED;
+	fd = tree_open(layer, "merged");
+	if (fd < 0)
+		return errno == ENOTCONN || errno == ECONNABORTED ? DEAD : NOT_MOUNTED;
+	close(fd);
+	return MOUNTED;
+}
+
+/* Lazily: a process that still looks into the container must not keep it from being removed. */
+static int detach(struct stacked *o, const char *id, struct dockerd_error *err)
+{
+	char target[4096];
+
+	snprintf(target, sizeof(target), "%s/%s/merged", o->path, id);
+	return o->host->unmount(o->host, target, MNT_DETACH, err);
+}
+
 int32_t stacked_mount(void *self, const struct dockerd_layer *l, struct dockerd_layer_dir *out,
 		      struct dockerd_error *err)
 {
@@ -282,7 +306,7 @@ int32_t stacked_mount(void *self, const struct dockerd_layer *l, struct dockerd_
 	char lower[LOWER_MAX + 1];
 	bool ro, made = false;
 	ssize_t n;
-	int fd, r = -1;
+	int fd, state, r = -1;
 
 	if (check_ids(l, err) < 0 || (fd = open_layer(o, l->id, err)) < 0)
 		return -1;
@@ -303,7 +327,9 @@ int32_t stacked_mount(void *self, const struct dockerd_layer *l, struct dockerd_
 		goto out;
 	}
 	FAULT("stacked.mount.before");
-	if (tree_is_mount(fd, "merged") != 1 && o->stack(o, l, lower, ro, err) < 0) {
+	state = mount_state(fd);
+	if ((state == DEAD && detach(o, l->id, err) < 0) ||
+	    (state != MOUNTED && o->stack(o, l, lower, ro, err) < 0)) {
 		if (made)
 			unlinkat(fd, "merged", AT_REMOVEDIR);
 		goto out;
@@ -317,14 +343,8 @@ out:
 
 static int unmount_at(struct stacked *o, const char *id, int layer, struct dockerd_error *err)
 {
-	char target[4096];
-
-	if (tree_is_mount(layer, "merged") == 1) {
-		snprintf(target, sizeof(target), "%s/%s/merged", o->path, id);
-		/* Lazily: a process that still looks into the container must not keep it from being removed. */
-		if (o->host->unmount(o->host, target, MNT_DETACH, err) < 0)
-			return -1;
-	}
+	if (mount_state(layer) != NOT_MOUNTED && detach(o, id, err) < 0)
+		return -1;
 	FAULT("stacked.unmount.after");
 	if (unlinkat(layer, "merged", AT_REMOVEDIR) < 0 && errno != ENOENT)
 		return dockerd_fail_errno(err, errno, "remove %s/%s/merged", o->path, id);

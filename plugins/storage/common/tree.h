@@ -23,6 +23,8 @@ int tree_remove(int dirfd, const char *name);
  * devices, holes. File data is shared where the file system can (FICLONE).
  */
 int tree_copy(int from, int to);
+/* The same, but a regular file is not copied: it gets one more name. Who writes to one must make it anew. */
+int tree_share(int from, int to);
 /* Sum of the sizes of all non-directories, hard links counted once (what moby calls a layer's size). */
 int tree_usage(int dirfd, uint64_t *bytes);
 /* Name of the file system as `docker info` prints it ("extfs", "xfs", ...); "<unknown>". */

@@ -89,7 +89,7 @@ static int32_t ov_probe(const struct dockerd_open *a, struct dockerd_error *err)
 {
 	const struct dockerd_value *size = dockerd_option_get(a->options, "overlay2.size");
 
-	if (overlay2_check(a->root, err) < 0)
+	if (overlayfs_check("overlay2", a->root, NULL, err) < 0)
 		return -1;
 	return size && size->number ? check_size(a->root, size, err) : 0;
 }
@@ -100,24 +100,6 @@ static void ov_close(void *self)
 
 	stacked_shut(&o->base);
 	free(o);
-}
-
-static void set_kernel_options(struct overlay2 *o)
-{
-	bool known, redirect;
-
-	/* With the index a lower layer mounted twice is refused; with redirects `diff` would not tell the whole change. */
-	overlay2_parameter("index", &known);
-	redirect = overlay2_parameter("redirect_dir", &known);
-	if (known && redirect)
-		strcat(o->prefix, "redirect_dir=off,");
-	overlay2_parameter("index", &known);
-	if (known)
-		strcat(o->prefix, "index=off,");
-	/* metacopy needs redirect_dir, so it goes with it. */
-	o->metacopy = overlay2_parameter("metacopy", &known) && !redirect;
-	if (known && redirect)
-		strcat(o->prefix, "metacopy=off,");
 }
 
 static int32_t ov_open(const struct dockerd_open *a, void **self, struct dockerd_error *err)
@@ -135,7 +117,7 @@ static int32_t ov_open(const struct dockerd_open *a, void **self, struct dockerd
 	layer_limits_init(&o->limits, o->base.root,
 			  dockerd_option_get(a->options, "overlay2.size"));
 	o->fs = tree_fs_name(o->base.root);
-	set_kernel_options(o);
+	overlayfs_prefix(o->prefix, &o->metacopy);
 	*self = o;
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the driver share: the instance and the host checks. */
+/* What the files of the driver share: the instance. */
 #ifndef OVERLAY2_H
 #define OVERLAY2_H
 
@@ -8,6 +8,7 @@
 #include <dockerd/storage.h>
 
 #include "../common/limit.h"
+#include "../common/overlayfs.h"
 #include "../common/stacked.h"
 
 /* Constant after open; the daemon guarantees one call at a time per layer. */
@@ -19,10 +20,6 @@ struct overlay2 {
 	const char *fs;  /* backing file system */
 };
 
-/* Can overlay mounts work with upper directories in this directory? Fills err (UNSUITABLE) with the reason if not. */
-int overlay2_check(const char *path, struct dockerd_error *err);
-/* Kernel parameter of the overlay module ("metacopy"): is it on? False if the kernel lacks it. */
-bool overlay2_parameter(const char *name, bool *known);
 /* See struct stacked. */
 int overlay2_mount(struct stacked *self, const struct dockerd_layer *l, const char *lower, bool ro,
 		   struct dockerd_error *err);
