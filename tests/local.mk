@@ -180,7 +180,7 @@ tests_crash_test_crash_LDADD = $(box_libs)
 tests_api_test_load_SOURCES = tests/api/test_load.c
 tests_api_test_load_CPPFLAGS = $(box_cppflags)
 tests_api_test_load_LDADD = $(box_libs)
-EXTRA_DIST += tests/vm/README tests/vm/cgroup2.sh tests/vm/lib.sh tests/vm/links.sh tests/vm/quota.sh tests/vm/run tests/vm/systemd.sh
+EXTRA_DIST += tests/vm/README tests/vm/cgroup2.sh tests/vm/lib.sh tests/vm/links.sh tests/vm/quota.sh tests/vm/run tests/vm/storage.sh tests/vm/systemd.sh
 EXTRA_DIST += try LICENSE README.md HACKING.md docs/architecture.md docs/compat-choices.md docs/protocols.md docs/registries.md docs/socket-plugins.md \
 	docs/storage-on-disk.md tests/allowed-skips tests/system/run
 # Not in EXTRA_DIST: there its name means the target, and each "make dist" would run all tests first.
@@ -206,7 +206,7 @@ EXTRA_DIST += tests/system/40-images.sh
 EXTRA_DIST += tests/system/45-files.sh
 EXTRA_DIST += tests/system/45-registry.sh
 EXTRA_DIST += tests/system/46-bad-registry.sh tests/system/47-interchange.sh
-EXTRA_DIST += tests/system/48-volumes.sh tests/system/58-authz-plugins.sh tests/system/58-network-plugins.sh tests/system/58-plugins.sh tests/system/59-quota.sh
+EXTRA_DIST += tests/system/48-volumes.sh tests/system/58-authz-plugins.sh tests/system/58-network-plugins.sh tests/system/58-plugins.sh tests/system/59-quota.sh tests/system/61-drivers.sh
 EXTRA_DIST += tests/system/49-image-mounts.sh
 EXTRA_DIST += tests/system/26-syslog.sh tests/lib/syslog-receiver.py
 EXTRA_DIST += tests/system/50-network.sh tests/system/55-networks.sh

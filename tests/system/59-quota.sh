@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sizes of local volumes, by project quotas of the file system that holds them: ext4 and XFS, on loop devices.
+# Sizes of local volumes and of containers on overlay2, by project quotas of the file system that holds them: ext4 and XFS, on loop devices.
 . "$TOP/tests/lib/system.sh"
 filled() { # VOLUME MEGABYTES: how much of that can be written
 	docker run --rm -v "$1:/x" busybox sh -c "dd if=/dev/zero of=/x/f bs=1M count=$2 2>&1; sync; stat -c %s /x/f" 2>&1
@@ -10,6 +10,11 @@ mkdir "$R/data"
 start_daemon
 status "without project quotas" 1 docker volume create -o size=5m lim
 like "in moby's words" "create lim: quota size requested but no quota support" "$out"
+make_image
+status "a container's size" 125 docker run --rm --storage-opt size=5m busybox true
+like "in moby's words, too" "supported only for overlay over xfs with 'pquota' mount option" "$out"
+status "an option that no driver has" 125 docker run --rm --storage-opt colour=blue busybox true
+like "is named" "Unknown option colour" "$out"
 works "no size is none" docker volume create -o size=0 nolim
 stop_daemon
 rm -rf "$R/data"
@@ -53,6 +58,18 @@ for fs in ext4 xfs; do
 	docker volume create lim >/dev/null
 	is "removed: its name has no limit" 8388608 "$(filled lim 8 | tail -1)"
 	like "nor has its project" "^ok\$" "$(repquota -P -n "$R/data" 2>/dev/null | awk -v p="#$was" '$1 == p && $5 > 0 {bad = 1} END {print bad ? "limited" : "ok"}')"
+	status "a container of 6 MB" 1 docker run --name small --storage-opt size=6m busybox dd if=/dev/zero of=/f bs=1M count=12
+	like "no more goes in" "No space left on device|Disk quota exceeded" "$out"
+	like "than that" "^[45][0-9]{6}\$" "$(docker run --rm --storage-opt size=6m busybox sh -c 'dd if=/dev/zero of=/f bs=1M count=12; stat -c %s /f' 2>/dev/null)"
+	is "one without a size has no limit" 12582912 "$(docker run --rm busybox sh -c 'dd if=/dev/zero of=/f bs=1M count=12; stat -c %s /f' 2>/dev/null)"
+	box=$(docker inspect -f '{{.GraphDriver.Data.UpperDir}}' small)
+	was=$(lsattr -pd "$box" | awk '{print $1}')
+	docker rm small >/dev/null
+	stop_daemon
+	like "removed: its project has no limit" "^ok\$" "$(repquota -P -n "$R/data" 2>/dev/null | awk -v p="#$was" '$1 == p && $5 > 0 {bad = 1} END {print bad ? "limited" : "ok"}')"
+	start_daemon '"storage-opts": ["overlay2.size=4m"]'
+	like "the daemon's size" "^3[0-9]{6}\$" "$(docker run --rm busybox sh -c 'dd if=/dev/zero of=/f bs=1M count=12; stat -c %s /f' 2>/dev/null)"
+	is "a container's own is another" 7340032 "$(docker run --rm --storage-opt size=16m busybox sh -c 'dd if=/dev/zero of=/f bs=1M count=7; stat -c %s /f' 2>/dev/null)"
 	like "prune leaves sized ones" "^other\$" "$(docker volume prune -af >/dev/null; docker volume ls -q)"
 	stop_daemon
 	umount "$R/data"
