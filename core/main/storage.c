@@ -21,8 +21,10 @@ static bool has_state(const char *data_root, const char *name)
 	auto_dir DIR *d = opendir(path);
 	struct dirent *e;
 
+	/* what a driver makes before it has a layer is no state */
 	while (d && (e = readdir(d)))
-		if (!streq(e->d_name, ".") && !streq(e->d_name, "..") && !streq(e->d_name, "l"))
+		if (!streq(e->d_name, ".") && !streq(e->d_name, "..") && !streq(e->d_name, "l") &&
+		    !streq(e->d_name, "backingFsBlockDev"))
 			return true;
 	return false;
 }

@@ -71,7 +71,7 @@ if has overlay2 && has vfs; then
 	works "start" docker start old
 fi
 docker rm -f old >/dev/null 2>&1
-if has btrfs && command -v mkfs.btrfs >/dev/null && truncate -s 512M "$R/disk" && mkfs.btrfs -q "$R/disk" && stop_daemon && rm -rf "$R/data" &&
+if has btrfs && command -v mkfs.btrfs >/dev/null && truncate -s 512M "$R/disk" && mkfs.btrfs -q "$R/disk" 2>/dev/null && stop_daemon && rm -rf "$R/data" &&
 	mkdir "$R/data" && mount -o loop "$R/disk" "$R/data" 2>/dev/null; then
 	try_driver btrfs " Btrfs=" ""
 	status "btrfs: a container's size" 1 docker run --name box --storage-opt size=20m busybox dd if=/dev/zero of=/f bs=1M count=30
@@ -79,8 +79,8 @@ if has btrfs && command -v mkfs.btrfs >/dev/null && truncate -s 512M "$R/disk" &
 	is "one without a size has no limit" 31457280 "$(docker run --rm busybox sh -c 'dd if=/dev/zero of=/f bs=1M count=30; stat -c %s /f' 2>/dev/null)"
 	is "the size is where moby looks" 20971520 "$(cat "$R"/data/btrfs/quotas/*)"
 	docker rm box >/dev/null
-	is "and goes with the container" "" "$(ls "$R/data/btrfs/quotas")"
 	stop_daemon
+	is "and goes with the container" "" "$(ls "$R/data/btrfs/quotas")"
 	start_daemon '"storage-opts": ["btrfs.min_space=10m"]'
 	status "btrfs.min_space" 125 docker run --rm --storage-opt size=5m busybox true
 	like "says so" "btrfs: storage size cannot be less than 10.49MB" "$out"

@@ -344,6 +344,15 @@ int tree_is_mount(int dirfd, const char *name)
 	return (sx.stx_attributes & STATX_ATTR_MOUNT_ROOT) ? 1 : 0;
 }
 
+static bool is_directory(int dir, const struct dirent *e)
+{
+	struct stat st;
+
+	return e->d_type == DT_DIR ||
+	       (e->d_type == DT_UNKNOWN && fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISDIR(st.st_mode));
+}
+
 int tree_list(int fd, const char *skip, const struct dockerd_emit *to)
 {
 	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -356,7 +365,8 @@ int tree_list(int fd, const char *skip, const struct dockerd_emit *to)
 		return -1;
 	}
 	while ((e = readdir(d)))
-		if (e->d_name[0] != '.' && !(skip && !strcmp(e->d_name, skip)))
+		if (e->d_name[0] != '.' && !(skip && !strcmp(e->d_name, skip)) &&
+		    is_directory(again, e))
 			to->row(to, e->d_name, "");
 	closedir(d);
 	return 0;

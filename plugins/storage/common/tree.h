@@ -42,7 +42,7 @@ bool tree_exists(int dirfd, const char *name);
 int tree_open(int dirfd, const char *name);
 /* Is the directory the root of a mount? 1/0/-1. */
 int tree_is_mount(int dirfd, const char *name);
-/* A row per name in the directory but `skip` and names with a leading dot. */
+/* A row per directory in the directory but `skip` and names with a leading dot. */
 struct dockerd_emit;
 int tree_list(int dirfd, const char *skip, const struct dockerd_emit *to);
 /* A layer id: letters, digits, "_.-", not starting with a dot; at most 128 bytes. */
