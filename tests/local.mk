@@ -3,7 +3,7 @@
 AM_TESTS_ENVIRONMENT = DOCKERD_LIBEXECDIR="$(abs_top_builddir)" DOCKERD_DRIVER_PATH="$(abs_top_builddir)/drivers"; \
 	export DOCKERD_LIBEXECDIR DOCKERD_DRIVER_PATH;
 if EXEC_NATIVE
-exec_tests = tests/drivers/test_exec tests/drivers/test_exec_hold tests/drivers/test_exec_faults tests/drivers/test_exec_monitor
+exec_tests = tests/drivers/test_exec tests/drivers/test_exec_oci tests/drivers/test_exec_hold tests/drivers/test_exec_faults tests/drivers/test_exec_monitor
 check_PROGRAMS += $(exec_tests)
 TESTS += $(exec_tests)
 exec_check = tests/drivers/exec_check.c tests/drivers/exec_check.h tests/drivers/exec_fixture.c tests/drivers/exec_fixture.h
@@ -13,6 +13,8 @@ tests_drivers_test_exec_hold_SOURCES = $(exec_check) tests/drivers/test_exec_hol
 tests_drivers_test_exec_hold_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
 tests_drivers_test_exec_faults_SOURCES = $(exec_check) tests/drivers/test_exec_faults.c
 tests_drivers_test_exec_faults_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
+tests_drivers_test_exec_oci_SOURCES = $(exec_check) tests/drivers/test_exec_oci.c
+tests_drivers_test_exec_oci_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
 tests_drivers_test_exec_monitor_SOURCES = $(exec_check) tests/drivers/test_exec_monitor.c
 tests_drivers_test_exec_monitor_CPPFLAGS = $(AM_CPPFLAGS) -DTEST_DRIVER='"$(abs_top_builddir)/tests/drivers/.libs/monitored.so"'
 tests_drivers_test_exec_monitor_LDADD = libshimclient.a libbase.a $(CJSON_LIBS)
@@ -201,6 +203,7 @@ EXTRA_DIST += tests/system/20-streams.sh
 EXTRA_DIST += tests/system/25-logs.sh
 EXTRA_DIST += tests/system/30-life.sh tests/system/32-sharing.sh
 EXTRA_DIST += tests/system/35-limits.sh
+EXTRA_DIST += tests/system/36-runtimes.sh
 EXTRA_DIST += tests/system/37-health.sh
 EXTRA_DIST += tests/system/40-images.sh
 EXTRA_DIST += tests/system/45-files.sh

@@ -284,19 +284,6 @@ static void print_proxies(struct jw *w)
 	jw_kstr(w, "NoProxy", proxy_setting("proxies.no-proxy", "NO_PROXY", "no_proxy"));
 }
 
-static void print_runtimes(struct jw *w)
-{
-	jw_kobj(w, "Runtimes");
-	jw_kobj(w, "io.containerd.runc.v2");
-	jw_kstr(w, "path", "runc");
-	jw_end(w);
-	jw_kobj(w, "runc");
-	jw_kstr(w, "path", "runc");
-	jw_end(w);
-	jw_end(w);
-	jw_kstr(w, "DefaultRuntime", "runc");
-}
-
 static void print_swarm(struct jw *w)
 {
 	jw_kobj(w, "Swarm");
@@ -422,7 +409,7 @@ static void info(struct http_exchange *x, void *ctx)
 	print_plugins(&w);
 	print_limits(&w, v2);
 	print_host(&w, v2);
-	print_runtimes(&w);
+	containers_print_runtimes(&w);
 	print_swarm(&w);
 	jw_kbool(&w, "LiveRestoreEnabled", config_bool(api.config(), "live-restore"));
 	jw_kstr(&w, "Isolation", "");

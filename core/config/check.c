@@ -188,17 +188,6 @@ int check_cgroupns_mode(const char *v, bool from_file, struct error *err)
 	return 0;
 }
 
-int check_runtime(const char *v, bool from_file, struct error *err)
-{
-	(void)from_file;
-	if (*v && !streq(v, "runc") && !streq(v, "io.containerd.runc.v2"))
-		return error_set(err, ERR_NOT_IMPLEMENTED,
-				 "not supported yet: default-runtime %s: the only runtime is "
-				 "\"runc\", which stands for the exec driver",
-				 v);
-	return 0;
-}
-
 static int not_negative(const char *v, const char *what, struct error *err)
 {
 	if (*v == '-')
@@ -415,10 +404,32 @@ int json_features(const json *j, struct error *err)
 	return 0;
 }
 
+/* moby finds these when it starts; telling it at --validate already costs nobody anything. */
+static int check_one_runtime(const json *r, struct error *err)
+{
+	const char *name = json_name(r), *path = json_get_str(r, "path", ""),
+		   *type = json_get_str(r, "runtimeType", ""), *wrong = NULL;
+
+	if (streq(name, "runc"))
+		return error_set(err, ERR_INVALID, "runtime name 'runc' is reserved");
+	if (*path && *type)
+		wrong = "cannot configure both path and runtimeType for the same runtime";
+	else if (!*path && !*type)
+		wrong = "either a runtimeType or a path must be configured";
+	else if (*type && json_count(json_get(r, "runtimeArgs")))
+		wrong = "args cannot be used with a runtimeType runtime";
+	else if (*path && json_count(json_get(r, "options")))
+		wrong = "options cannot be used with a path runtime";
+	return wrong ? error_set(err, ERR_INVALID, "runtime %s: %s", name, wrong) : 0;
+}
+
 int json_runtimes(const json *j, struct error *err)
 {
 	for (json *r = json_first(j); r; r = json_next(r))
 		if (json_type(r) != JSON_OBJECT && json_type(r) != JSON_NULL)
 			return wrong_member(r, "runtimes", json_name(r), "system.Runtime", err);
+	for (json *r = json_first(j); r; r = json_next(r))
+		if (check_one_runtime(r, err) < 0)
+			return -1;
 	return 0;
 }

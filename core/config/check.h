@@ -17,7 +17,6 @@ int check_log_level(const char *v, bool from_file, struct error *err);
 int check_log_format(const char *v, bool from_file, struct error *err);
 int check_ipc_mode(const char *v, bool from_file, struct error *err);
 int check_cgroupns_mode(const char *v, bool from_file, struct error *err);
-int check_runtime(const char *v, bool from_file, struct error *err);
 int check_mtu(const char *v, bool from_file, struct error *err);
 int check_downloads(const char *v, bool from_file, struct error *err);
 int check_uploads(const char *v, bool from_file, struct error *err);

@@ -129,9 +129,23 @@ static int check_host_gateways(const struct config *c, struct error *err)
 	return 0;
 }
 
+/* moby's words; its shims of containerd pass, and fail when a container starts. */
+static int check_default_runtime(const struct config *c, struct error *err)
+{
+	const char *name = config_str(c, "default-runtime");
+
+	if (!*name || streq(name, "runc") || str_after(name, "io.containerd."))
+		return 0;
+	for (json *r = json_first(config_json(c, "runtimes")); r; r = json_next(r))
+		if (streq(json_name(r), name))
+			return 0;
+	return error_set(err, ERR_INVALID, "specified default runtime '%s' does not exist", name);
+}
+
 static int check_together(struct config *c, struct error *err)
 {
-	if (check_label_conflict(c, err) < 0 || check_host_gateways(c, err) < 0)
+	if (check_label_conflict(c, err) < 0 || check_host_gateways(c, err) < 0 ||
+	    check_default_runtime(c, err) < 0)
 		return -1;
 	/* -b and --bip together are no conflict here: the bridge is made then (docs/compat-choices.md). */
 	if (!config_bool(c, "icc") && !config_bool(c, "iptables"))

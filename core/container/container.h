@@ -40,6 +40,12 @@ void containers_start_policies(void);
  * one outlasts the patience of some seconds, and what it may use must not be closed.
  */
 bool containers_shutdown(int timeout_ms);
+/* SIGHUP: what new containers may ask for; those that run go on as they are. c lives as long as the process. */
+void containers_reload(const struct config *c);
+/* --exec-opt: does the exec driver take them? */
+int containers_check_exec(const struct config *c, const char *driver, struct error *err);
+/* Runtimes and DefaultRuntime of GET /info. */
+void containers_print_runtimes(struct jw *w);
 /* True if this host's control groups can limit swap. */
 bool containers_limit_swap(void);
 

@@ -118,6 +118,8 @@ struct container {
 };
 
 extern struct container_room containers;
+/* The configuration in force: of what a reload changes. */
+const struct config *containers_config(void);
 
 /* ---- store.c */
 struct container *container_new(const char *id);

@@ -15,4 +15,5 @@ libcontainer_a_SOURCES = core/container/attach.c core/container/connect.c core/c
 	core/container/start.c core/container/stats.c core/container/usage.c core/container/usage.h core/container/stop.c core/container/store.c core/container/streams.c core/container/top.c core/container/update.c core/container/wait.c
 libcontainer_a_SOURCES += core/container/copy_up.c core/container/copy_up.h
 libcontainer_a_SOURCES += core/container/etc_files.c core/container/join.c core/container/join.h core/container/links.c core/container/links_int.h core/container/links_tell.c core/container/links.h
+libcontainer_a_SOURCES += core/container/runtimes.c core/container/runtimes.h
 libcontainer_a_SOURCES += core/container/later.c core/container/shim_spare.c core/container/shutdown.c

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the spec room is told about this host and the daemon's configuration. Made once; a reload changes none of it. */
+/*
+ * What the spec room is told about this host and the daemon's configuration. A reload makes another one; old ones stay, since a reload is rare and a
+ * reader's pointer must stay good.
+ */
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "container/container_int.h"
+#include "container/runtimes.h"
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-static struct spec_host host;
+static struct spec_host first;
+static _Atomic(struct spec_host *) host;
+static _Atomic(const struct config *) in_force; /* NULL: that of the start */
 static struct pairs ulimits;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -66,20 +73,27 @@ bool containers_limit_swap(void)
 	return file_exists_at(AT_FDCWD, path);
 }
 
+/* What of it a reload changes. */
+static void fill_runtimes(struct spec_host *h, const struct config *c)
+{
+	struct strlist names = STRLIST_INIT;
+
+	runtime_names(c, &names);
+	h->runtimes = (const char *const *)names.v; /* stays */
+	h->default_runtime = config_str(c, "default-runtime");
+}
+
 static void make(void)
 {
-	static const char *const runtimes[] = {"runc", "io.containerd.runc.v2", NULL};
 	struct sysinfo si;
 
 	sysinfo(&si);
 	read_ulimits();
-	host = (struct spec_host){
+	first = (struct spec_host){
 	    .memory_total = (int64_t)si.totalram * si.mem_unit,
 	    .cpus = (int)sysconf(_SC_NPROCESSORS_ONLN),
 	    .cgroup_version =
 		file_exists_at(AT_FDCWD, "/sys/fs/cgroup/cgroup.controllers") ? "2" : "1",
-	    .runtimes = runtimes,
-	    .default_runtime = "runc",
 	    .ulimits = &ulimits,
 	    .shm_size = config_int(containers.config, "default-shm-size"),
 	    .ipc_mode = config_str(containers.config, "default-ipc-mode"),
@@ -93,10 +107,29 @@ static void make(void)
 	    .swap_accounting = containers_limit_swap(),
 	    .apparmor_profile = "",
 	};
+	fill_runtimes(&first, containers_config());
+	atomic_store(&host, &first);
+}
+
+const struct config *containers_config(void)
+{
+	const struct config *c = atomic_load(&in_force);
+
+	return c ? c : containers.config;
+}
+
+void containers_reload(const struct config *c)
+{
+	struct spec_host *h = xnew(struct spec_host);
+
+	*h = *spec_host();
+	fill_runtimes(h, c);
+	atomic_store(&in_force, c);
+	atomic_store(&host, h);
 }
 
 struct spec_host *spec_host(void)
 {
 	pthread_once(&once, make);
-	return &host;
+	return atomic_load(&host);
 }

@@ -29,6 +29,7 @@
 #include "container/health.h"
 #include "container/image_use.h"
 #include "container/join.h"
+#include "container/runtimes.h"
 #include "events/events.h"
 
 #include <errno.h>
@@ -38,9 +39,9 @@
 #include <unistd.h>
 
 /* what clients of moby with runc see */
-#define CREATE_FAILED                                                                          \
-	"failed to create task for container: failed to create shim task: OCI runtime create " \
-	"failed: runc create failed"
+#define TASK_FAILED "failed to create task for container"
+#define SHIM_FAILED TASK_FAILED ": failed to create shim task: OCI runtime create failed"
+#define CREATE_FAILED SHIM_FAILED ": runc create failed"
 
 /* Everything a start holds until it has succeeded. */
 struct start {
@@ -49,6 +50,7 @@ struct start {
 	struct spec_mounts mounts;
 	struct spec_output spec;
 	struct joined joined;
+	struct runtime runtime;
 	char *root_path, *run_dir;
 	int root_fd;
 	int child[3], held[3];
@@ -66,6 +68,7 @@ static void start_free(struct start *s)
 	free(s->root_path);
 	free(s->run_dir);
 	joined_free(&s->joined);
+	runtime_free(&s->runtime);
 	fd_close(&s->root_fd);
 	for (int i = 0; i < 3; i++) {
 		fd_close(&s->child[i]);
@@ -177,6 +180,7 @@ static int launch_shim(struct start *s, struct error *err)
 	struct shim_create sc;
 
 	container_shim_base(s->c, s->run_dir, &sc);
+	sc.driver = s->runtime.driver;
 	if (dir_make_all(AT_FDCWD, s->run_dir, 0700, err) < 0)
 		return -1;
 	s->sock = shim_spare_take(s->run_dir);
@@ -199,6 +203,8 @@ static int create_process(struct start *s, struct error *err)
 		return -1;
 	if (dir_make_all(AT_FDCWD, cache, 0700, err) < 0)
 		return -1;
+	sc.driver = s->runtime.driver;
+	sc.options = s->runtime.options;
 	sc.spec = str_cstr(&s->spec.oci);
 	sc.seccomp = s->spec.seccomp.len ? str_cstr(&s->spec.seccomp) : NULL;
 	sc.seccomp_digest = s->spec.seccomp.len ? s->spec.seccomp_digest : NULL;
@@ -351,6 +357,8 @@ static int prepare(struct start *s, struct error *err)
 	s->run_dir = container_run_dir(c->id);
 	if (!s->host || container_clean(c, err) < 0)
 		return -1;
+	if (runtime_choose(json_get_str(s->host, "Runtime", ""), &s->runtime, err) < 0)
+		return error_wrap(err, TASK_FAILED);
 	if (launch_shim(s, err) < 0)
 		return error_wrap(err, CREATE_FAILED);
 	if (image_use_layer_mount(c->id, &s->root_fd, &s->root_path, err) < 0)
@@ -379,6 +387,14 @@ static void add_hint(struct error *err)
 			 "if the specified host path exists and is the expected type");
 }
 
+/* runc, as a program, says by itself what failed. */
+static int create_failed(const struct start *s, struct error *err)
+{
+	if (s->runtime.program || str_after(err->text, "runc create failed"))
+		return error_wrap(err, SHIM_FAILED);
+	return error_wrap(err, CREATE_FAILED);
+}
+
 static int run(struct start *s, struct error *err)
 {
 	struct container *c = s->c;
@@ -387,7 +403,7 @@ static int run(struct start *s, struct error *err)
 		if (err->kind == ERR_INVALID)
 			err->kind = ERR_SYSTEM;
 		add_hint(err);
-		return error_wrap(err, CREATE_FAILED);
+		return create_failed(s, err);
 	}
 	FAULT("container.start.created");
 	c->oom_seen = false;
@@ -406,6 +422,8 @@ static int run(struct start *s, struct error *err)
 	FAULT("container.start.saved");
 	if (shim_start(s->created.sock, err) < 0) {
 		add_hint(err);
+		if (s->runtime.program)
+			return error_wrap(err, TASK_FAILED ": OCI runtime start failed");
 		return error_wrap(
 		    err, CREATE_FAILED
 		    ": unable to start container process: error during container init");
@@ -445,7 +463,9 @@ int container_start_locked(struct container *c, struct error *err)
 	struct start s = {
 	    .c = c,
 	    .root_fd = -1,
+	    .sock = -1,
 	    .joined = JOINED_INIT,
+	    .runtime = RUNTIME_INIT,
 	    .child = {-1, -1, -1},
 	    .held = {-1, -1, -1},
 	    .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};

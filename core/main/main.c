@@ -58,7 +58,7 @@ static int check_drivers(const struct config *c, struct error *err)
 	const char *exec = config_str(c, "exec-driver");
 
 	if (containers_check_log(c, err) < 0 || storage_check(c, err) < 0 ||
-	    !plugin_describe(DOCKERD_KIND_EXEC, *exec ? exec : DEFAULT_EXEC_DRIVER, err))
+	    containers_check_exec(c, *exec ? exec : DEFAULT_EXEC_DRIVER, err) < 0)
 		return -1;
 	for (size_t i = 0; i < authz->n; i++) {
 		auto_free char *path = plugin_find(DOCKERD_KIND_AUTHZ, authz->v[i], err);
@@ -144,6 +144,7 @@ static void reload(void)
 	set_up_log(fresh);
 	authz_reload();
 	network_refresh();
+	containers_reload(fresh);
 	keys = strlist_join(&changed, ", ");
 	pairs_set(&attrs, "name", "dockerd");
 	pairs_set(&attrs, "changed", keys);
@@ -247,7 +248,7 @@ static int open_containers(struct daemon *d, struct error *err)
 	    containers_check_log(c, err) < 0)
 		return -1;
 	/* only dockerd-exec loads it */
-	if (!plugin_describe(DOCKERD_KIND_EXEC, path, err))
+	if (containers_check_exec(c, path, err) < 0)
 		return -1;
 	room.exec_driver = steal_ptr(&path);
 	if (containers_init(&room, err) < 0)

@@ -84,6 +84,8 @@ int spec_refuse_missing(const json *host_config, struct error *err);
 int spec_signal(const char *name);
 /* Detach keys "ctrl-p,ctrl-q" -> bytes. */
 int spec_detach_keys(const char *names, struct str *bytes, struct error *err);
+/* "io.containerd.NAME.vN": the name of a containerd shim, which --runtime takes as it is. */
+bool spec_runtime_is_shim(const char *name);
 /* Container name as moby allows it (without the slash). */
 bool spec_name_ok(const char *name);
 

@@ -208,6 +208,14 @@ static int check_lists(const json *h, struct error *err)
 	return 0;
 }
 
+bool spec_runtime_is_shim(const char *name)
+{
+	const char *kind = str_after(name, "io.containerd."),
+		   *dot = kind ? strrchr(kind, '.') : NULL;
+
+	return dot && dot > kind && dot[1] == 'v' && dot[2];
+}
+
 static int check_runtime(const json *h, const struct spec_host *host, struct error *err)
 {
 	const char *name = json_get_str(h, "Runtime", "");
@@ -217,7 +225,8 @@ static int check_runtime(const json *h, const struct spec_host *host, struct err
 	for (const char *const *r = host->runtimes; r && *r; r++)
 		if (streq(*r, name))
 			return 0;
-	return bad(err, "unknown or invalid runtime name: %s", name);
+	return spec_runtime_is_shim(name) ? 0
+					  : bad(err, "unknown or invalid runtime name: %s", name);
 }
 
 /* ---- Members that contradict each other ---------------------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 build_packages="autoconf automake libtool pkg-config gcc make libc6-dev libcjson-dev libhttp-parser-dev libssl-dev zlib1g-dev libisal-dev
 	libcurl4-openssl-dev libmbedtls-dev libzstd-dev libseccomp-dev libcap-dev libnl-route-3-dev libbtrfsutil-dev libsystemd-dev"
 run_packages="iptables iproute2 busybox-static curl ca-certificates"
-check_packages="$build_packages $run_packages docker-registry skopeo podman apache2-utils openssl libcmocka-dev btrfs-progs python3 xz-utils procps util-linux dbus-daemon fuse-overlayfs xfsprogs"
+check_packages="$build_packages $run_packages docker-registry skopeo podman apache2-utils openssl libcmocka-dev btrfs-progs python3 xz-utils procps util-linux dbus-daemon runc crun fuse-overlayfs xfsprogs"
 ci_packages="$check_packages clang libclang-rt-14-dev"
 
 # Installs the packages that are missing, and only them. Without network: goes on, configure says what it lacks.

@@ -172,6 +172,22 @@ static const struct {
     {"{\"default-gateway\":\"foo\"}", "", "invalid JSON: invalid IP address: foo"},
     {"{\"default-shm-size\":\"foo\"}", "", "invalid JSON: invalid size: 'foo'"},
     {"{\"default-shm-size\":1234}", "", "invalid JSON: invalid size: \"1234\""},
+    {"{\"runtimes\":{\"runc\":{\"path\":\"x\"}}}", "", "runtime name 'runc' is reserved"},
+    {"{\"runtimes\":{\"a\":{}}}", "",
+     "runtime a: either a runtimeType or a path must be configured"},
+    {"{\"runtimes\":{\"a\":{\"path\":\"x\",\"runtimeType\":\"y\"}}}", "",
+     "runtime a: cannot configure both path and runtimeType for the same runtime"},
+    {"{\"runtimes\":{\"a\":{\"runtimeType\":\"y\",\"runtimeArgs\":[\"x\"]}}}", "",
+     "runtime a: args cannot be used with a runtimeType runtime"},
+    {"{\"runtimes\":{\"a\":{\"path\":\"x\",\"options\":{\"q\":1}}}}", "",
+     "runtime a: options cannot be used with a path runtime"},
+    {"{\"runtimes\":{\"a\":{\"path\":\"x\"}},\"default-runtime\":\"A\"}", "",
+     "specified default runtime 'A' does not exist"},
+    {"{\"runtimes\":{\"a\":{\"path\":\"x\"}},\"default-runtime\":\"a\"}", "", ""},
+    {"{\"default-runtime\":\"io.containerd.kata.v2\"}", "", ""},
+    {"", "--add-runtime=a",
+     "invalid argument \"a\" for \"--add-runtime\" flag: invalid runtime argument: a\nSee 'dockerd "
+     "--help'."},
     {"{\"exec-opts\":[\"foo\"]}", "",
      MERGED "invalid exec-opt (foo): must be formatted 'opt=value'"},
     {"{\"exec-opts\":[\"native.foo=foo\"]}", "",
@@ -365,7 +381,8 @@ static void test_states(void **state)
 
 	(void)state;
 	put_file("");
-	assert_non_null(strstr(parse("--selinux-enabled", NULL), "not supported yet: --selinux-enabled: "));
+	assert_non_null(
+	    strstr(parse("--selinux-enabled", NULL), "not supported yet: --selinux-enabled: "));
 	assert_string_equal(parse("--tls=false --selinux-enabled=false --ipv6=0", NULL), "");
 	put_file("{\"userns-remap\":\"default\"}");
 	assert_non_null(strstr(parse("", NULL), "not supported yet: userns-remap: "));
@@ -503,7 +520,7 @@ static void test_help(void **state)
 	assert_int_equal(config_dump_options("states", f, &err), 0);
 	fclose(f);
 	assert_non_null(strstr(text, ".It Cm default-shm-size Pq string\n"));
-	assert_non_null(strstr(text, "| `--add-runtime` | `runtimes` | not yet | "));
+	assert_non_null(strstr(text, "| `--metrics-addr` | `metrics-addr` | not yet | "));
 	assert_int_equal(config_dump_options("nonsense", stdout, &err), -1);
 }
 

@@ -84,6 +84,8 @@ static const struct refusal refusals[] = {
      "invalid --security-opt 2: \"writable-cgroups=x\""},
     {"{\"SecurityOpt\":[\"seccomp\"]}", ERR_SYSTEM, "invalid --security-opt 1: \"seccomp\""},
     {"{\"SecurityOpt\":[\"label\"]}", ERR_SYSTEM, "invalid --security-opt 1: \"label\""},
+    {"{\"Runtime\":\"io.containerd.\"}", ERR_INVALID,
+     "unknown or invalid runtime name: io.containerd."},
     {"{\"Runtime\":\"foo\"}", ERR_INVALID, "unknown or invalid runtime name: foo"},
     {"{\"PidMode\":\"foo\"}", ERR_INVALID, "invalid PID mode: foo"},
     {"{\"PidMode\":\"container:\"}", ERR_INVALID, "invalid PID mode: container:"},

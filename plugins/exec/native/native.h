@@ -7,7 +7,7 @@
  *	create.c   parent's side of create     init.c             the first process until it executes
  *	binds.c    trees of bind mounts, made in the host's namespace
  *	root.c, devices.c, paths.c, sysctl.c   the container's root from inside
- *	cgroup*.c, devfilter.c                 limits, devices, freezing, killing
+ *	limits.c, cgroup_*.c, devfilter.c      limits and devices; the directories are ../common/cgroup.c's
  *	caps.c, seccomp.c, become.c            rights of the user's process, and its execution
  *	session.c  further processes           birth.c            into a pid namespace that has members
  *	sync.c     messages between parent and child
@@ -29,6 +29,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "../common/cgroup.h"
 
 /* ---- spec.c, process.c -------------------------------------------------------------------------------------------------------- */
 
@@ -144,37 +145,10 @@ int tree_attach(int tree, int target);
 /* Both, in the order that the kernel can. */
 int tree_place(int tree, int target, const struct mount_options *o);
 
-/* ---- cgroup.c, cgroup_v1.c, cgroup_v2.c, devfilter.c ---------------------------------------------------------------------------- */
+/* ---- limits.c, cgroup_v1.c, cgroup_v2.c, devfilter.c --------------------------------------------------------------------------- */
 
-#define MAX_CONTROLLERS 20
-
-struct cgroup {
-	char path[1024]; /* "/docker/ID"; "": none */
-	bool v2;
-	int n, unified; /* unified: index of the v2 hierarchy among them, -1: none */
-	char names[MAX_CONTROLLERS][32]; /* v1: directory below /sys/fs/cgroup; v2: one, "" */
-	int dirs[MAX_CONTROLLERS];       /* O_PATH of our directory in each */
-	int tasks[MAX_CONTROLLERS];      /* v1: `tasks` open for writing */
-};
-
-/* Find the hierarchies. Nothing is made. */
-int cgroup_find(struct cgroup *g, const char *path, struct error *err);
-/* Make the directories. Their path is written to state_fd first. */
-int cgroup_create(struct cgroup *g, int state_fd, struct error *err);
-int cgroup_open(struct cgroup *g, int state_fd, struct error *err);
-void cgroup_close(struct cgroup *g);
 /* Apply an OCI linux.resources object; at_create: also the device rules. */
 int cgroup_limit(struct cgroup *g, const json *resources, bool at_create, struct error *err);
-/* The directory for CLONE_INTO_CGROUP, or -1: the v2 hierarchy is entered by the clone. */
-int cgroup_clone_dir(const struct cgroup *g);
-/* The calling process enters the others. */
-int cgroup_enter(const struct cgroup *g, struct error *err);
-int cgroup_freeze(const struct cgroup *g, bool frozen, struct error *err);
-int cgroup_signal_all(const struct cgroup *g, int signo, struct error *err);
-/* Kill what is inside, wait for its end, remove. Absent: fine. */
-int cgroup_destroy(struct cgroup *g, struct error *err);
-int cgroup_controller(const struct cgroup *g,
-		      const char *name); /* dirs[] of a v1 controller or -1 */
 int cgroup_limit_v1(const struct cgroup *g, const json *resources, bool at_create,
 		    struct error *err);
 int cgroup_limit_v2(const struct cgroup *g, const json *resources, bool at_create,

@@ -2,17 +2,18 @@
 /*
  * The container's control groups: one directory in the unified hierarchy (v2), or one in each v1 hierarchy below /sys/fs/cgroup (a
  * hybrid host's unified hierarchy among them: it has no controllers, but /proc/PID/cgroup shows it). Directories are made, entered, emptied and removed
- * here; limits are in cgroup_v1.c and cgroup_v2.c.
+ * here; limits are the driver's.
  */
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "native.h"
+#include "cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,12 +170,18 @@ static int make_path(struct cgroup *g, int i, struct error *err)
 	return 0;
 }
 
+int cgroup_record(const struct cgroup *g, int state_fd, struct error *err)
+{
+	if (!*g->path)
+		return 0;
+	return file_write_atomic(state_fd, STATE, g->path, strlen(g->path), 0600, false, err);
+}
+
 int cgroup_create(struct cgroup *g, int state_fd, struct error *err)
 {
 	if (!*g->path)
 		return 0;
-	if (file_write_atomic(state_fd, STATE, g->path, strlen(g->path), 0600, false, err) < 0 ||
-	    FAULT_ERR("native.cgroup.recorded", err))
+	if (cgroup_record(g, state_fd, err) < 0 || FAULT_ERR("native.cgroup.recorded", err))
 		return -1;
 	for (int i = 0; i < g->n; i++) {
 		if (!make_leaf(g, i) && make_path(g, i, err) < 0)
@@ -247,14 +254,6 @@ int cgroup_enter(const struct cgroup *g, struct error *err)
 int cgroup_clone_dir(const struct cgroup *g)
 {
 	return g->unified >= 0 ? g->dirs[g->unified] : -1;
-}
-
-int cgroup_limit(struct cgroup *g, const json *resources, bool at_create, struct error *err)
-{
-	if (!*g->path || !json_type(resources))
-		return 0;
-	return g->v2 ? cgroup_limit_v2(g, resources, at_create, err)
-		     : cgroup_limit_v1(g, resources, at_create, err);
 }
 
 static int freeze_v1(int dir, bool frozen, struct error *err)
@@ -380,7 +379,7 @@ int cgroup_signal_all(const struct cgroup *g, int signo, struct error *err)
 }
 
 /* Kill until nobody is left; each round waits for the end of those it saw. */
-static int kill_all(const struct cgroup *g, struct error *err)
+int cgroup_kill(const struct cgroup *g, struct error *err)
 {
 	int dir = any_dir(g), freezer = g->v2 ? -1 : cgroup_controller(g, "freezer");
 	struct error ignored;
@@ -437,7 +436,7 @@ int cgroup_destroy(struct cgroup *g, struct error *err)
 
 	if (!*g->path)
 		return 0;
-	if (kill_all(g, err) < 0)
+	if (cgroup_kill(g, err) < 0)
 		return -1;
 	for (int i = 0; i < g->n; i++) {
 		auto_free char *parent =
