@@ -11,7 +11,7 @@ exampledir = $(docdir)/examples
 dist_example_DATA = etc/docker/daemon.json
 # The example driver, with its Makefile, for those who have no source tree.
 exampledriverdir = $(docdir)/examples/driver
-dist_exampledriver_DATA = sdk/example/tee-file.c sdk/example/Makefile
+dist_exampledriver_DATA = sdk/example/tee-file.c sdk/example/reflink.c sdk/example/Makefile
 cliplugindir = $(prefix)/libexec/docker/cli-plugins
 cliplugin_PROGRAMS = docker-daemon
 docker_daemon_SOURCES = servers/cli/docker-daemon.c

@@ -19,7 +19,7 @@ dist_check_SCRIPTS += tests/bad-drivers/test_bad_drivers.sh
 EXTRA_DIST += tests/bad-drivers/bad_storage.c
 TESTS += tests/bad-drivers/test_bad_drivers.sh
 # A stranger's driver, built from installed files only.
-EXTRA_DIST += sdk/example/tee-file.c sdk/example/Makefile
+EXTRA_DIST += sdk/example/tee-file.c sdk/example/reflink.c sdk/example/Makefile
 dist_check_SCRIPTS += tests/drivers/test_example.sh
 TESTS += tests/drivers/test_example.sh
 # Frozen headers, and what must load with them.

@@ -3,6 +3,11 @@
 # A stranger's way: install into an empty prefix, copy the example, build it from installed files only, test it with the installed kit, install it,
 # see the installed daemon list it. TAP.
 set -u
+if [ "${1-}" = --inside ]; then # in its own mount namespace: a file system that shares file data
+	truncate -s 600M "$2/disk" && mkdir "$2/fs" && { mkfs.xfs -q "$2/disk" || mkfs.btrfs -q "$2/disk"; } >"$2/out" 2>&1 &&
+		mount -o loop "$2/disk" "$2/fs" || exit 77
+	exec make -C "$2/example" check ROOT="$2/fs"
+fi
 top=${DOCKERD_LIBEXECDIR:-$PWD}
 src=$(cd "$(dirname "$0")/../.." && pwd)
 tmp=$(mktemp -d /var/tmp/dockerd-test-example.XXXXXX) || exit 99
@@ -24,11 +29,16 @@ prefix=$(sed -n 's/^prefix=//p' "$pc")
 PKG_CONFIG_PATH=$(dirname "$pc") && export PKG_CONFIG_PATH
 PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 && export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS
 sed "s|^prefix=.*|prefix=$tmp/root$prefix|" "$pc" >"$tmp/pc" && cat "$tmp/pc" >"$pc"
-make -C "$tmp/example" CC="${CC:-cc}" tee-file.so >"$tmp/out" 2>&1
-result $? "the example builds from installed files"
-mkdir "$tmp/logs"
-make -C "$tmp/example" check >"$tmp/out" 2>&1
-result $? "the installed dockerd-driver-test passes it"
+make -C "$tmp/example" CC="${CC:-cc}" >"$tmp/out" 2>&1
+result $? "the examples build from installed files"
+unshare -m "$0" --inside "$tmp" >"$tmp/out" 2>&1
+r=$?
+if [ $r = 77 ]; then
+	echo "ok $((n += 1)) - the installed dockerd-driver-test passes them # SKIP no xfs or btrfs with reflinks here"
+else
+	! grep -q 'does not suit the driver' "$tmp/out" && [ $r = 0 ]
+	result $? "the installed dockerd-driver-test passes them"
+fi
 make -C "$tmp/example" install >"$tmp/out" 2>&1
 so=$(find "$tmp/root" -name tee-file.so)
 [ -n "$so" ] && [ "$(basename "$(dirname "$so")")" = log ]
@@ -42,8 +52,8 @@ result $? "dockerd --dump-plugin of its file"
 result $? "the same as JSON"
 minor=$(sed -n "s/^#define DOCKERD_ABI_MINOR //p" "$src/sdk/include/dockerd/driver.h")
 DOCKERD_DRIVER_PATH=$(dirname "$(dirname "$so")") "$dockerd" --list-plugins >"$tmp/out" 2>&1 &&
-	grep -q "^log/tee-file version=1.0 abi=0.$minor path=$so\$" "$tmp/out"
-result $? "dockerd --list-plugins has it"
+	grep -q "^log/tee-file version=1.0 abi=0.$minor path=$so\$" "$tmp/out" && grep -q "^storage/reflink version=1.0 abi=0.$minor " "$tmp/out"
+result $? "dockerd --list-plugins has them"
 # The driver that the manual page shows whole.
 sed -n '/^\.Ss A whole driver/,/^\.Ed/p' "$src/man/dockerd-driver.3" | sed '1,/^\.Bd/d;/^\.Ed/d' >"$tmp/readonly.c"
 ${CC:-cc} -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared $(pkg-config --cflags dockerd-sdk) -o "$tmp/readonly.so" \
