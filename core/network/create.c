@@ -117,6 +117,16 @@ static void add_default_opts(struct net *n)
 				pairs_set(&n->options, json_name(o), json_str(o, ""));
 }
 
+/* The IPAM driver that has no addresses: moby knows it, and can make no network with it that is more than a configuration. */
+static void no_pools(const struct net *n, struct error *err)
+{
+	if (n->n_subnets)
+		error_set(err, ERR_INVALID,
+			  "null ipam driver does not handle specific address pool requests");
+	else
+		error_set(err, ERR_INVALID, "%s pool is empty", n->ipv4 ? "ipv4" : "ipv6");
+}
+
 static struct net *from_body(const json *body, struct error *err)
 {
 	const char *name = json_get_str(body, "Name", ""),
@@ -144,6 +154,10 @@ static struct net *from_body(const json *body, struct error *err)
 		goto fail;
 	if (config_only)
 		return n;
+	if (n->ipam_driver && streq(n->ipam_driver, "null")) {
+		no_pools(n, err);
+		goto fail;
+	}
 	if (net_open_driver(n, err) < 0)
 		goto fail;
 	if (net_caps(n) & DOCKERD_NETWORK_CAP_SINGLETON) {

@@ -168,11 +168,6 @@ int net_read_ipam(const json *ipam, struct net *n, struct error *err)
 {
 	const char *driver = json_get_str(ipam, "Driver", "");
 
-	if (streq(driver, "null"))
-		return error_set(
-		    err, ERR_INVALID,
-		    "invalid network config:\nthe IPAM driver \"null\" is not supported: "
-		    "use a network driver that needs no addresses, or an IPAM plugin");
 	if (*driver && !streq(driver, "default"))
 		n->ipam_driver = xstrdup(driver);
 	n->ipam_options_given = json_type(json_get(ipam, "Options")) == JSON_OBJECT;
