@@ -384,5 +384,6 @@ int image_prune(struct image_store *s, const struct image_prune *p, struct image
 	pthread_mutex_unlock(&s->lock);
 	for (i = 0; i < ids.n; i++)
 		prune_one(s, p, ids.v[i], out);
+	reaper_settle(s); /* who prunes wants the space */
 	return 0;
 }

@@ -29,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define SMALL_FILE 4096
@@ -278,6 +279,11 @@ static void draft_close(struct draft *d)
 	free(d->cache_id);
 }
 
+int layer_erase_all(struct image_store *s, const char *cache_id, const char *dir, struct error *err)
+{
+	return layer_erase(s, cache_id, err) < 0 ? -1 : dir_remove_all(s->layerdb, dir, err);
+}
+
 static void draft_discard(struct image_store *s, struct draft *d)
 {
 	struct error err = ERROR_INIT;
@@ -329,11 +335,12 @@ static int draft_fill(struct image_store *s, struct draft *d, const struct layer
 	const char *want = from->want_diff;
 	struct dockerd_layer layer = storage_layer(d->cache_id, parent ? parent->cache_id : NULL);
 	struct dockerd_layer_dir dir = storage_dir();
-	auto_unpacker unpacker = UNPACKER_INIT;
+	auto_unpacker own = UNPACKER_INIT;
+	struct unpacker *unpacker = from->unpacker ? from->unpacker : &own;
 	auto_close content = -1, split = -1;
 	uint64_t size;
 
-	if (unpacker_start(&unpacker, false, err) < 0)
+	if (unpacker == &own && unpacker_start(&own, false, err) < 0)
 		return -1;
 	split = openat(d->fd, "tar-split.json.gz", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (split < 0)
@@ -343,7 +350,7 @@ static int draft_fill(struct image_store *s, struct draft *d, const struct layer
 		return -1;
 	content = dir.fd;
 	FAULT("image.layer.after-prepare");
-	if (unpacker_extract(&unpacker, from->fd, content, split, dir.whiteouts, 0, u, err) < 0) {
+	if (unpacker_extract(unpacker, from->fd, content, split, dir.whiteouts, 0, u, err) < 0) {
 		struct error better = ERROR_INIT;
 
 		/* Whoever feeds us may know why the archive ended early. */
@@ -404,6 +411,14 @@ static int sync_dir(int at, const char *name, struct error *err)
 	return fd < 0 ? -1 : fsync(fd) < 0 ? error_sys(err, errno, "sync %s", name) : 0;
 }
 
+/* What was removed leaves the disk later: where it is needed, that is waited for. */
+static bool space_is_short(const struct image_store *s)
+{
+	struct statvfs v;
+
+	return fstatvfs(s->layerdb, &v) == 0 && v.f_bavail < v.f_blocks / 8;
+}
+
 struct layer *layer_add(struct image_store *s, struct layer *parent, int fd, const char *want,
 			struct error *err)
 {
@@ -420,6 +435,8 @@ struct layer *layer_add_from(struct image_store *s, struct layer *parent,
 	struct draft d;
 	auto_str size = STR_INIT;
 
+	if (space_is_short(s))
+		reaper_settle(s);
 	if (layer_depth(parent) >= MAX_DEPTH) {
 		error_set(err, ERR_INVALID, "max depth exceeded");
 		return NULL;
@@ -524,14 +541,12 @@ void layer_unref(struct image_store *s, struct layer *l, struct image_deletions 
 {
 	while (l) {
 		struct layer *parent = l->parent;
-		struct draft gone = {.fd = -1, .in_driver = true};
+		auto_free char *dir = NULL;
 
-		if (!withdraw(s, l, &gone.dir))
+		if (!withdraw(s, l, &dir))
 			return;
 		FAULT("image.layer.after-withdraw");
-		gone.cache_id = xstrdup(l->cache_id);
-		draft_discard(s, &gone);
-		draft_close(&gone);
+		reaper_erase(s, dir, l->cache_id);
 		if (deleted) {
 			deletions_add(deleted, NULL, l->chain);
 			deleted->reclaimed += l->size;

@@ -30,6 +30,7 @@
 struct load {
 	struct image_store *s;
 	int root; /* of the spool */
+	struct unpacker unpacker;
 	void (*progress)(void *ctx, const char *line);
 	void *ctx;
 	struct map
@@ -103,7 +104,8 @@ static struct layer *load_layer(struct load *l, struct layer *parent, const char
 	chain_id(parent ? parent->chain : NULL, diff, chain);
 	next = layer_ref(l->s, chain);
 	if (!next) {
-		struct layer_source from = {.want_diff = diff, .ctx = &fd};
+		struct layer_source from = {
+		    .want_diff = diff, .ctx = &fd, .unpacker = &l->unpacker};
 
 		fd = open_in_root(l->root, file, O_RDWR | O_NONBLOCK, 0);
 		from.fd = fd;
@@ -315,13 +317,12 @@ static int load_oci(struct load *l, const struct str *text, struct error *err)
 
 static int spool(struct load *l, int fd, struct error *err)
 {
-	auto_unpacker u = UNPACKER_INIT;
 	struct unpacked done;
 
-	if (unpacker_start(&u, false, err) < 0)
+	if (unpacker_start(&l->unpacker, false, err) < 0)
 		return -1;
-	return unpacker_extract(&u, fd, l->root, -1, DOCKERD_WHITEOUT_AUFS, UNPACK_FLAG_FILES_ONLY,
-				&done, err);
+	return unpacker_extract(&l->unpacker, fd, l->root, -1, DOCKERD_WHITEOUT_AUFS,
+				UNPACK_FLAG_FILES_ONLY, &done, err);
 }
 
 static int load_spooled(struct load *l, struct error *err)
@@ -344,7 +345,8 @@ static int load_spooled(struct load *l, struct error *err)
 int image_load(struct image_store *s, int fd, void (*progress)(void *ctx, const char *line),
 	       void *ctx, struct error *err)
 {
-	struct load l = {.s = s, .root = -1, .progress = progress, .ctx = ctx};
+	struct load l = {
+	    .s = s, .root = -1, .unpacker = UNPACKER_INIT, .progress = progress, .ctx = ctx};
 	auto_free char *dir = xasprintf("%s/" SPOOL_PREFIX "XXXXXX", s->tmp);
 	struct error ignored = ERROR_INIT;
 	int r = -1;
@@ -356,6 +358,7 @@ int image_load(struct image_store *s, int fd, void (*progress)(void *ctx, const 
 		FAULT("image.load.after-spool");
 		r = load_spooled(&l, err);
 	}
+	unpacker_stop(&l.unpacker);
 	fd_close(&l.root);
 	map_free(&l.uses, NULL);
 	if (dir_remove_all(AT_FDCWD, dir, &ignored) < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Work that no request waits for: the last unmount of a layer (the kernel syncs the upper file system in it) and the removal of a
- * container's layers (a few dozen files). One thread, one queue, guarded by the store's lock. What is queued is on disk under layerdb/tmp
- * before, so a kill loses nothing.
+ * Work that no request waits for: the last unmount of a layer (the kernel syncs the upper file system in it), the removal of a container's layers
+ * (a few dozen files), and that of image layers (any number). A thread and a queue for what belongs to containers, and one for image layers,
+ * which may take seconds; both guarded by the store's lock. What is queued is on disk under layerdb/tmp before, so a kill loses nothing.
  */
 #include "image/store_int.h"
 
@@ -18,6 +18,7 @@
 struct job {
 	struct job *next;
 	char *unmount; /* driver's layer id, or NULL: a removal */
+	char *erase;   /* image layer's id in the driver, or NULL: a container's */
 	char *dir;     /* "tmp/rw-X", or NULL: just the reference */
 	char *mount_id, *init_id;
 	struct layer *parent; /* reference */
@@ -26,6 +27,7 @@ struct job {
 static void job_free(struct job *j)
 {
 	free(j->unmount);
+	free(j->erase);
 	free(j->dir);
 	free(j->mount_id);
 	free(j->init_id);
@@ -40,6 +42,12 @@ static void job_run(struct image_store *s, struct job *j)
 		mount_end(s, j->unmount);
 		return;
 	}
+	if (j->erase) {
+		if (layer_erase_all(s, j->erase, j->dir, &err) < 0)
+			log_warn("unused layer not removed; the next start tries again", "layer",
+				 j->erase, "error", err.text);
+		return;
+	}
 	if (j->dir && rw_erase(s, j->dir, j->mount_id, j->init_id, &err) < 0)
 		log_warn("container layer not removed; the next start tries again", "layer",
 			 j->mount_id, "error", err.text);
@@ -48,24 +56,25 @@ static void job_run(struct image_store *s, struct job *j)
 
 static void *reap(void *arg)
 {
-	struct image_store *s = arg;
+	struct reaper *r = arg;
+	struct image_store *s = r->s;
 
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		struct job *j = s->jobs;
+		struct job *j = r->jobs;
 
-		if (!j && s->reaper_stop)
+		if (!j && r->stop)
 			break;
 		if (!j) {
-			pthread_cond_wait(&s->work, &s->lock);
+			pthread_cond_wait(&r->work, &s->lock);
 			continue;
 		}
 		pthread_mutex_unlock(&s->lock);
 		job_run(s, j);
 		pthread_mutex_lock(&s->lock);
-		s->jobs = j->next; /* only now: reaper_drain waits for what runs, too */
-		if (!s->jobs)
-			s->jobs_end = &s->jobs;
+		r->jobs = j->next; /* only now: reaper_drain waits for what runs, too */
+		if (!r->jobs)
+			r->end = &r->jobs;
 		job_free(j);
 		pthread_cond_broadcast(&s->changed);
 	}
@@ -75,38 +84,75 @@ static void *reap(void *arg)
 
 int reaper_start(struct image_store *s, struct error *err)
 {
-	s->jobs_end = &s->jobs;
-	if (thread_start_joinable("layer-reaper", reap, s, &s->reaper, err) < 0)
-		return -1;
-	s->reaper_running = true;
+	static const char *const names[REAPERS] = {"layer-reaper", "layer-eraser"};
+
+	for (size_t i = 0; i < REAPERS; i++) {
+		struct reaper *r = &s->reapers[i];
+
+		r->s = s;
+		r->end = &r->jobs;
+		pthread_cond_init(&r->work, NULL);
+		if (thread_start_joinable(names[i], reap, r, &r->thread, err) < 0)
+			return -1;
+		r->running = true;
+	}
 	return 0;
 }
 
 void reaper_stop(struct image_store *s)
 {
-	if (!s->reaper_running)
-		return;
-	pthread_mutex_lock(&s->lock);
-	s->reaper_stop = true;
-	pthread_cond_signal(&s->work);
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->reaper, NULL);
-	s->reaper_running = false;
+	/* In this order: a container's end may be a layer's. */
+	for (size_t i = 0; i < REAPERS; i++) {
+		struct reaper *r = &s->reapers[i];
+
+		if (!r->running)
+			continue;
+		pthread_mutex_lock(&s->lock);
+		r->stop = true;
+		pthread_cond_signal(&r->work);
+		pthread_mutex_unlock(&s->lock);
+		pthread_join(r->thread, NULL);
+		r->running = false;
+		pthread_cond_destroy(&r->work);
+	}
+}
+
+static void drain_locked(struct image_store *s, const struct reaper *r)
+{
+	while (r->jobs)
+		pthread_cond_wait(&s->changed, &s->lock);
 }
 
 void reaper_drain(struct image_store *s)
 {
 	LOCK_SCOPE(&s->lock);
-	while (s->jobs)
-		pthread_cond_wait(&s->changed, &s->lock);
+	drain_locked(s, &s->reapers[REAP_CONTAINERS]);
 }
 
-static void enqueue(struct image_store *s, struct job *j)
+void reaper_settle(struct image_store *s)
 {
 	LOCK_SCOPE(&s->lock);
-	*s->jobs_end = j;
-	s->jobs_end = &j->next;
-	pthread_cond_signal(&s->work);
+	drain_locked(s, &s->reapers[REAP_CONTAINERS]);
+	drain_locked(s, &s->reapers[REAP_LAYERS]);
+}
+
+static void enqueue(struct image_store *s, int which, struct job *j)
+{
+	struct reaper *r = &s->reapers[which];
+	LOCK_SCOPE(&s->lock);
+
+	*r->end = j;
+	r->end = &j->next;
+	pthread_cond_signal(&r->work);
+}
+
+void reaper_erase(struct image_store *s, const char *dir, const char *cache_id)
+{
+	struct job *j = xnew(struct job);
+
+	j->dir = xstrdup(dir);
+	j->erase = xstrdup(cache_id);
+	enqueue(s, REAP_LAYERS, j);
 }
 
 void reaper_unmount(struct image_store *s, const char *id)
@@ -114,7 +160,7 @@ void reaper_unmount(struct image_store *s, const char *id)
 	struct job *j = xnew(struct job);
 
 	j->unmount = xstrdup(id);
-	enqueue(s, j);
+	enqueue(s, REAP_CONTAINERS, j);
 }
 
 void reaper_unref(struct image_store *s, struct layer *l)
@@ -122,7 +168,7 @@ void reaper_unref(struct image_store *s, struct layer *l)
 	struct job *j = xnew(struct job);
 
 	j->parent = l;
-	enqueue(s, j);
+	enqueue(s, REAP_CONTAINERS, j);
 }
 
 void reaper_remove(struct image_store *s, const char *dir, const char *mount_id,
@@ -134,5 +180,5 @@ void reaper_remove(struct image_store *s, const char *dir, const char *mount_id,
 	j->mount_id = xstrdup(mount_id);
 	j->init_id = xstrdup(init_id);
 	j->parent = parent;
-	enqueue(s, j);
+	enqueue(s, REAP_CONTAINERS, j);
 }

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "unpack/client.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,8 @@
 
 struct image_stack {
 	struct image_store *s;
-	struct layer *top; /* holds a reference; NULL: empty */
+	struct layer *top;        /* holds a reference; NULL: empty */
+	struct unpacker unpacker; /* from the first new layer on */
 };
 
 struct image_stack *image_stack_new(struct image_store *s)
@@ -24,6 +26,7 @@ struct image_stack *image_stack_new(struct image_store *s)
 	struct image_stack *k = xnew(struct image_stack);
 
 	k->s = s;
+	k->unpacker = (struct unpacker)UNPACKER_INIT;
 	return k;
 }
 
@@ -47,6 +50,7 @@ void image_stack_free(struct image_stack *k)
 {
 	if (!k)
 		return;
+	unpacker_stop(&k->unpacker);
 	layer_unref(k->s, k->top, NULL);
 	free(k);
 }
@@ -79,8 +83,13 @@ bool image_stack_take(struct image_stack *k, const char *diff)
 int image_stack_add(struct image_stack *k, const struct layer_source *from, char diff[DIGEST_TEXT],
 		    struct error *err)
 {
-	struct layer *next = layer_add_from(k->s, k->top, from, err);
+	struct layer_source with = *from;
+	struct layer *next;
 
+	if (k->unpacker.pid < 0 && unpacker_start(&k->unpacker, false, err) < 0)
+		return -1;
+	with.unpacker = &k->unpacker;
+	next = layer_add_from(k->s, k->top, &with, err);
 	if (!next)
 		return -1;
 	layer_unref(k->s, k->top, NULL);

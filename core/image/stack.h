@@ -38,6 +38,8 @@ struct layer_source {
 	/* After the last byte, before anything is kept: was it what was meant? May be NULL. */
 	int (*verify)(void *ctx, struct error *err);
 	void *ctx;
+	struct unpacker
+	    *unpacker; /* who does it, for several layers in turn; NULL: one of its own */
 };
 /* diff: what its digest is. */
 int image_stack_add(struct image_stack *k, const struct layer_source *from, char diff[DIGEST_TEXT],

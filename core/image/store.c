@@ -134,7 +134,6 @@ int image_store_open(const char *data_root, const char *tmp, struct plugin_insta
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->tags_file, NULL);
 	pthread_cond_init(&s->changed, NULL);
-	pthread_cond_init(&s->work, NULL);
 	if (make_dirs(s, data_root, err) < 0 || reaper_start(s, err) < 0 ||
 	    layers_read(s, err) < 0 || rws_read(s, err) < 0 || held_read(s, err) < 0 ||
 	    layers_sweep(s, err) < 0 || images_read(s, err) < 0 || tags_read(s, err) < 0) {
@@ -161,7 +160,6 @@ void image_store_close(struct image_store *s)
 	fd_close(&s->layerdb);
 	fd_close(&s->imagedb);
 	fd_close(&s->dir);
-	pthread_cond_destroy(&s->work);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->tags_file);
 	pthread_mutex_destroy(&s->lock);

@@ -39,6 +39,16 @@ struct rw_layer {
 	bool ready; /* false while it is being made or removed */
 };
 
+/* reaper.c: a thread and what waits for it; guarded by the store's lock. */
+enum { REAP_CONTAINERS, REAP_LAYERS, REAPERS };
+struct reaper {
+	struct image_store *s;
+	struct job *jobs, **end;
+	pthread_cond_t work;
+	pthread_t thread;
+	bool running, stop;
+};
+
 struct image_store {
 	struct plugin_instance *storage;
 	char *path; /* data-root/image/DRIVER */
@@ -47,17 +57,14 @@ struct image_store {
 	int layerdb, imagedb;
 	pthread_mutex_t lock; /* guards all below; never held over driver calls or long I/O */
 	pthread_cond_t changed;
-	struct map layers;            /* chain -> struct layer */
-	struct map images;            /* id -> struct image_record */
-	struct map rws;               /* container id -> struct rw_layer */
-	struct map held;              /* container.image -> struct layer (held.c) */
-	struct map mounts;            /* driver's layer id -> struct mount_count (mounts.c) */
-	struct map tags;              /* full reference string -> id (struct tag) */
-	pthread_mutex_t tags_file;    /* one writer of repositories.json; taken before `lock` */
-	struct job *jobs, **jobs_end; /* reaper.c */
-	pthread_cond_t work;
-	pthread_t reaper;
-	bool reaper_running, reaper_stop;
+	struct map layers;         /* chain -> struct layer */
+	struct map images;         /* id -> struct image_record */
+	struct map rws;            /* container id -> struct rw_layer */
+	struct map held;           /* container.image -> struct layer (held.c) */
+	struct map mounts;         /* driver's layer id -> struct mount_count (mounts.c) */
+	struct map tags;           /* full reference string -> id (struct tag) */
+	pthread_mutex_t tags_file; /* one writer of repositories.json; taken before `lock` */
+	struct reaper reapers[REAPERS];
 	void (*users)(void *ctx, const char *image_id, struct image_users *out);
 	void *users_ctx;
 	void (*event)(void *ctx, const char *action, const char *id, const char *name);
@@ -133,6 +140,9 @@ size_t layer_depth(const struct layer *l);
 /* The layer's archive to fd, identical to what it came from. */
 /* moby's descriptor.json of a layer that is not to be distributed. */
 bool layer_foreign(struct image_store *s, const struct layer *l, struct str *descriptor);
+/* A layer of the driver's, with its entry below layerdb/tmp. */
+int layer_erase_all(struct image_store *s, const char *cache_id, const char *dir,
+		    struct error *err);
 int layer_write_tar(struct image_store *s, const struct layer *l, int fd, uint64_t *size,
 		    struct error *err);
 /* gzip and counter: see image_stack_write. */
@@ -154,8 +164,12 @@ void mount_forget(struct image_store *s, const char *id);
 int reaper_start(struct image_store *s, struct error *err);
 /* Finishes what is queued. */
 void reaper_stop(struct image_store *s);
-/* Until nothing is queued: before the layers of images are counted. */
+/* Until no container's removal is queued: before the layers of images are counted. */
 void reaper_drain(struct image_store *s);
+/* Until nothing is queued at all: what was removed has left the disk. */
+void reaper_settle(struct image_store *s);
+/* A layer that is nobody's any more. dir: its entry below layerdb, moved into tmp. */
+void reaper_erase(struct image_store *s, const char *dir, const char *cache_id);
 void reaper_unmount(struct image_store *s, const char *id);
 /* dir: the container's entry below layerdb, moved into tmp. Takes the reference. */
 void reaper_remove(struct image_store *s, const char *dir, const char *mount_id,

@@ -403,13 +403,25 @@ static void crash_at(const char *point)
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
+/* A prune waits for what was removed to leave the disk. */
+static void settle(void)
+{
+	struct image_prune dangling = {.dangling_only = true};
+	struct image_deletions gone = {0};
+
+	error_clear(&err);
+	CHECK(image_prune(store, &dangling, &gone, &err) == 0);
+	image_deletions_free(&gone);
+}
+
 /* After each kill: what is left is whole, and once it is removed nothing is. */
 static void check_crashes(void)
 {
-	size_t layers, before = driver_layers();
+	size_t layers, before;
 
+	settle();
+	before = driver_layers();
 	for (size_t i = 0; i < ARRAY_LEN(points); i++) {
-		struct image_prune all = {.dangling_only = false};
 		struct image_deletions gone = {0};
 		auto_free char *tmp = xasprintf("image/%s/layerdb/tmp", driver),
 			       *mounts = xasprintf("image/%s/layerdb/mounts", driver);
@@ -426,14 +438,13 @@ static void check_crashes(void)
 			CHECK(saved >= 0 && img->n_layers == 1);
 			image_free(img);
 		}
+		settle();
 		CHECK(entries(tmp) == 0);
 		CHECK(layer_rw_remove(store, "crash", &err) == 0 && entries(mounts) == 0);
 		error_clear(&err);
 		image_delete(store, "crash", true, true, &gone, &err);
 		image_deletions_free(&gone);
-		all.dangling_only = true;
-		CHECK(image_prune(store, &all, &gone, &err) == 0);
-		image_deletions_free(&gone);
+		settle();
 		layers = driver_layers();
 		if (layers != before)
 			printf("# %s: %zu layers, %zu before\n", points[i], layers, before);

