@@ -8,7 +8,7 @@ bin_PROGRAMS += dockerd-driver-test
 dockerd_driver_test_SOURCES = sdk/tester/cell.c sdk/tester/cell.h sdk/tester/common.c sdk/tester/elf.c sdk/tester/host.c \
 	sdk/tester/kit.c sdk/tester/kit.h sdk/tester/main.c sdk/tester/sent.c sdk/tester/snapshot.c sdk/tester/storage_suite.c \
 	sdk/tester/storage_suite.h sdk/tester/suite_authz.c sdk/tester/suite_exec.c sdk/tester/suite_log.c \
-	sdk/tester/suite_network.c sdk/tester/suite_storage.c
+	sdk/tester/suite_network.c sdk/tester/storage_rough.c sdk/tester/suite_storage.c sdk/tester/suite_storage.h
 dockerd_driver_test_LDADD = libplugin.a libbase.a $(CJSON_LIBS) -lpthread -ldl
 
 # Tests of the SDK: the kit on every driver of ours; a driver per sin, which the loader or the kit must catch.

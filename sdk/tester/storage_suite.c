@@ -422,27 +422,32 @@ static void check_reopen(struct suite *s)
 	CHECK(exists(s, "kept") == 0, "exists says that a removed layer is there");
 }
 
+#define CHAIN 125 /* what moby takes: images that are deeper exist nowhere */
+
 static void check_deep_chain(struct suite *s)
 {
-	char id[32], parent[32] = "";
+	char id[32], last[32], parent[32] = "";
 	int d;
 
-	for (int i = 0; i < 66; i++) {
+	for (int i = 0; i < CHAIN; i++) {
 		snprintf(id, sizeof(id), "chain-%d", i);
 		d = prepare(s, id, i ? parent : NULL, NULL);
 		put(d, id, "here");
 		close(d);
 		commit(s, id, i ? parent : NULL);
-		strcpy(parent, id);
+		if (i < CHAIN - 1)
+			strcpy(parent, id);
+		else
+			strcpy(last, id);
 	}
-	d = mount_layer(s, "chain-65", "chain-64");
-	for (int i = 0; i < 66; i++) {
+	d = mount_layer(s, last, parent);
+	for (int i = 0; i < CHAIN; i++) {
 		snprintf(id, sizeof(id), "chain-%d", i);
-		CHECK(has_text(d, id, "here"), "a chain of 66 layers lacks the file of layer %s",
-		      id);
+		CHECK(has_text(d, id, "here"), "a chain of %d layers lacks the file of layer %s",
+		      CHAIN, id);
 	}
-	unmount_layer(s, "chain-65", d);
-	for (int i = 65; i >= 0; i--) {
+	unmount_layer(s, last, d);
+	for (int i = CHAIN - 1; i >= 0; i--) {
 		snprintf(id, sizeof(id), "chain-%d", i);
 		remove_layer(s, id);
 	}
@@ -500,12 +505,20 @@ struct worker {
 static void *create_many(void *arg)
 {
 	struct worker *w = arg;
-	char id[32];
+	char id[32], image[32];
 
-	for (int i = 0; i < 20; i++) {
+	snprintf(image, sizeof(image), "par-image-%d", w->n);
+	for (int i = 0; i < 12; i++) {
 		struct dockerd_layer l = layer(id, "child");
 		int d;
 
+		if (i % 4 == 0) { /* an image is made beside */
+			d = prepare(w->s, image, "child", NULL);
+			put(d, "mine", image);
+			close(d);
+			commit(w->s, image, "child");
+			remove_layer(w->s, image);
+		}
 		snprintf(id, sizeof(id), "par-%d-%d", w->n, i);
 		MUST(w->s, create_rw, &l);
 		d = mount_layer(w->s, id, "child");
@@ -621,7 +634,7 @@ const struct suite_check suite_checks[] = {
     {"opaque directory", check_opaque},
     {"read-write layer: write, mount again, remove while mounted", check_rw},
     {"mounted layer is found again by a second instance", check_reopen},
-    {"chain of 66 layers", check_deep_chain},
+    {"chain of 125 layers", check_deep_chain},
     {"a tree deeper than PATH_MAX goes", check_deep_tree},
     {"names that are no ids are refused", check_bad_ids},
     {"eight threads at once", check_parallel},

@@ -2,15 +2,14 @@
 /* Storage drivers: the checks of storage_suite.c, each with a process and a root of its own; optional ops; a sequence for faults. */
 #include "kit.h"
 #include "storage_suite.h"
+#include "suite_storage.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct kit *current; /* suite_fail is not told */
@@ -50,7 +49,7 @@ static void *reopen(struct suite *s)
 	return k->instance.self;
 }
 
-static struct suite begin(struct kit *k)
+struct suite storage_begin(struct kit *k)
 {
 	static char real[PATH_MAX];
 	struct suite s = {
@@ -71,7 +70,7 @@ static struct suite begin(struct kit *k)
 
 static void run(struct kit *k, const char *name)
 {
-	struct suite s = begin(k);
+	struct suite s = storage_begin(k);
 
 	for (const struct suite_check *c = suite_checks; name && c->name; c++)
 		if (streq(c->name, name))
@@ -98,12 +97,6 @@ PART(5)
 PART(6)
 PART(7)
 
-static struct dockerd_layer layer(const char *id, const char *parent)
-{
-	return (struct dockerd_layer){
-	    .size = sizeof(struct dockerd_layer), .id = id, .parent = parent};
-}
-
 static void count_row(const struct dockerd_emit *to, const char *key, const char *value)
 {
 	if (key && *key && value)
@@ -113,9 +106,9 @@ static void count_row(const struct dockerd_emit *to, const char *key, const char
 /* What may be missing, where it is there. */
 static void check_optional(struct kit *k)
 {
-	struct suite s = begin(k);
+	struct suite s = storage_begin(k);
 	const struct dockerd_storage_ops *ops = s.ops;
-	struct dockerd_layer child = layer("child", "base");
+	struct dockerd_layer child = storage_layer("child", "base");
 	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
 	int rows = 0;
 	struct dockerd_emit to = {.size = sizeof(to), .row = count_row, .ctx = &rows};
@@ -166,8 +159,8 @@ static void write_file(struct kit *k, int dir, const char *name, const char *tex
 /* Each way in which a container changes its files: `docker diff` and commit see no other than the driver shows. */
 static void check_diff(struct kit *k)
 {
-	struct suite s = begin(k);
-	struct dockerd_layer box = layer("box", "child");
+	struct suite s = storage_begin(k);
+	struct dockerd_layer box = storage_layer("box", "child");
 	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1},
 				 diff = {.size = sizeof(d), .fd = -1};
 	struct stat st;
@@ -203,86 +196,11 @@ static void check_diff(struct kit *k)
 	suite_end(&s);
 }
 
-/* Writes until it is told to stop; errno then, 0 if all went in. */
-static int fill(int dir, const char *name, size_t bytes)
-{
-	static const char zeros[65536];
-	auto_close fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	int why = fd < 0 ? errno : 0;
-
-	for (size_t n = 0; !why && n < bytes;) {
-		ssize_t did = write(fd, zeros, sizeof(zeros)); /* the last one may be short */
-
-		if (did < 0)
-			why = errno;
-		else
-			n += (size_t)did;
-	}
-	if (!why && fsync(fd) < 0)
-		why = errno;
-	return why;
-}
-
-/* As a container: who has CAP_SYS_RESOURCE is limited by some file systems, and not by others. */
-static void drop_resource(void)
-{
-	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct d[2];
-
-	if (syscall(SYS_capget, &h, d) == 0) {
-		d[0].effective &= ~(UINT32_C(1) << CAP_SYS_RESOURCE);
-		syscall(SYS_capset, &h, d);
-	}
-}
-
-/* Where the file system has no quotas, a container that wants one is refused, and nothing of it is left; where it has, the limit holds. */
-static void check_size(struct kit *k)
-{
-	struct suite s = begin(k);
-	auto_pairs small = PAIRS_INIT;
-	struct dockerd_layer box = layer("small", "child"), free_one = layer("unlimited", "child");
-	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
-	struct dockerd_options *o;
-	int32_t r;
-
-	drop_resource();
-	pairs_add(&small, "size", "8m");
-	o = kit_options(k, DOCKERD_SCOPE_CONTAINER, &small);
-	box.options = o;
-	r = KIT_CALL(k, storage, create_rw, &box);
-	if (r < 0)
-		KIT_CHECK(k, KIT_CALL(k, storage, exists, &box) == 0,
-			  "create_rw with a size fails and leaves the layer");
-	for (int i = 0; r == 0 && i < 2; i++) { /* after a second mount as well */
-		int why;
-
-		KIT_MUST(k, storage, mount, &box, &d);
-		why = fill(d.fd, "big", 24 << 20);
-		KIT_CHECK(k, why == ENOSPC || why == EDQUOT,
-			  "a layer of size 8m takes 24 MiB, or fails otherwise: %s", strerror(why));
-		KIT_CHECK(k, unlinkat(d.fd, "big", 0) == 0,
-			  "a full layer does not let a file go: %s", strerror(errno));
-		close(d.fd);
-		KIT_MUST(k, storage, unmount, &box);
-	}
-	plugin_options_free(o);
-	KIT_MUST(k, storage, create_rw, &free_one);
-	KIT_MUST(k, storage, mount, &free_one, &d);
-	KIT_CHECK(k, fill(d.fd, "big", 24 << 20) == 0, "a layer without a size has a limit");
-	close(d.fd);
-	KIT_MUST(k, storage, unmount, &free_one);
-	KIT_MUST(k, storage, remove, &free_one);
-	KIT_MUST(k, storage, remove, &box);
-	suite_end(&s);
-	if (r < 0)
-		kit_skip(k, "no quotas on this file system: refused, as it should be");
-}
-
 static void check_unknown(struct kit *k)
 {
-	struct suite s = begin(k);
-	struct dockerd_layer orphan = layer("orphan", "never-was"),
-			     nobody = layer("never-was", NULL);
+	struct suite s = storage_begin(k);
+	struct dockerd_layer orphan = storage_layer("orphan", "never-was"),
+			     nobody = storage_layer("never-was", NULL);
 	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
 
 	KIT_CHECK(k, KIT_CALL(k, storage, prepare, &orphan, &d) < 0,
@@ -300,7 +218,7 @@ static void check_unknown(struct kit *k)
 static void faults(struct kit *k)
 {
 	struct dockerd_error err = {.size = sizeof(err)};
-	struct dockerd_layer base = layer("base", NULL), rw = layer("rw", "base");
+	struct dockerd_layer base = storage_layer("base", NULL), rw = storage_layer("rw", "base");
 	struct dockerd_layer_dir d = {.size = sizeof(d), .fd = -1};
 	int32_t r = 0;
 
@@ -335,14 +253,16 @@ static const struct kit_check checks[] = {
     {"opaque directory", part_0, 0},
     {"read-write layer: write, mount again, remove while mounted", part_1, 0},
     {"mounted layer is found again by a second instance", part_2, 0},
-    {"chain of 66 layers", part_3, 0},
+    {"chain of 125 layers", part_3, 0},
     {"a tree deeper than PATH_MAX goes", part_4, 0},
     {"names that are no ids are refused", part_5, 0},
     {"eight threads at once", part_6, 0},
     {"a layer like another one", part_7, 0},
     {"usage, status, metadata, diff_dir", check_optional, 0},
     {"diff_dir shows every kind of change", check_diff, DOCKERD_STORAGE_CAP_NATIVE_DIFF},
-    {"size of a container's layer", check_size, DOCKERD_STORAGE_CAP_QUOTA},
+    {"size of a container's layer", storage_check_size, DOCKERD_STORAGE_CAP_QUOTA},
+    {"full disk", storage_check_full, 0},
+    {"read-only disk", storage_check_read_only, 0},
     {"layers and parents that do not exist", check_unknown, 0},
 };
 

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NONE, WRITABLE, NO_UNMOUNT, LOST_CHANGE, FORGETS, TROUBLE };
+enum { NONE, WRITABLE, NO_UNMOUNT, LOST_CHANGE, FORGETS, LIMITLESS, TROUBLE };
 
 #ifndef INNER
 #define INNER getenv("DOCKERD_TEST_INNER")
@@ -87,6 +87,12 @@ static int32_t w_create_rw(void *self, const struct dockerd_layer *l, struct doc
 {
 	if (SIN == TROUBLE)
 		trouble();
+	if (SIN == LIMITLESS) {
+		struct dockerd_layer all = *l;
+
+		all.options = NULL;
+		return inner->create_rw(self, &all, err);
+	}
 	return inner->create_rw(self, l, err);
 }
 
@@ -161,6 +167,12 @@ static const struct dockerd_storage_ops ops = {
     .list = w_list,
 };
 
+static const struct dockerd_option options[] = {
+    {.key = "size", .type = DOCKERD_OPT_SIZE, .scope = DOCKERD_SCOPE_CONTAINER, .help = "a limit"},
+};
+
 DOCKERD_DRIVER(.kind = DOCKERD_KIND_STORAGE, .name = NAME_TEXT, .version = "1.0",
 	       .description = "another driver with a sin", .concurrency = DOCKERD_PER_OBJECT,
-	       .capabilities = DOCKERD_STORAGE_CAP_NATIVE_DIFF, .ops = &ops.common);
+	       .capabilities = DOCKERD_STORAGE_CAP_NATIVE_DIFF |
+			       (SIN == LIMITLESS ? DOCKERD_STORAGE_CAP_QUOTA : 0),
+	       DOCKERD_OPTIONS(options), .ops = &ops.common);

@@ -142,6 +142,7 @@ if [ "$(id -u)" = 0 ] && "$tester" --root "$tmp" --only common "$top/drivers/sto
 	storage no-unmount NO_UNMOUNT "after unmount the driver has 1 mounts, expected none"
 	storage lost-change LOST_CHANGE "diff_dir lacks"
 	storage forgets FORGETS "a second instance does not know"
+	storage limitless LIMITLESS "a layer of size 8m takes 24 MiB"
 fi
 
 # Whoever ends the kit, or no longer listens to it: nothing stays.
