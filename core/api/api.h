@@ -70,6 +70,11 @@ int api_query_int(struct http_exchange *x, const char *name, long fallback, long
 /* "28.5.2", and the name that goes into the Server header. */
 const char *api_engine_version(void);
 
+/* metrics.c: the handler of the server behind --metrics-addr. */
+void api_metrics(struct http_exchange *x, void *ctx);
+/* PRETTY_NAME of os-release(5), malloc'ed. */
+char *api_operating_system(void);
+
 /* absent.c: the answer to what moby has under --experimental only. */
 void api_experimental(struct http_exchange *x, void *ctx);
 

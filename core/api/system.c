@@ -199,7 +199,7 @@ static int count_fds(void)
 }
 
 /* PRETTY_NAME of os-release(5). */
-static char *operating_system(void)
+char *api_operating_system(void)
 {
 	auto_str text = STR_INIT;
 	struct error err = ERROR_INIT;
@@ -357,7 +357,7 @@ static void print_counts(struct jw *w)
 
 static void print_host(struct jw *w, bool v2)
 {
-	auto_free char *os = operating_system();
+	auto_free char *os = api_operating_system();
 	char hostname[65] = {0}, now[CLOCK_TEXT];
 	const struct config *c = api.config();
 	struct sysinfo si;

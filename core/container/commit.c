@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /commit: an image of what a container has changed. */
+#include "base/clock.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "container/container_int.h"
 #include "image/image.h"
 
@@ -77,6 +79,7 @@ int container_commit_image(const struct container_commit *how, struct str *reply
 	auto_free char *id = NULL;
 	auto_json *own = NULL;
 	struct jw w = jw_to(reply);
+	int64_t began = clock_mono_ns();
 	bool paused;
 	int r;
 
@@ -104,6 +107,7 @@ int container_commit_image(const struct container_commit *how, struct str *reply
 			  ignored.text);
 	if (r < 0)
 		return -1;
+	metrics_took(METRICS_COMMIT, began);
 	jw_obj(&w);
 	jw_kstr(&w, "Id", id);
 	jw_end(&w);

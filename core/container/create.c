@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/platform.h"
 #include "container/container_int.h"
 #include "container/image_use.h"
@@ -280,6 +281,7 @@ int container_create(const char *name, const char *platform, json *body, int api
 	auto_container *c = NULL;
 	char id[ID_LEN + 1];
 	static const char *const types[] = {"", "null", "bool", "number", "string", "array"};
+	int64_t began = clock_mono_ns();
 	int r = -1;
 
 	if (*name == '/')
@@ -316,6 +318,7 @@ int container_create(const char *name, const char *platform, json *body, int api
 		goto out;
 	}
 	container_publish(c);
+	metrics_took(METRICS_CREATE, began);
 	container_event(c, "create", NULL);
 	print_reply(c, &d, reply);
 	r = 0;

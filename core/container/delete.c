@@ -7,6 +7,7 @@
 #include "base/filter.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 #include "container/container_int.h"
 #include "container/image_use.h"
@@ -43,6 +44,7 @@ static int remove_directory(struct container *c, struct error *err)
 int container_remove_locked(struct container *c, bool volumes, struct error *err)
 {
 	struct error ignored = ERROR_INIT;
+	int64_t began = clock_mono_ns();
 
 	if (c->gone)
 		return 0;
@@ -69,6 +71,7 @@ int container_remove_locked(struct container *c, bool volumes, struct error *err
 	mounts_release(c, volumes);
 	links_removed(c);
 	container_unpublish(c);
+	metrics_took(METRICS_DELETE, began);
 	container_event(c, "destroy", NULL);
 	pthread_mutex_lock(&c->lock);
 	c->gone = true;

@@ -3,10 +3,12 @@
  * A container's files from outside: what has changed, the whole tree, and docker cp. Nothing here reads a path of the container: that is done by
  * dockerd-unpack, in a view of its own (proto/unpack.h).
  */
+#include "base/clock.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "container/container_int.h"
 #include "container/image_use.h"
 #include "image/image.h"
@@ -36,6 +38,7 @@ static void add_change(void *ctx, const char *path, int kind)
 
 int container_changes(const char *name, struct str *reply, struct error *err)
 {
+	int64_t began = clock_mono_ns();
 	auto_container *c = container_find(name, err);
 	struct change_list l = {.w = jw_to(reply)};
 
@@ -45,6 +48,7 @@ int container_changes(const char *name, struct str *reply, struct error *err)
 		jw_end(&l.w);
 	else
 		jw_null(&l.w); /* as Go prints an empty slice that was never made */
+	metrics_took(METRICS_CHANGES, began);
 	return 0;
 }
 

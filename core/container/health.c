@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 
 #include <errno.h>
@@ -228,8 +229,10 @@ static void run_probe(struct probe *p)
 	auto_close out = -1;
 	bool in_time;
 
+	metrics_add(METRICS_PROBES);
 	e = exec_probe(p->c, &p->command, &out, &err);
 	if (!e) {
+		metrics_add(METRICS_PROBES_FAILED);
 		p->result.exit_code = -1;
 		p->result.output = xstrdup(err.text);
 		return;

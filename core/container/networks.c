@@ -4,11 +4,13 @@
  * the network of the highest gateway priority that is not internal; of equal ones the first by name (moby's order).
  */
 #include "container/networks_int.h"
+#include "base/clock.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 #include "container/container_int.h"
 #include "container/links.h"
@@ -247,6 +249,7 @@ int networks_join(struct container *c, const struct plan *p, const struct sandbo
 	auto_strlist names = STRLIST_INIT, told = STRLIST_INIT, link_local = STRLIST_INIT;
 	auto_free struct network_link *links = NULL;
 	struct network_endpoint e = {0};
+	int64_t began = clock_mono_ns();
 	const char *wanted;
 	char ifname[16];
 	struct network_join j = {.container_id = c->id,
@@ -279,6 +282,7 @@ int networks_join(struct container *c, const struct plan *p, const struct sandbo
 	}
 	if (network_connect(&j, &e, err) < 0)
 		return -1;
+	metrics_took(METRICS_CONNECT, began);
 	pthread_mutex_lock(&c->lock);
 	network_endpoint_free(&n->ep);
 	n->ep = e;
@@ -349,6 +353,7 @@ int networks_start(struct container *c, const struct shim_created *made,
 	auto_free struct plan *plans = NULL;
 	struct network_traits main = {0};
 	struct error ignored = ERROR_INIT;
+	int64_t began = clock_mono_ns();
 	int r = 0;
 
 	if (networks_shares(c))
@@ -371,6 +376,7 @@ int networks_start(struct container *c, const struct shim_created *made,
 		r = networks_resolver(c, made->netns_fd, err);
 	if (r < 0)
 		return error_wrap(err, "failed to set up container networking");
+	metrics_took(METRICS_ALLOCATE, began);
 	for (size_t i = 0; i < c->n_networks; i++)
 		networks_event(c, "connect", &plans[i].n->ep);
 	/* now that the addresses are known */
@@ -387,6 +393,8 @@ static void left_behind(const struct container *c, const struct container_networ
 
 void networks_stop(struct container *c)
 {
+	int64_t began = clock_mono_ns();
+
 	if (!c->connected)
 		return;
 	network_resolver_stop(c->id);
@@ -404,6 +412,7 @@ void networks_stop(struct container *c)
 	pthread_mutex_lock(&c->lock);
 	c->connected = false;
 	pthread_mutex_unlock(&c->lock);
+	metrics_took(METRICS_RELEASE, began);
 }
 
 int networks_namespace(const struct container *c)

@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/program.h"
 #include "base/thread.h"
 #include "container/container_int.h"
@@ -469,6 +470,7 @@ int container_start_locked(struct container *c, struct error *err)
 	    .child = {-1, -1, -1},
 	    .held = {-1, -1, -1},
 	    .created = {.netns_fd = -1, .netlink_fd = -1, .console_fd = -1, .sock = -1}};
+	int64_t began = clock_mono_ns();
 	int r, sock;
 
 	if (containers_may_start(err) < 0)
@@ -496,6 +498,7 @@ int container_start_locked(struct container *c, struct error *err)
 	health_begin(c);
 	sock = steal_fd(&s.created.sock);
 	start_free(&s);
+	metrics_took(METRICS_START, began);
 	container_event(c, "start", NULL);
 	/* only now: an exit must be handled after the start is told */
 	return monitor_add(c, sock, err);

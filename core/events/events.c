@@ -6,6 +6,7 @@
 #include "events/events.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 #include "events/bus.h"
 
@@ -107,6 +108,7 @@ void events_publish(const char *type, const char *action, const char *actor_id,
 	print(e);
 	event_put(ring[published % RING]);
 	ring[published++ % RING] = e;
+	metrics_add(METRICS_EVENTS);
 	for (struct subscriber *s = subscribers; s; s = s->next) {
 		if (!event_matches(e, s->filters) || e->time > s->until)
 			continue;

@@ -28,6 +28,8 @@ int places_open(const struct config *c, struct places *out, struct error *err);
 /* ---- listeners.c: -H values, TLS. Bound early, so that clients queue instead of failing while the rooms open. */
 struct http_server;
 int listeners_bind(struct http_server *server, struct error *err);
+/* The server behind --metrics-addr, started; NULL without one. */
+int listeners_metrics(struct http_server **out, struct error *err);
 /* Everything is there: the log says where, and systemd gets READY=1. */
 void listeners_announce(void);
 

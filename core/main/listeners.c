@@ -84,6 +84,37 @@ int listeners_bind(struct http_server *server, struct error *err)
 	return 0;
 }
 
+static int open_metrics(const char *addr, struct http_server **out, struct error *err)
+{
+	auto_free char *host = xasprintf("tcp://%s", addr);
+	auto_free int *fds = NULL;
+	size_t n = 0;
+
+	if (!strchr(addr, ':'))
+		return error_set(err, ERR_INVALID,
+				 "listen tcp: address %s: missing port in address", addr);
+	if (http_listen(host, "", &fds, &n, err) < 0)
+		return -1;
+	*out = http_server_new(api_metrics, NULL);
+	for (size_t i = 0; i < n; i++)
+		if (http_server_listen(*out, fds[i], err) < 0)
+			return -1;
+	if (http_server_start(*out, err) < 0)
+		return -1;
+	log_info("metrics API listening", "address", addr);
+	return 0;
+}
+
+int listeners_metrics(struct http_server **out, struct error *err)
+{
+	const char *addr = config_str(daemon_config(), "metrics-addr");
+
+	*out = NULL;
+	if (!*addr || open_metrics(addr, out, err) == 0)
+		return 0;
+	return error_wrap(err, "failed to start metrics server");
+}
+
 void listeners_announce(void)
 {
 	const struct strlist *hosts = config_list(daemon_config(), "hosts");

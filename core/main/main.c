@@ -35,7 +35,7 @@ struct daemon {
 	struct places places;
 	struct plugin_instance storage;
 	struct image_store *images;
-	struct http_server *server;
+	struct http_server *server, *metrics; /* metrics: NULL without --metrics-addr */
 	const struct plugin *exec;
 };
 
@@ -291,7 +291,7 @@ static int start(struct daemon *d, struct error *err)
 	if (places_open(daemon_config(), &d->places, err) < 0 ||
 	    listeners_bind(d->server, err) < 0 || open_rooms(d, err) < 0)
 		return -1;
-	return http_server_start(d->server, err);
+	return listeners_metrics(&d->metrics, err) < 0 ? -1 : http_server_start(d->server, err);
 }
 
 static void stop(struct daemon *d)
@@ -302,10 +302,14 @@ static void stop(struct daemon *d)
 	log_info("Processing signal 'terminated'");
 	notify_systemd("STOPPING=1");
 	http_server_close(d->server);
+	if (d->metrics)
+		http_server_close(d->metrics);
 	tls_stop();
 	quiet = containers_shutdown(seconds < 0 ? -1 : seconds * 1000);
 	image_jobs = api_registry_stop(10);
 	handlers = http_server_stop(d->server, 1000);
+	if (d->metrics)
+		handlers &= http_server_stop(d->metrics, 1000);
 	/* what a thread still uses is left to the end of the process */
 	if (quiet && image_jobs && handlers) {
 		network_shutdown();

@@ -37,5 +37,7 @@ like "--dump-plugin" '^name=json-file$' "$(dockerd --dump-plugin log/json-file)"
 like "--dump-routes" '^POST /containers/create$' "$(dockerd --dump-routes)"
 like "--dump-config" 'data-root' "$(dockerd --dump-config --config-file /dev/null)"
 start_daemon
+status "metrics at no port" 1 dockerd --config-file /dev/null --data-root "$R/other" --exec-root "$R/other.run" --bridge none -p "$R/pid3" -H "unix://$R/sock3" --metrics-addr localhost
+like "says so" 'failed to start metrics server: listen tcp: address localhost: missing port in address' "$out"
 status "a second daemon on the same data" 1 dockerd --config-file "$R/daemon.json" -p "$R/pid2" -H "unix://$R/sock2" --config-file "$R/daemon.json"
 finish

@@ -67,11 +67,21 @@ works "without being asked to" wait_health left unhealthy
 is "no restart" 1 "$(docker events --since 0 --until $(($(date +%s) + 1)) -f container=left -f event=start --format x | wc -l)"
 docker rm -f again left >/dev/null
 stop_daemon
-start_daemon '"restart-unhealthy": true'
+start_daemon '"restart-unhealthy": true, "metrics-addr": "127.0.0.1:18970"'
 docker run -d --name all --stop-signal KILL --health-cmd false --health-interval 100ms --health-retries 1 busybox sleep 1000 >/dev/null
 works "by the daemon's setting" wait_starts all 2
 docker run -d --name but --stop-signal KILL --label dockerd.restart-unhealthy=false --health-cmd false --health-interval 100ms --health-retries 1 busybox sleep 1000 >/dev/null
 works "but not where the label says no" wait_health but unhealthy
 is "no restart" 1 "$(docker events --since 0 --until $(($(date +%s) + 1)) -f container=but -f event=start --format x | wc -l)"
+docker run --rm busybox true
+metrics=$(curl -s http://127.0.0.1:18970/metrics)
+metric() { grep -F -- "$1 " <<<"$metrics" | sed 's/.* //'; }
+is "--metrics-addr: containers" "2 0 0" "$(for s in running paused stopped; do metric "engine_daemon_container_states_containers{state=\"$s\"}"; done | xargs)"
+is "  what was done" "3 1" "$(for a in create delete; do metric "engine_daemon_container_actions_seconds_count{action=\"$a\"}"; done | xargs)"
+like "  restarts are starts as well" '^([4-9]|[1-9][0-9]+)$' "$(metric 'engine_daemon_container_actions_seconds_count{action="start"}')"
+like "  health checks" '^[1-9]' "$(metric engine_daemon_health_checks_total)"
+like "  who says so" 'engine_daemon_engine_info\{architecture="[^"]+",.*graphdriver="overlay2",.*version="28\.[0-9.]+"\} 1' "$metrics"
+like "  the process" '^process_resident_memory_bytes [1-9]' "$metrics"
+is "  is no API" "404 404 405" "$(for u in version v1.51/metrics; do curl -so /dev/null -w '%{http_code} ' http://127.0.0.1:18970/$u; done; curl -so /dev/null -w '%{http_code}' -X POST http://127.0.0.1:18970/metrics)"
 docker rm -f $(docker ps -aq) >/dev/null
 finish

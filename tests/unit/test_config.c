@@ -520,7 +520,7 @@ static void test_help(void **state)
 	assert_int_equal(config_dump_options("states", f, &err), 0);
 	fclose(f);
 	assert_non_null(strstr(text, ".It Cm default-shm-size Pq string\n"));
-	assert_non_null(strstr(text, "| `--metrics-addr` | `metrics-addr` | not yet | "));
+	assert_non_null(strstr(text, "| `--rootless` | `rootless` | not yet | "));
 	assert_int_equal(config_dump_options("nonsense", stdout, &err), -1);
 }
 
