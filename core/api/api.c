@@ -151,6 +151,19 @@ int api_reply_hook(struct http_exchange *x, int status, const char *content_type
 	return authz_response(x, name, status, content_type, body, len, err);
 }
 
+/* --api-cors-header: pages of these origins may talk to the engine. Source: moby 27's server/middleware/cors.go. */
+static void allow_origins(struct http_exchange *x)
+{
+	const char *origins = config_str(api.config(), "api-cors-header");
+
+	if (!*origins)
+		return;
+	http_set_header(x, "Access-Control-Allow-Origin", origins);
+	http_set_header(x, "Access-Control-Allow-Headers",
+			"Origin, X-Requested-With, Content-Type, Accept, X-Registry-Auth");
+	http_set_header(x, "Access-Control-Allow-Methods", "HEAD, GET, POST, DELETE, PUT, OPTIONS");
+}
+
 void api_serve(struct http_exchange *x, void *ctx)
 {
 	const struct http_route *route;
@@ -166,6 +179,7 @@ void api_serve(struct http_exchange *x, void *ctx)
 	}
 	http_set_header(x, "Ostype", "linux");
 	http_set_header(x, "Server", "Docker/" ENGINE_VERSION " (linux)");
+	allow_origins(x);
 	if (negotiate(x) < 0)
 		return;
 	http_set_header(x, "Docker-Experimental",

@@ -179,16 +179,10 @@ static void print_process(struct str *out)
 
 void api_metrics(struct http_exchange *x, void *ctx)
 {
-	struct error err = ERROR_INIT;
 	auto_str out = STR_INIT;
-	bool versioned;
 
 	(void)ctx;
-	if (http_parse_uri(x, x->uri, API_VERSION, &versioned, &err) < 0) {
-		http_reply_error(x, &err);
-		return;
-	}
-	if (versioned || !streq(x->path, "/metrics")) {
+	if (x->api_version || !streq(x->path, "/metrics")) {
 		http_reply(x, 404, "text/plain; charset=utf-8", "404 page not found\n", 19);
 		return;
 	}

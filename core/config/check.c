@@ -219,6 +219,19 @@ int check_attempts(const char *v, bool from_file, struct error *err)
 	return not_negative(v, "max download attempts", err);
 }
 
+/* What becomes a header of each reply (RFC 9110, section 5.5). */
+int check_header(const char *v, bool from_file, struct error *err)
+{
+	(void)from_file;
+	for (const char *p = v; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return error_set(err, ERR_INVALID,
+					 "invalid value for api-cors-header: a header has no "
+					 "control characters (byte %zu)",
+					 (size_t)(p - v));
+	return 0;
+}
+
 int check_oom_score(const char *v, bool from_file, struct error *err)
 {
 	long n = strtol(v, NULL, 0);

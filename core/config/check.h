@@ -22,6 +22,7 @@ int check_downloads(const char *v, bool from_file, struct error *err);
 int check_uploads(const char *v, bool from_file, struct error *err);
 int check_attempts(const char *v, bool from_file, struct error *err);
 int check_oom_score(const char *v, bool from_file, struct error *err);
+int check_header(const char *v, bool from_file, struct error *err);
 int check_cidr(const char *v, bool from_file, struct error *err);
 int check_cgroup_parent(const char *v, bool from_file, struct error *err);
 

@@ -39,5 +39,10 @@ like "--dump-config" 'data-root' "$(dockerd --dump-config --config-file /dev/nul
 start_daemon
 status "metrics at no port" 1 dockerd --config-file /dev/null --data-root "$R/other" --exec-root "$R/other.run" --bridge none -p "$R/pid3" -H "unix://$R/sock3" --metrics-addr localhost
 like "says so" 'failed to start metrics server: listen tcp: address localhost: missing port in address' "$out"
+stop_daemon
+start_daemon '"api-cors-header": "https://page.example"'
+is "--api-cors-header" "https://page.example" "$(api OPTIONS /info -i | tr -d '\r' | sed -n 's/^Access-Control-Allow-Origin: //p')"
+status "that is none" 1 dockerd --validate --config-file /dev/null --api-cors-header $'x\r\nSet-Cookie: y'
+like "says so" 'api-cors-header: a header has no control characters' "$out"
 status "a second daemon on the same data" 1 dockerd --config-file "$R/daemon.json" -p "$R/pid2" -H "unix://$R/sock2" --config-file "$R/daemon.json"
 finish

@@ -76,7 +76,7 @@ is "no restart" 1 "$(docker events --since 0 --until $(($(date +%s) + 1)) -f con
 docker run --rm busybox true
 metrics=$(curl -s http://127.0.0.1:18970/metrics)
 metric() { grep -F -- "$1 " <<<"$metrics" | sed 's/.* //'; }
-is "--metrics-addr: containers" "2 0 0" "$(for s in running paused stopped; do metric "engine_daemon_container_states_containers{state=\"$s\"}"; done | xargs)"
+is "--metrics-addr: containers" 2 "$(($(for s in running paused stopped; do metric "engine_daemon_container_states_containers{state=\"$s\"}"; done | paste -sd+)))"
 is "  what was done" "3 1" "$(for a in create delete; do metric "engine_daemon_container_actions_seconds_count{action=\"$a\"}"; done | xargs)"
 like "  restarts are starts as well" '^([4-9]|[1-9][0-9]+)$' "$(metric 'engine_daemon_container_actions_seconds_count{action="start"}')"
 like "  health checks" '^[1-9]' "$(metric engine_daemon_health_checks_total)"
