@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # make check builds them, so that they go on compiling.
-EXTRA_DIST += bench/RESULTS.md bench/run bench/images
+EXTRA_DIST += bench/RESULTS.md bench/run bench/images bench/image.py
 check_PROGRAMS += bench/exec_floor bench/cycle bench/canned bench/cases bench/cold bench/net
 bench_exec_floor_SOURCES = bench/exec_floor.c tests/drivers/exec_fixture.c tests/drivers/exec_fixture.h
 bench_exec_floor_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)

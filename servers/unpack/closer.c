@@ -4,6 +4,7 @@
 
 #include "base/thread.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -12,8 +13,11 @@
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool running;
-	int fds[QUEUE_MAX];
+	bool running, busy;
+	struct {
+		int fd;
+		bool write;
+	} v[QUEUE_MAX];
 	size_t n;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -25,13 +29,21 @@ static void *run(void *arg)
 	pthread_cond_broadcast(&queue.changed);
 	for (;;) {
 		int fd;
+		bool write;
 
 		while (!queue.n)
 			pthread_cond_wait(&queue.changed, &queue.lock);
-		fd = queue.fds[--queue.n];
+		fd = queue.v[--queue.n].fd;
+		write = queue.v[queue.n].write;
+		queue.busy = true;
 		pthread_mutex_unlock(&queue.lock);
+		if (write)
+			sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* only a head start */
 		close(fd);
 		pthread_mutex_lock(&queue.lock);
+		queue.busy = false;
+		if (!queue.n)
+			pthread_cond_broadcast(&queue.changed);
 	}
 	return NULL;
 }
@@ -47,17 +59,25 @@ int closer_start(struct error *err)
 	return 0;
 }
 
-void closer_add(int fd)
+void closer_add(int fd, bool write)
 {
 	bool full;
 
 	pthread_mutex_lock(&queue.lock);
 	full = !queue.running || queue.n == QUEUE_MAX;
 	if (!full) {
-		queue.fds[queue.n++] = fd;
-		pthread_cond_signal(&queue.changed);
+		queue.v[queue.n].fd = fd;
+		queue.v[queue.n++].write = write;
+		pthread_cond_broadcast(&queue.changed);
 	}
 	pthread_mutex_unlock(&queue.lock);
 	if (full)
 		close(fd);
+}
+
+void closer_wait(void)
+{
+	LOCK_SCOPE(&queue.lock);
+	while (queue.n || queue.busy)
+		pthread_cond_wait(&queue.changed, &queue.lock);
 }

@@ -25,7 +25,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define LARGE_BLOCKS 512 /* of 512 bytes */
+#define LARGE_BLOCKS 512         /* of 512 bytes */
+#define WRITE_EARLY (128 * 1024) /* bytes; smaller files are better written together */
 
 struct dir_time {
 	char *path;
@@ -121,7 +122,7 @@ static int remove_file(const struct place *p, const struct stat *st, struct erro
 	if (remove_existing(p, p->base, err) < 0)
 		return -1;
 	if (fd >= 0)
-		closer_add(steal_fd(&fd));
+		closer_add(steal_fd(&fd), false);
 	return 0;
 }
 
@@ -332,6 +333,8 @@ static int make_file(struct extract *x, const struct place *p, uint64_t *crc, st
 	if (e->sparse && ftruncate(fd, (off_t)e->size) < 0)
 		return error_sys(err, errno, "set size of %s", p->path);
 	x->result.bytes += e->size;
+	if (x->o->split >= 0 && e->size >= WRITE_EARLY)
+		closer_add(steal_fd(&fd), true);
 	return 0;
 }
 
@@ -558,6 +561,7 @@ int extract_archive(struct stream *in, const struct extract_options *o, struct e
 	x.tar.raw_ctx = &x.split;
 	split_writer_init(&x.split, o->split);
 	r = extract_all(&x, err);
+	closer_wait();
 	*out = x.result;
 	tar_reader_free(&x.tar);
 	split_writer_free(&x.split);

@@ -70,6 +70,7 @@ static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 	struct extract_result done = {0, 0};
 	struct stream s = {.fd = -1};
 	char digest[72], where[PATH_MAX];
+	bool digested;
 	int r = -1;
 
 	if (view >= 0) {
@@ -82,8 +83,9 @@ static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 	}
 	if (in < 0 || dir < 0)
 		return error_set(err, ERR_INVALID, "extract: stream or directory is missing");
-	/* nobody asks for the digest of what is copied */
-	if (stream_open(&s, in, view < 0, msg_get_u64(m, TAG_UNPACK_MAX_BYTES, 0), err) < 0 ||
+	/* nobody asks for the digest of what is copied or spooled */
+	digested = view < 0 && !(o.flags & UNPACK_FLAG_FILES_ONLY);
+	if (stream_open(&s, in, digested, msg_get_u64(m, TAG_UNPACK_MAX_BYTES, 0), err) < 0 ||
 	    extract_archive(&s, &o, &done, err) < 0) {
 		if (view >= 0 && err->kind == ERR_INVALID)
 			err->kind = ERR_SYSTEM; /* moby's status for an archive that is wrong */
@@ -94,7 +96,7 @@ static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 		error_sys(err, errno, "sync");
 		goto out;
 	}
-	if (view < 0) {
+	if (digested) {
 		stream_digest(&s, digest);
 		msg_put_str(reply, TAG_UNPACK_DIGEST, digest);
 	}

@@ -70,6 +70,9 @@ static const int allowed[] = {
     SYS_fsync,
     SYS_fdatasync,
     SYS_syncfs,
+#ifdef SYS_sync_file_range
+    SYS_sync_file_range,
+#endif
     SYS_faccessat,
     SYS_fcntl,
     SYS_dup,
