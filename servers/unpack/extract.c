@@ -5,6 +5,7 @@
  */
 #include "extract.h"
 
+#include "ahead.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -323,8 +324,9 @@ static int write_content(struct extract *x, int fd, uint64_t *crc, struct error 
 static int make_file(struct extract *x, const struct place *p, uint64_t *crc, struct error *err)
 {
 	struct tar_entry *e = &x->tar.e;
-	auto_close fd =
-	    openat(p->parent, p->base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	auto_close fd = openat(
+	    p->parent, p->base,
+	    (files_only(x) ? O_RDWR : O_WRONLY) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return error_sys(err, errno, "create %s", p->path);
@@ -333,6 +335,8 @@ static int make_file(struct extract *x, const struct place *p, uint64_t *crc, st
 	if (e->sparse && ftruncate(fd, (off_t)e->size) < 0)
 		return error_sys(err, errno, "set size of %s", p->path);
 	x->result.bytes += e->size;
+	if (files_only(x))
+		ahead_add(fd);
 	if (x->o->split >= 0 && e->size >= WRITE_EARLY)
 		closer_add(steal_fd(&fd), true);
 	return 0;

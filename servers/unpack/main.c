@@ -3,6 +3,7 @@
  * dockerd-unpack: packs and unpacks layers and archives for the daemon, see proto/unpack.h. Gets descriptors over socket 3, gives up its
  * rights before it reads the first byte of an archive, and ends when the daemon closes its end.
  */
+#include "ahead.h"
 #include "assemble.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -55,6 +56,16 @@ static int send_mark(void *ctx, int target, const char *name, const void *value,
 	return msg_send(UNPACK_SOCKET_FD, &m, err);
 }
 
+static void put_extracted(struct msg *reply, const char *digest, uint64_t tar_size,
+			  const struct extract_result *done)
+{
+	if (digest)
+		msg_put_str(reply, TAG_UNPACK_DIGEST, digest);
+	msg_put_u64(reply, TAG_UNPACK_TAR_SIZE, tar_size);
+	msg_put_u64(reply, TAG_UNPACK_SIZE, done->bytes);
+	msg_put_u64(reply, TAG_UNPACK_ENTRIES, done->entries);
+}
+
 static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 {
 	auto_close in = msg_take_fd(m, TAG_UNPACK_STREAM), dir = msg_take_fd(m, TAG_UNPACK_DIR),
@@ -70,7 +81,7 @@ static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 	struct extract_result done = {0, 0};
 	struct stream s = {.fd = -1};
 	char digest[72], where[PATH_MAX];
-	bool digested;
+	bool digested, ahead;
 	int r = -1;
 
 	if (view >= 0) {
@@ -85,26 +96,27 @@ static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 		return error_set(err, ERR_INVALID, "extract: stream or directory is missing");
 	/* nobody asks for the digest of what is copied or spooled */
 	digested = view < 0 && !(o.flags & UNPACK_FLAG_FILES_ONLY);
-	if (stream_open(&s, in, digested, msg_get_u64(m, TAG_UNPACK_MAX_BYTES, 0), err) < 0 ||
-	    extract_archive(&s, &o, &done, err) < 0) {
-		if (view >= 0 && err->kind == ERR_INVALID)
-			err->kind = ERR_SYSTEM; /* moby's status for an archive that is wrong */
+	if (stream_open(&s, in, digested, msg_get_u64(m, TAG_UNPACK_MAX_BYTES, 0), err) < 0)
 		goto out;
-	}
+	ahead = digested && !s.inflater && !s.zstd && ahead_has(in);
+	if (ahead)
+		stream_undigested(&s);
+	if (extract_archive(&s, &o, &done, err) < 0)
+		goto out;
 	FAULT("unpack.extract.before-sync");
 	if ((o.flags & UNPACK_FLAG_SYNC) && syncfs(dir) < 0) {
 		error_sys(err, errno, "sync");
 		goto out;
 	}
-	if (digested) {
+	if (ahead && ahead_digest(in, digest, err) < 0)
+		goto out;
+	if (digested && !ahead)
 		stream_digest(&s, digest);
-		msg_put_str(reply, TAG_UNPACK_DIGEST, digest);
-	}
-	msg_put_u64(reply, TAG_UNPACK_TAR_SIZE, s.total);
-	msg_put_u64(reply, TAG_UNPACK_SIZE, done.bytes);
-	msg_put_u64(reply, TAG_UNPACK_ENTRIES, done.entries);
+	put_extracted(reply, digested ? digest : NULL, s.total, &done);
 	r = 0;
 out:
+	if (r < 0 && view >= 0 && err->kind == ERR_INVALID)
+		err->kind = ERR_SYSTEM; /* moby's status for an archive that is wrong */
 	stream_close(&s);
 	return r;
 }

@@ -4,6 +4,7 @@
  * open(2) only by what an already open directory reaches or what root may read, and there is no way to send it anywhere.
  */
 #include "sandbox.h"
+#include "ahead.h"
 #include "closer.h"
 #include "hasher.h"
 
@@ -174,7 +175,7 @@ int sandbox_enter(bool pack, struct error *err)
 	if (drop_capabilities(pack, err) < 0)
 		return -1;
 	/* After its rights are gone, before it could make no thread any more. */
-	if (hasher_start(err) < 0 || (!pack && closer_start(err) < 0))
+	if (hasher_start(err) < 0 || (!pack && (closer_start(err) < 0 || ahead_start(err) < 0)))
 		return -1;
 	return FILTERED ? install_filter(err) : 0;
 }

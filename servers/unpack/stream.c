@@ -188,6 +188,13 @@ int64_t stream_read(struct stream *s, void *buf, size_t n, struct error *err)
 	return (int64_t)got;
 }
 
+void stream_undigested(struct stream *s)
+{
+	hasher_wait();
+	EVP_MD_CTX_free(s->digest);
+	s->digest = NULL;
+}
+
 void stream_digest(struct stream *s, char out[72])
 {
 	unsigned char md[EVP_MAX_MD_SIZE];

@@ -45,6 +45,8 @@ int64_t stream_take(struct stream *s, size_t want, const unsigned char **p, stru
 int64_t stream_pass(struct stream *s, int file, uint64_t *off, uint64_t n, struct error *err);
 /* Exactly n bytes into buf, fewer at the end; bytes or -1. */
 int64_t stream_read(struct stream *s, void *buf, size_t n, struct error *err);
+/* Nobody wants the digest: it is known otherwise. */
+void stream_undigested(struct stream *s);
 /* After the end was reached: "sha256:<hex>" of all bytes. */
 void stream_digest(struct stream *s, char out[72]);
 
