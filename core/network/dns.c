@@ -15,6 +15,7 @@
 #include "proto/netd.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -130,6 +131,8 @@ int netd_helper(const char *what, const char *const *args, int netns_fd, struct 
 		return error_wrap(err, "start dockerd-netd");
 	fd_close(&theirs);
 	r = msg_recv(ours, reply, HELPER_MS, err);
+	if (r <= 0)
+		kill(pid, SIGKILL); /* it is late, and nobody may wait for it any longer */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (r == 0)

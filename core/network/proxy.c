@@ -79,6 +79,19 @@ static int spawn_netd(struct error *err)
 	return 0;
 }
 
+/* After a late answer or none the next one would be taken for it: such a connection is of no use. */
+static int ask(const struct msg *m, struct msg *reply, struct error *err)
+{
+	int r = conn < 0 ? error_set(err, ERR_CANCELLED, "dockerd-netd is gone")
+			 : msg_call(conn, (struct msg *)(uintptr_t)m, reply, ANSWER_MS, err);
+
+	if (r < 0 && reply->type != MSG_ERROR && conn >= 0) {
+		shutdown(conn, SHUT_RDWR); /* wakes the watcher, which connects anew */
+		disconnect();
+	}
+	return r;
+}
+
 static int send_start(const struct wanted *w, struct error *err)
 {
 	auto_msg m = {0}, reply = {0};
@@ -89,7 +102,7 @@ static int send_start(const struct wanted *w, struct error *err)
 	msg_put_u32(&m, NETD_HOST_PORT, w->host_port);
 	msg_put_str(&m, NETD_TARGET_IP, w->ip);
 	msg_put_u32(&m, NETD_TARGET_PORT, w->port);
-	return msg_call(conn, &m, &reply, ANSWER_MS, err);
+	return ask(&m, &reply, err);
 }
 
 /* Everything that should be there; what it has already, it keeps. */
@@ -246,7 +259,7 @@ static int send_stop(const char *proto, const char *host_ip, uint32_t host_port,
 	msg_put_str(&m, NETD_PROTO, proto);
 	msg_put_str(&m, NETD_HOST_IP, host_ip);
 	msg_put_u32(&m, NETD_HOST_PORT, host_port);
-	return msg_call(conn, &m, &reply, ANSWER_MS, err);
+	return ask(&m, &reply, err);
 }
 
 int proxy_stop(const char *proto, const char *host_ip, uint32_t host_port, struct error *err)
@@ -284,7 +297,7 @@ static int list(uint16_t what, struct strlist *out, struct error *err)
 
 		msg_init(&m, what);
 		msg_put_u32(&m, NETD_FROM, (uint32_t)out->n);
-		if (msg_call(conn, &m, &reply, ANSWER_MS, err) < 0)
+		if (ask(&m, &reply, err) < 0)
 			return -1;
 		while (msg_next(&reply, NETD_ENTRY, &pos, &data, &len))
 			strlist_take(out, xstrndup(data, len));
@@ -322,8 +335,7 @@ int netd_send(const struct msg *m, struct error *err)
 {
 	auto_msg reply = {0};
 
-	return conn < 0 ? error_set(err, ERR_CANCELLED, "dockerd-netd is gone")
-			: msg_call(conn, (struct msg *)(uintptr_t)m, &reply, ANSWER_MS, err);
+	return ask(m, &reply, err);
 }
 
 int netd_call(const struct msg *m, bool start, struct error *err)
