@@ -34,15 +34,17 @@ static int commit(struct container *c, const struct container_commit *how, const
 {
 	auto_strlist command = STRLIST_INIT;
 	auto_free char *created_by = NULL;
+	auto_str as_made = STR_INIT;
 	struct image_commit ic = {.container_id = c->id,
 				  .parent = c->image_id,
 				  .repo = how->repo,
 				  .tag = how->tag,
 				  .author = how->author,
 				  .comment = how->comment,
-				  .config = config,
-				  .container_config = c->config};
+				  .config = config};
 
+	json_print(own, &as_made);
+	ic.container_config = str_cstr(&as_made);
 	json_strlist(json_get(own, "Cmd"), &command);
 	ic.created_by = created_by = strlist_join(&command, " ");
 	return image_commit(containers.images, &ic, id, err);
@@ -91,7 +93,7 @@ int container_commit_image(const struct container_commit *how, struct str *reply
 				     ? "You cannot commit container %s which is Dead"
 				     : "You cannot commit container %s which is being removed",
 				 c->id);
-	own = json_parse(c->config, strlen(c->config), err);
+	own = container_config(c, err);
 	if (!own || new_config(how, own, &config, err) < 0)
 		return -1;
 	paused = pause_for(how, c);

@@ -57,9 +57,6 @@ static int open_sandbox(struct container *c, struct sandbox *s, struct network_p
 	if (s->netlink_fd < 0 || container_wanted_ports(c, ports, &s->n_ports, err) < 0)
 		return -1;
 	s->ports = *ports;
-	s->moving = s->n_ports;
-	if (s->moving)
-		pthread_rwlock_wrlock(&networks_ports);
 	return 0;
 }
 
@@ -74,6 +71,16 @@ static void close_sandbox(struct sandbox *s, struct network_port *ports)
 
 static int leave_live(struct container *c, struct container_network *n, bool tell,
 		      struct error *err);
+
+/* Ports go where the ways out go. */
+static void guard_ports(struct container *c, const struct plan *v, const struct plan *but,
+			struct sandbox *s)
+{
+	for (size_t i = 0; i < c->n_networks && s->n_ports && !s->moving; i++)
+		s->moving = &v[i] != but && v[i].n->connected && v[i].ways != v[i].n->ways;
+	if (s->moving)
+		pthread_rwlock_wrlock(&networks_ports);
+}
 
 /* Networks but one get the ways out that were chosen for them: those that lose some, or those that get some. */
 static int move_others(struct container *c, const struct plan *v, const struct plan *but, bool get,
@@ -109,6 +116,7 @@ static int connect_live(struct container *c, const char *name, struct error *err
 	for (size_t i = 0; i < c->n_networks; i++)
 		if (streq(plans[i].n->name, name))
 			mine = &plans[i];
+	guard_ports(c, plans, mine, &s);
 	r = move_others(c, plans, mine, false, &s, err);
 	if (r == 0)
 		r = networks_join(c, mine, &s, err);
@@ -212,6 +220,10 @@ static int leave_live(struct container *c, struct container_network *n, bool tel
 	struct sandbox s;
 	int r = open_sandbox(c, &s, &ports, err);
 
+	if (r == 0 && was_out && s.n_ports) {
+		s.moving = true; /* to wherever it finds another way out */
+		pthread_rwlock_wrlock(&networks_ports);
+	}
 	if (r == 0)
 		r = network_disconnect(c->id, &n->ep, err);
 	if (r < 0)

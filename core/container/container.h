@@ -50,8 +50,8 @@ void containers_print_runtimes(struct jw *w);
 bool containers_limit_swap(void);
 
 /* POST /containers/create. platform: what the image must be for, or "". Appends {"Id":..,"Warnings":..}. */
-int container_create(const char *name, const char *platform, json *body, int api_version, struct str *reply,
-		     struct error *err);
+int container_create(const char *name, const char *platform, json *body, int api_version,
+		     struct str *reply, struct error *err);
 /* ERR_NOT_MODIFIED if it runs. */
 int container_start(const char *name, const char *detach_keys, struct error *err);
 /* timeout_s: before SIGKILL; -1: never kill; INT32_MIN: the container's or 10. signal NULL: the container's. */
@@ -65,8 +65,7 @@ int container_rename(const char *name, const char *new_name, struct error *err);
 /* POST /networks/{id}/connect and /disconnect; settings: EndpointSettings or NULL. */
 int container_connect(const char *network, const char *container, const json *settings,
 		      struct error *err);
-int container_disconnect(const char *network, const char *container, bool force,
-			 struct error *err);
+int container_disconnect(const char *network, const char *container, bool force, struct error *err);
 int container_resize(const char *name, uint32_t rows, uint32_t columns, struct error *err);
 int container_delete(const char *name, bool force, bool volumes, bool link, struct error *err);
 /* POST /containers/prune; appends the reply. */
@@ -75,15 +74,13 @@ int container_prune(const json *filters, struct str *reply, struct error *err);
 int container_top(const char *name, const char *ps_args, struct str *reply, struct error *err);
 
 /* GET /containers/{}/json and /containers/json. */
-int container_inspect(const char *name, bool size, struct str *reply,
-		      struct error *err);
+int container_inspect(const char *name, bool size, struct str *reply, struct error *err);
 struct container_list {
 	bool all, size;
 	int limit; /* 0: none */
 	const json *filters;
 };
-int container_list(const struct container_list *how, struct str *reply,
-		   struct error *err);
+int container_list(const struct container_list *how, struct str *reply, struct error *err);
 struct container_counts {
 	int total, running, paused, stopped;
 };

@@ -57,6 +57,7 @@ struct exec_session {
 	uint64_t life;      /* start_time of the container's process that it was made for */
 	bool probe;         /* of a health check: no stream in logd */
 	bool launching;     /* its start is under way: its end waits for that */
+	bool ending;        /* its shim has told its end, which is about to be handled */
 	unsigned int users; /* requests that have it in hands */
 	int64_t ended;      /* monotonic ns */
 	int exit_code;
@@ -131,6 +132,8 @@ static inline void container_unrefp(struct container **c)
 		container_unref(*c);
 }
 #define auto_container __attribute__((cleanup(container_unrefp))) struct container
+/* Its name now; malloc'ed. */
+char *container_dup_name(struct container *c);
 /* By id, name or prefix; a reference; NULL with moby's error. */
 struct container *container_find(const char *name, struct error *err);
 struct container *container_by_id(const char *id);
@@ -178,6 +181,8 @@ int container_save_started(struct container *c, int64_t now, struct error *err);
 int container_note(struct container *c, struct error *err);
 struct container *container_load(const char *id, struct error *err);
 /* HostConfig as it is now, parsed: for those who do not hold op, which an update does. */
+/* Under its lock, for others may replace the text: another's host name, a network's settings. */
+json *container_config(struct container *c, struct error *err);
 json *container_host_config(struct container *c, struct error *err);
 /* Take out of config and host_config what is read often. */
 int container_cache_fields(struct container *c, struct error *err);
@@ -193,6 +198,12 @@ struct spec_host *spec_host(void);
 /* shim_create arguments that deletion needs as well. */
 void container_shim_base(struct container *c, char *run_dir, struct shim_create *out);
 void restart_schedule(struct container *c, int64_t delay_ns);
+/* From now on restarts that are due take place. */
+void restarts_open(void);
+/* What container_release_resources has left of the run, once its end is on disk. */
+void container_forget_run(struct container *c);
+/* Stopped by the daemon and by nobody else: its restart policy holds at the next chance. ERR_NOT_MODIFIED: it was down. */
+int container_stop_by_daemon(struct container *c, int timeout_s, struct error *err);
 void restart_cancel(struct container *c);
 int container_wait_exit(struct container *c,
 			int64_t timeout_ns); /* 0 ended, -1 timed out; without locks */
@@ -251,7 +262,7 @@ void containers_logd_restore(const char *driver);
 struct stream_told {
 	struct logd_stream stream;
 	struct pairs env, options, copy_options;
-	char *log_path, *copy_path;
+	char *log_path, *copy_path, *name;
 };
 int stream_tell(struct container *c, struct stream_told *told, struct error *err);
 void stream_told_free(struct stream_told *told);
@@ -265,6 +276,10 @@ void execs_free(struct container *c);
 /* Stream of an exec session in logd. */
 int exec_logd_open(struct container *c, const struct exec_session *e, struct error *err);
 void exec_exited(struct container *c, const struct shim_event *ev);
+/* Its end was told, and exec_exited comes. */
+void exec_ending(const char *container_id, const char *exec_id);
+/* The container is gone, and no shim will tell the ends of its sessions any more. */
+void execs_cut(struct container *c);
 /*
  * A health check's session, which runs when this returns; *out: what it says, the caller's. Its end is has_exit, told by c->changed. NULL with err.
  * The session is the caller's until exec_probe_done.

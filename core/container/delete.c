@@ -55,8 +55,10 @@ int container_remove_locked(struct container *c, bool volumes, struct error *err
 	if (c->logd_open && logd_remove(c->log_driver, c->id, &ignored) < 0)
 		log_warn("log stream of a removed container", "container", c->id, "error",
 			 ignored.text);
-	if (c->mounted)
+	if (c->mounted) {
 		container_release_resources(c);
+		container_forget_run(c);
+	}
 	FAULT("container.remove.begin");
 	if (container_clean(c, err) < 0 || image_use_layer_remove(c->id, err) < 0 ||
 	    remove_directory(c, err) < 0) {

@@ -444,6 +444,13 @@ int container_cache_fields(struct container *c, struct error *err)
 	return 0;
 }
 
+json *container_config(struct container *c, struct error *err)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return json_parse(c->config, strlen(c->config), err);
+}
+
 json *container_host_config(struct container *c, struct error *err)
 {
 	LOCK_SCOPE(&c->lock);

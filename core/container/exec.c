@@ -75,6 +75,33 @@ struct container *exec_find(const char *id, struct exec_session **out, struct er
 	return NULL;
 }
 
+struct exec_session *exec_next(struct container *c, struct exec_session *last)
+{
+	struct exec_session *e;
+	LOCK_SCOPE(&c->lock);
+
+	e = last ? last->next : c->execs;
+	if (last)
+		last->users--;
+	if (e)
+		e->users++;
+	return e;
+}
+
+void exec_ending(const char *container_id, const char *exec_id)
+{
+	auto_container *c = container_by_id(container_id);
+	struct exec_session *e = NULL;
+
+	if (!c)
+		return;
+	LOCK_SCOPE(&c->lock);
+	for (e = c->execs; e && !streq(e->id, exec_id);)
+		e = e->next;
+	if (e)
+		e->ending = true;
+}
+
 void exec_put(struct container *c, struct exec_session *e)
 {
 	LOCK_SCOPE(&c->lock);

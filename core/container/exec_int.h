@@ -9,6 +9,8 @@
 /* The session's container (a reference); *out stays until exec_put. */
 struct container *exec_find(const char *id, struct exec_session **out, struct error *err);
 void exec_put(struct container *c, struct exec_session *e);
+/* Walks over the container's sessions, NULL first: the one in hands is not freed. To be walked to its end, or exec_put. */
+struct exec_session *exec_next(struct container *c, struct exec_session *last);
 /* exit_code: for exec_die; NULL: the command is told. */
 void exec_event(struct container *c, const struct exec_session *e, const char *action,
 		const char *exit_code);

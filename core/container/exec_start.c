@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -30,7 +31,7 @@ void exec_fds_close(struct exec_fds *f)
 int exec_build_process(struct container *c, const struct exec_session *e, struct str *process,
 		       struct error *err)
 {
-	auto_json *config = json_parse(c->config, strlen(c->config), err);
+	auto_json *config = container_config(c, err);
 	auto_json *host = config ? container_host_config(c, err) : NULL;
 	uint64_t start_time;
 	char root[64];
@@ -71,13 +72,14 @@ int exec_build_process(struct container *c, const struct exec_session *e, struct
 int exec_logd_open(struct container *c, const struct exec_session *e, struct error *err)
 {
 	static const struct pairs none = PAIRS_INIT;
+	auto_free char *name = container_dup_name(c);
 	struct logd_stream ls = {.id = e->id,
 				 .driver = c->log_driver,
 				 .exec = true,
 				 .terminal = e->tty,
 				 .stdin_once = true,
 				 .container_id = c->id,
-				 .container_name = c->name,
+				 .container_name = name,
 				 .image_id = c->image_id,
 				 .image_name = c->image_name,
 				 .command = "",
@@ -96,6 +98,7 @@ static int launch(struct container *c, struct exec_session *e, struct exec_fds *
 	auto_free char *dir = container_run_dir(c->id);
 	auto_str process = STR_INIT;
 	struct shim_stdio stdio = {.terminal = e->tty, .rows = e->rows, .columns = e->columns};
+	struct error ignored = ERROR_INIT;
 	struct logd_fds fds;
 	int p[2];
 
@@ -118,7 +121,17 @@ static int launch(struct container *c, struct exec_session *e, struct exec_fds *
 				.out = f->held[1],
 				.err = f->held[2],
 				.console = f->created.console_fd};
-	return logd_start(c->log_driver, e->id, &fds, err);
+	if (logd_start(c->log_driver, e->id, &fds, err) == 0)
+		return 0;
+	/* a logd that came in between was not told of a session that did not run yet */
+	if (err->kind == ERR_NOT_FOUND) {
+		error_clear(err);
+		if (exec_logd_open(c, e, err) == 0 &&
+		    logd_start(c->log_driver, e->id, &fds, err) == 0)
+			return 0;
+	}
+	shim_signal(dir, e->id, SIGKILL, false, &ignored);
+	return -1;
 }
 
 /* 126 and 127 as moby records them for an exec that could not run. */
@@ -328,4 +341,21 @@ void exec_exited(struct container *c, const struct shim_event *ev)
 		return;
 	snprintf(code, sizeof(code), "%d", ev->exit_code);
 	exec_event(c, e, "exec_die", code);
+}
+
+void execs_cut(struct container *c)
+{
+	struct exec_session *e = NULL;
+
+	while ((e = exec_next(c, e))) {
+		struct shim_event ev = {.type = SHIM_EVENT_EXEC_EXIT, .exit_code = 137};
+		bool open;
+
+		pthread_mutex_lock(&c->lock);
+		open = e->started && !e->has_exit && !e->ending;
+		pthread_mutex_unlock(&c->lock);
+		memcpy(ev.exec_id, e->id, sizeof(ev.exec_id));
+		if (open)
+			exec_exited(c, &ev);
+	}
 }

@@ -141,7 +141,7 @@ static struct unpack_volume *volumes_of(const struct spec_mounts *m, size_t *n)
 static int open_view(struct container_files *f, bool pack, uint64_t *owner, struct error *err)
 {
 	auto_free struct unpack_volume *volumes = NULL;
-	auto_json *config = json_parse(f->c->config, strlen(f->c->config), err);
+	auto_json *config = container_config(f->c, err);
 	auto_json *host = container_host_config(f->c, err);
 	const char *user = json_get_str(config, "User", "");
 	struct spec_mounts mounts = {0};

@@ -324,7 +324,7 @@ static void restore(struct container *c)
 		health_begin(c);
 	if (monitor_add(c, -1, &err) < 0)
 		log_error("live container is not watched", "container", c->id, "error", err.text);
-	if (!containers.live_restore && container_stop(c->id, INT32_MIN, NULL, &err) < 0)
+	if (!containers.live_restore && container_stop_by_daemon(c, INT32_MIN, &err) < 0)
 		log_warn("container of an earlier daemon", "container", c->id, "error", err.text);
 }
 
@@ -359,6 +359,13 @@ static void restore_all(void)
 		container_unref(all[i]);
 	free(threads);
 	free(all);
+}
+
+/* Their output must be read even if nobody asks anything of it. A logd that is gone is replaced, and told of all of them at once. */
+static void watch_log(struct container *c)
+{
+	if (c->streaming)
+		logd_watch(c->log_driver);
 }
 
 static void users_of(void *ctx, const char *image_id, struct image_users *out)
@@ -396,6 +403,7 @@ int containers_init(const struct container_room *r, struct error *err)
 	if (network_ready(err) < 0)
 		return -1;
 	restore_all();
+	each_container(watch_log);
 	volumes_settle();
 	network_sweep(networks_namespace_of);
 	return 0;
@@ -406,20 +414,45 @@ int containers_init(const struct container_room *r, struct error *err)
 static void start_policy(struct container *c)
 {
 	struct error err = ERROR_INIT;
-	bool want = streq(c->restart_policy, "always") ||
-		    (streq(c->restart_policy, "unless-stopped") && !c->manually_stopped);
+	bool want, down;
 	LOCK_SCOPE(&c->op);
 
-	if (want && c->started_before && !c->state.running && !c->gone &&
-	    container_start_locked(c, &err) < 0)
+	pthread_mutex_lock(&c->lock);
+	want = streq(c->restart_policy, "always") ||
+	       (streq(c->restart_policy, "unless-stopped") && !c->manually_stopped);
+	down = c->started_before && !c->state.running && !c->gone;
+	pthread_mutex_unlock(&c->lock);
+	if (want && down && container_start_locked(c, &err) < 0)
 		log_error("failed to start container", "container", c->id, "error", err.text);
-	else if (!want && c->auto_remove && c->started_before && !c->state.running && !c->gone &&
-		 container_remove_locked(c, true, &err) < 0)
+	else if (!want && down && c->auto_remove && container_remove_locked(c, true, &err) < 0)
 		log_error("container is not removed", "container", c->id, "error", err.text);
+}
+
+/* The oldest first: a container joins or links to one that was there before it. */
+static void *policies_thread(void *arg)
+{
+	struct error closing = ERROR_INIT;
+	size_t n;
+	struct container **all = containers_all(&n);
+
+	(void)arg;
+	while (n) {
+		struct container *c = all[--n];
+
+		if (containers_may_start(&closing) == 0)
+			start_policy(c);
+		container_unref(c);
+	}
+	free(all);
+	shim_spare_want();
+	return NULL;
 }
 
 void containers_start_policies(void)
 {
-	each_container(start_policy);
-	shim_spare_want();
+	struct error err = ERROR_INIT;
+
+	restarts_open();
+	if (thread_start("policies", policies_thread, NULL, &err) < 0)
+		policies_thread(NULL);
 }

@@ -28,7 +28,10 @@ struct joined {
 	    shm_path; /* what is bound to /dev/shm; NULL: the container makes its own, or has none */
 	char *files_of; /* id of the container whose hosts, hostname and resolv.conf are used */
 };
-#define JOINED_INIT {{-1, NULL}, {-1, NULL}, {-1, NULL}, NULL, NULL}
+#define JOINED_INIT                                            \
+	{                                                      \
+		{-1, NULL}, {-1, NULL}, {-1, NULL}, NULL, NULL \
+	}
 /*
  * At a start, op held. Mounts /dev/shm of a shareable container, which shm_unmount undoes. With the network of another one its hostname comes
  * into `config` and c->config. Errors in moby's words.

@@ -4,6 +4,8 @@
  *
  * Restarts wait in a list of due times that one thread sleeps over; `timer_lock` guards it. A scheduled restart carries the container's
  * token: whoever changes the token (stop, remove, start by hand) has cancelled it.
+ *
+ * The run directory, with the shim's journal in it, is the only record of an exit code until the container's own is written: it goes last.
  */
 #include "base/clock.h"
 #include "base/fault.h"
@@ -36,6 +38,8 @@ static pthread_mutex_t timer_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t timer_wake;
 static pthread_once_t timer_once = PTHREAD_ONCE_INIT;
 static struct due *dues;
+static bool
+    timer_open; /* not before all containers of the last daemon are found again: their addresses and mounts are not yet taken */
 
 void container_event(struct container *c, const char *action, const struct pairs *more)
 {
@@ -100,6 +104,8 @@ static void *timer_thread(void *arg)
 {
 	(void)arg;
 	pthread_mutex_lock(&timer_lock);
+	while (!timer_open)
+		pthread_cond_wait(&timer_wake, &timer_lock);
 	for (;;) {
 		int64_t until;
 		struct due *d = take_due(clock_mono_ns(), &until);
@@ -131,6 +137,15 @@ static void timer_start(void)
 	pthread_condattr_destroy(&attr);
 	if (thread_start("restarts", timer_thread, NULL, &err) < 0)
 		log_error("restart policies don't work", "error", err.text);
+}
+
+void restarts_open(void)
+{
+	pthread_once(&timer_once, timer_start);
+	LOCK_SCOPE(&timer_lock);
+
+	timer_open = true;
+	pthread_cond_signal(&timer_wake);
 }
 
 void restart_schedule(struct container *c, int64_t delay_ns)
@@ -227,16 +242,21 @@ static void handle_exit(struct container *c, const struct shim_event *ev)
 	if (!remove && container_save(c, false, &err) < 0)
 		log_error("the end of a container is not on disk", "container", c->id, "error",
 			  err.text);
+	else if (!remove)
+		container_forget_run(c);
 	FAULT("container.exit.saved");
 	die_event(c, ev->exit_code, ran);
 	pthread_mutex_lock(&c->lock);
 	waiters_exit(c);
 	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
+	execs_cut(c);
 	if (restart)
 		restart_schedule(c, delay);
 	else if (remove && container_remove_locked(c, true, &err) < 0)
 		log_error("container is not removed", "container", c->id, "error", err.text);
+	if (remove)
+		container_forget_run(c);
 }
 
 void container_exited(struct container *c, const struct shim_event *ev)

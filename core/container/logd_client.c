@@ -209,6 +209,11 @@ static void watch_server(struct server *s)
 	}
 }
 
+void logd_watch(const char *driver)
+{
+	watch_server(server_get(driver));
+}
+
 /* ---- requests ------------------------------------------------------------------------------------------------------------------------ */
 
 static int take_idle(struct server *s)

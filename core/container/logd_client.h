@@ -86,6 +86,8 @@ int logd_finish(const char *driver, const char *id, int timeout_ms, struct error
 int logd_remove(const char *driver, const char *id, struct error *err);
 /* Everything written so far is visible to readers. */
 int logd_flush(const char *driver, const char *id, struct error *err);
+/* Have that driver's logd replaced when it ends, or now if there is none. The callers of all others here need not ask for it. */
+void logd_watch(const char *driver);
 /* Tell logd processes to end as soon as nothing is left to read (daemon shutdown), and stop watching over them. */
 void logd_shutdown(void);
 

@@ -72,6 +72,8 @@ static void dispatch(struct watched *w, const struct shim_event *ev)
 	if (ev->type != SHIM_EVENT_EXIT && ev->type != SHIM_EVENT_EXEC_EXIT)
 		return;
 	w->exit_seen = w->exit_seen || ev->type == SHIM_EVENT_EXIT;
+	if (ev->type == SHIM_EVENT_EXEC_EXIT)
+		exec_ending(w->id, ev->exec_id);
 	j = xnew(struct job);
 	memcpy(j->id, w->id, sizeof(j->id));
 	j->event = *ev;

@@ -92,6 +92,9 @@ int shim_stdio_drop(const char *dir, const char *exec_id, struct error *err);
  * Also right when the shim is dead or was never there: then dockerd-exec is run directly for the cleanup.
  */
 int shim_delete(const struct shim_create *c, struct error *err);
+/* The same in two steps: the journal, with the exit code in it, stays until the second. */
+int shim_destroy(const struct shim_create *c, struct error *err);
+int shim_forget(const char *dir, struct error *err);
 
 struct shim_event {
 	uint64_t seq; /* 1, 2, ... */

@@ -191,15 +191,7 @@ static int ask_delete(const char *dir, struct error *err)
 	return shim_call(dir, &m, &reply, err);
 }
 
-static int remove_dir(const char *path, struct error *err)
-{
-	auto_free char *parent = xstrndup(path, (size_t)(path_base(path) - path));
-	auto_close fd = dir_open_at(AT_FDCWD, *parent ? parent : ".", err);
-
-	return fd < 0 ? -1 : dir_remove_all(fd, path_base(path), err);
-}
-
-int shim_delete(const struct shim_create *c, struct error *err)
+int shim_destroy(const struct shim_create *c, struct error *err)
 {
 	auto_close dir = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -215,5 +207,18 @@ int shim_delete(const struct shim_create *c, struct error *err)
 	} else {
 		reap_shim(dir);
 	}
-	return remove_dir(c->dir, err);
+	return 0;
+}
+
+int shim_forget(const char *path, struct error *err)
+{
+	auto_free char *parent = xstrndup(path, (size_t)(path_base(path) - path));
+	auto_close fd = dir_open_at(AT_FDCWD, *parent ? parent : ".", err);
+
+	return fd < 0 ? -1 : dir_remove_all(fd, path_base(path), err);
+}
+
+int shim_delete(const struct shim_create *c, struct error *err)
+{
+	return shim_destroy(c, err) < 0 ? -1 : shim_forget(c->dir, err);
 }

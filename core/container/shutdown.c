@@ -34,24 +34,35 @@ struct stopper {
 	int timeout_s;
 };
 
+int container_stop_by_daemon(struct container *c, int timeout_s, struct error *err)
+{
+	struct error ignored = ERROR_INIT;
+	bool manual;
+	int r;
+
+	pthread_mutex_lock(&c->op); /* a start that was under way is over, for better or worse */
+	manual = c->manually_stopped && !c->user_restart;
+	pthread_mutex_unlock(&c->op);
+	r = container_stop(c->id, timeout_s, NULL, err);
+	pthread_mutex_lock(&c->op);
+	pthread_mutex_lock(&c->lock);
+	c->manually_stopped = manual;
+	pthread_mutex_unlock(&c->lock);
+	if (!c->gone && container_save(c, false, &ignored) < 0)
+		log_error("state of a container is not on disk", "container", c->id, "error",
+			  ignored.text);
+	pthread_mutex_unlock(&c->op);
+	return r;
+}
+
 static void *stop_one(void *arg)
 {
 	struct stopper *s = arg;
 	struct error err = ERROR_INIT;
-	bool manual;
 
-	pthread_mutex_lock(&s->c->op); /* a start that was under way is over, for better or worse */
-	manual = s->c->manually_stopped && !s->c->user_restart;
-	pthread_mutex_unlock(&s->c->op);
-	if (container_stop(s->c->id, s->timeout_s, NULL, &err) < 0 &&
+	if (container_stop_by_daemon(s->c, s->timeout_s, &err) < 0 &&
 	    err.kind != ERR_NOT_MODIFIED && err.kind != ERR_NOT_FOUND)
 		log_error("container did not stop", "container", s->c->id, "error", err.text);
-	/* it was the daemon that stopped it: its policy holds at the next start */
-	pthread_mutex_lock(&s->c->op);
-	s->c->manually_stopped = manual;
-	if (!s->c->gone)
-		container_save(s->c, false, &err);
-	pthread_mutex_unlock(&s->c->op);
 	return NULL;
 }
 

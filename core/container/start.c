@@ -318,7 +318,7 @@ void container_release_resources(struct container *c)
 	c->streaming = false;
 	pthread_mutex_unlock(&c->lock);
 	container_shim_base(c, run_dir, &sc);
-	c->unclean = shim_delete(&sc, &err) < 0;
+	c->unclean = shim_destroy(&sc, &err) < 0;
 	if (c->unclean)
 		log_error("cleanup of a container is incomplete", "container", c->id, "error",
 			  err.text);
@@ -331,6 +331,15 @@ void container_release_resources(struct container *c)
 				  "error", err.text);
 		c->mounted = false;
 	}
+}
+
+void container_forget_run(struct container *c)
+{
+	auto_free char *run_dir = container_run_dir(c->id);
+	struct error err = ERROR_INIT;
+
+	if (!c->unclean && shim_forget(run_dir, &err) < 0)
+		log_warn("run directory of a container", "container", c->id, "error", err.text);
 }
 
 int container_clean(struct container *c, struct error *err)
@@ -457,6 +466,7 @@ static void record_failure(struct container *c, const struct error *err)
 	if (container_save(c, false, &save_err) < 0)
 		log_error("state of a container is not on disk", "container", c->id, "error",
 			  save_err.text);
+	container_forget_run(c);
 }
 
 int container_start_locked(struct container *c, struct error *err)

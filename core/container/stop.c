@@ -184,8 +184,22 @@ int container_restart(const char *name, int timeout_s, const char *signal_name, 
 	return 0;
 }
 
+static int set_paused(struct container *c, bool paused, struct error *err)
+{
+	pthread_mutex_lock(&c->lock);
+	c->state.paused = paused;
+	pthread_mutex_unlock(&c->lock);
+	if (container_save(c, false, err) == 0)
+		return 0;
+	pthread_mutex_lock(&c->lock);
+	c->state.paused = false;
+	pthread_mutex_unlock(&c->lock);
+	return -1;
+}
+
 int container_pause(const char *name, struct error *err)
 {
+	struct error ignored = ERROR_INIT;
 	auto_container *c = container_find(name, err);
 	auto_free char *dir = c ? container_run_dir(c->id) : NULL;
 
@@ -200,13 +214,14 @@ int container_pause(const char *name, struct error *err)
 		return error_set(err, ERR_CONFLICT,
 				 "Container %s is restarting, wait until the container is running",
 				 c->id);
-	if (shim_pause(dir, err) < 0)
-		return error_wrap(err, "cannot pause container %s", c->id);
-	pthread_mutex_lock(&c->lock);
-	c->state.paused = true;
-	pthread_mutex_unlock(&c->lock);
-	if (container_save(c, false, err) < 0)
+	/* on disk first: one that is frozen and said to run would answer to nothing after a kill of ours */
+	if (set_paused(c, true, err) < 0)
 		return -1;
+	FAULT("container.pause.saved");
+	if (shim_pause(dir, err) < 0) {
+		set_paused(c, false, &ignored);
+		return error_wrap(err, "cannot pause container %s", c->id);
+	}
 	container_event(c, "pause", NULL);
 	return 0;
 }
@@ -223,10 +238,7 @@ int container_unpause(const char *name, struct error *err)
 		return error_set(err, ERR_SYSTEM, "Container %s is not paused", c->id);
 	if (shim_resume(dir, err) < 0)
 		return error_wrap(err, "cannot resume container: %s", c->id);
-	pthread_mutex_lock(&c->lock);
-	c->state.paused = false;
-	pthread_mutex_unlock(&c->lock);
-	if (container_save(c, false, err) < 0)
+	if (set_paused(c, false, err) < 0)
 		return -1;
 	container_event(c, "unpause", NULL);
 	return 0;

@@ -124,6 +124,13 @@ struct container *container_find(const char *name, struct error *err)
 	return c ? container_ref(c) : NULL;
 }
 
+char *container_dup_name(struct container *c)
+{
+	LOCK_SCOPE(&c->lock);
+
+	return xstrdup_null(c->name);
+}
+
 struct container *container_by_id(const char *id)
 {
 	struct container *c;

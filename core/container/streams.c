@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/container_int.h"
+#include "container/exec_int.h"
 #include "container/log_reader.h"
 
 #include <stdlib.h>
@@ -17,9 +18,9 @@ static char *log_file_name(const struct container *c)
 	return xasprintf("%s/%s-json.log", dir, c->id);
 }
 
-static int tell_env(const struct container *c, struct pairs *env, struct error *err)
+static int tell_env(struct container *c, struct pairs *env, struct error *err)
 {
-	auto_json *config = json_parse(c->config, strlen(c->config), err);
+	auto_json *config = container_config(c, err);
 	auto_strlist list = STRLIST_INIT;
 
 	if (!config)
@@ -43,13 +44,13 @@ char *container_log_path(const struct container *c)
 
 int stream_tell(struct container *c, struct stream_told *told, struct error *err)
 {
-	*told = (struct stream_told){.log_path = log_file_name(c)};
+	*told = (struct stream_told){.log_path = log_file_name(c), .name = container_dup_name(c)};
 	told->stream = (struct logd_stream){.id = c->id,
 					    .driver = c->log_driver,
 					    .terminal = c->tty,
 					    .stdin_once = c->stdin_once,
 					    .container_id = c->id,
-					    .container_name = c->name,
+					    .container_name = told->name,
 					    .image_id = c->image_id,
 					    .image_name = c->image_name,
 					    .command = c->command,
@@ -81,6 +82,7 @@ void stream_told_free(struct stream_told *told)
 	pairs_free(&told->options);
 	pairs_free(&told->copy_options);
 	free(told->log_path);
+	free(told->name);
 	free(told->copy_path);
 }
 
@@ -123,9 +125,11 @@ static void restore_execs(struct container *c)
 {
 	struct error err = ERROR_INIT;
 
-	for (struct exec_session *e = c->execs; e; e = e->next)
-		if (e->running &&
-		    (exec_logd_open(c, e, &err) < 0 || hand_over(c, e->id, e->id, &err) < 0))
+	struct exec_session *next = NULL;
+
+	while ((next = exec_next(c, next)))
+		if (next->running && (exec_logd_open(c, next, &err) < 0 ||
+				      hand_over(c, next->id, next->id, &err) < 0))
 			log_error("output of an exec session is not read", "container", c->id,
 				  "error", err.text);
 }
