@@ -116,7 +116,7 @@ tests_lib_guest_LDFLAGS = $(inside_ldflags)
 tests_lib_guest_LDADD =
 box_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 box_libs = libbox.a libbase.a $(CJSON_LIBS)
-box_tests = tests/api/test_authz tests/api/test_containers tests/api/test_requests tests/api/test_streams tests/api/test_websocket tests/api/test_load tests/crash/test_crash \
+box_tests = tests/api/test_authz tests/api/test_containers tests/api/test_list tests/api/test_requests tests/api/test_streams tests/api/test_websocket tests/api/test_load tests/crash/test_crash \
 	tests/crash/test_adopt \
 	tests/compat/compare
 tests_compat_compare_SOURCES = tests/compat/compare.c
@@ -164,6 +164,9 @@ tests_api_test_authz_LDADD = $(box_libs)
 tests_api_test_containers_SOURCES = tests/api/test_containers.c
 tests_api_test_containers_CPPFLAGS = $(box_cppflags)
 tests_api_test_containers_LDADD = $(box_libs)
+tests_api_test_list_SOURCES = tests/api/test_list.c
+tests_api_test_list_CPPFLAGS = $(box_cppflags)
+tests_api_test_list_LDADD = $(box_libs)
 tests_api_test_requests_SOURCES = tests/api/test_requests.c
 tests_api_test_requests_CPPFLAGS = $(box_cppflags)
 tests_api_test_requests_LDADD = $(box_libs)
