@@ -4,12 +4,17 @@
 . "$TOP/tests/lib/system.sh"
 . "$TOP/tests/lib/registries.sh"
 root=${DOCKERD_MOBY_ROOT-}
+if ! command -v docker-registry >/dev/null; then
+	skip "a moby on our data root" "docker-registry is not installed"
+	echo "1..$n"
+	exit
+fi
 if [ -z "$root" ] || [ ! -x "$root/usr/sbin/dockerd" ]; then
 	skip "a moby on our data root" "no moby to take turns with (DOCKERD_MOBY_ROOT)"
 	echo "1..$n"
 	exit
 fi
-trap 'stop_moby 2>/dev/null' EXIT
+trap 'stop_moby 2>/dev/null; stop_servers' EXIT
 
 # moby in the chroot, on the same paths as ours.
 mkdir "$R/moby" "$R/moby.run" "$R/moby.up" "$R/moby.work"
@@ -26,11 +31,13 @@ start_moby() {
 		--bridge none --iptables=false --ip6tables=false --storage-driver overlay2 --cgroup-parent "$CGROUP_PARENT"
 }
 stop_moby() {
-	kill "${servers[0]}" && wait "${servers[0]}"
-	wait "${servers[@]}"
-	servers=()
+	kill "${servers[2]}" && wait "${servers[2]}"
+	wait "${servers[@]:2}"
+	servers=("${servers[@]:0:2}") # the registry's
 }
 layers() { docker save "$1" | tar -xO manifest.json | grep -o '"Layers":[^]]*' | sort; }
+
+registry 5021
 
 # ---- ours first ----------------------------------------------------------------------------------------------------------------------------
 start_daemon '"storage-driver": "overlay2"'
@@ -52,6 +59,10 @@ ip link add tsm0 type veth peer name tsm1
 docker network create -d macvlan --subnet 10.240.1.0/24 --gateway 10.240.1.1 -o parent=tsm0 ours-mac >/dev/null
 show() { docker network inspect -f '{{.Id}} {{.Name}} {{json .IPAM}} {{json .Options}} {{json .Labels}} {{.Created}}' "$@" | sed 's/ +0000 UTC//'; }
 nets=$(show ours-net ours-plain ours-six ours-ula ours-mac)
+docker tag committed:1 localhost:5021/ours:1
+docker tag committed:1 localhost:5021/ours:moby
+docker push -q localhost:5021/ours:1 >/dev/null
+ours_digest=$(digest_of localhost:5021/ours 1)
 ids=$(docker images -q --no-trunc | sort -u)
 names=$(docker images --format '{{.Repository}}:{{.Tag}}' | sort)
 saved=$(layers committed:1)
@@ -84,6 +95,11 @@ docker rmi committed:2 >/dev/null
 works "a container of the same image goes" docker rm sibling
 is "it reads our log of the local driver, rotated files and all" "$log" "$(docker logs log-a | md5sum)"
 is "and its end" "$(docker logs log-a | tail -3 | md5sum)" "$(docker logs --tail 5 log-a | md5sum)"
+works "it pushes what we have pushed" docker push localhost:5021/ours:moby
+like "as the layers that are there" 'Layer already exists' "$out"
+is "and the digest is ours" "$ours_digest" "$(digest_of localhost:5021/ours moby)"
+docker tag second:name localhost:5021/theirs:1
+docker push -q localhost:5021/theirs:1 >/dev/null
 works "and runs again" docker start -a ours
 like "the same program" ran "$out"
 
@@ -119,14 +135,18 @@ docker wait log-b >/dev/null
 works "and runs" docker start -a theirs
 like "the same program" done "$out"
 is "ours has been through both" from-ours "$(docker cp ours:/kept - | tar -xO)"
+docker tag localhost:5021/theirs:1 localhost:5021/theirs:2
+works "we push what moby has pushed" docker push localhost:5021/theirs:2
+is "and the digest is moby's" "$(digest_of localhost:5021/theirs 1)" "$(digest_of localhost:5021/theirs 2)"
 docker rm -f ours theirs log-a log-b >/dev/null
 docker network rm ours-net ours-six ours-ula ours-mac their-net their-six their-mac >/dev/null
 ip link del tsm0
 docker volume rm ours-volume moby-volume >/dev/null
-docker rmi -f theirs:1 committed:1 busybox >/dev/null
+docker rmi -f theirs:1 committed:1 busybox localhost:5021/{ours:1,ours:moby,theirs:1,theirs:2} >/dev/null
 docker image prune -f >/dev/null # waits for what was removed to leave the disk
 is "all of it goes" "" "$(docker images -qa)"
 is "layer by layer" "" "$(ls "$R/data/image/overlay2/layerdb/sha256")"
-is "from disk" "" "$(ls "$R/data/overlay2" | grep -v '^l$')"
+is "from disk" "" "$(ls "$R/data/overlay2" | grep -v -e '^l$' -e '^backingFsBlockDev$')" # moby's own
 umount -lR "$R/moby" "$R/moby.up"
+stop_servers
 EXPECTED_ERRORS='storage-driver' finish
