@@ -91,6 +91,14 @@ TESTS += tests/drivers/test_images
 tests_drivers_test_images_SOURCES = tests/drivers/test_images.c tests/drivers/tar_maker.h
 tests_drivers_test_images_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 tests_drivers_test_images_LDADD = libimage.a libplugin.a libbase.a $(HTTP_PARSER_LIBS) $(CJSON_LIBS) -lpthread -ldl
+if HAVE_CMOCKA
+check_PROGRAMS += tests/drivers/test_unpack_shared
+TESTS += tests/drivers/test_unpack_shared
+tests_drivers_test_unpack_shared_SOURCES = tests/drivers/test_unpack_shared.c tests/drivers/tar_maker.h
+tests_drivers_test_unpack_shared_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+tests_drivers_test_unpack_shared_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_drivers_test_unpack_shared_LDADD = libunpack.a libbase.a $(CJSON_LIBS) $(CMOCKA_LIBS) -lpthread
+endif
 # Scripts start a daemon with it and go on when it is ready.
 if FIREWALLD_MODULE
 noinst_PROGRAMS += tests/lib/fake-firewalld

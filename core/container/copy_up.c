@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/image_use.h"
+#include "proto/unpack.h"
 #include "unpack/client.h"
 #include "volume/volume.h"
 
@@ -57,7 +58,8 @@ static int pipe_through(int from, int to, struct error *err)
 	p.to = ends[1];
 	if (unpacker_start(&out, false, err) == 0 && unpacker_start(&p.u, true, err) == 0 &&
 	    thread_start_joinable("copy-up", pack_thread, &p, &thread, err) == 0) {
-		r = unpacker_extract(&out, stream, to, -1, DOCKERD_WHITEOUT_AUFS, 0, &ignored, err);
+		r = unpacker_extract(&out, stream, to, -1, DOCKERD_WHITEOUT_AUFS,
+				     UNPACK_FLAG_SHARED, &ignored, err);
 		fd_close(&stream); /* a failed extraction ends the packing */
 		pthread_join(thread, NULL);
 	}

@@ -70,6 +70,7 @@ enum {
 #define UNPACK_FLAG_KEEP_DIRS 2u /* a directory is not replaced by something else (docker cp) */
 #define UNPACK_FLAG_SYNC 4u      /* sync the file system before the reply */
 #define UNPACK_FLAG_IN_USE 8u /* docker cp: the directory itself stays as it is */
+#define UNPACK_FLAG_SHARED 32u /* containers may be at work on what is just made */
 #define UNPACK_FLAG_GZIP \
 	16u /* ASSEMBLE: OUT gets it compressed; digest and size are of the archive */
 

@@ -192,6 +192,26 @@ static struct timespec mtime_of(const struct tar_entry *e)
 	return (struct timespec){.tv_sec = (time_t)e->mtime_s, .tv_nsec = e->mtime_ns};
 }
 
+/*
+ * Of what lies there now, if it is still of that type: a container may have put a symlink or a device in its place, so it is not opened, let alone
+ * followed. (fchmodat2(2) can do without /proc from Linux 6.6 on.)
+ */
+static int set_mode_unopened(const struct place *p, const struct tar_entry *e)
+{
+	auto_close fd = openat(p->parent, p->base, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char path[64];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (e->type == TAR_DIR ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode)) {
+		errno = EEXIST;
+		return -1;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return fchmodat(AT_FDCWD, path, e->mode, 0);
+}
+
 /* What we have just made is no symlink but in the symlink case; unless somebody is at work there as well. Nodes have their mode from the start. */
 static int set_mode(struct extract *x, const struct place *p)
 {
@@ -200,10 +220,13 @@ static int set_mode(struct extract *x, const struct place *p)
 
 	if (e->type == TAR_SYMLINK)
 		return 0;
-	if (!(x->o->flags & UNPACK_FLAG_IN_USE))
+	if (!(x->o->flags & (UNPACK_FLAG_IN_USE | UNPACK_FLAG_SHARED)))
 		return fchmodat(p->parent, p->base, e->mode, 0);
 	if (e->type != TAR_FILE && e->type != TAR_DIR)
 		return 0;
+	if (x->o->flags & UNPACK_FLAG_SHARED)
+		return set_mode_unopened(p, e);
+	/* in a view, where nothing is a device and there is no /proc */
 	fd = openat(p->parent, p->base,
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC |
 			(e->type == TAR_DIR ? O_DIRECTORY : 0));
