@@ -215,6 +215,7 @@ EXTRA_DIST += tests/system/25-logs.sh
 EXTRA_DIST += tests/system/30-life.sh tests/system/32-sharing.sh
 EXTRA_DIST += tests/system/35-limits.sh
 EXTRA_DIST += tests/system/36-runtimes.sh
+EXTRA_DIST += tests/system/38-userns.sh
 EXTRA_DIST += tests/system/37-health.sh
 EXTRA_DIST += tests/system/40-images.sh
 EXTRA_DIST += tests/system/45-files.sh

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/idmap.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "container/container.h"
@@ -310,6 +311,8 @@ static void print_security(struct jw *w, bool v2)
 
 		jw_str(w, text);
 	}
+	if (idmap_current())
+		jw_str(w, "name=userns");
 	if (config_bool(api.config(), "no-new-privileges"))
 		jw_str(w, "name=no-new-privileges");
 	if (*cgroupns ? streq(cgroupns, "private") : v2)

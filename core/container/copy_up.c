@@ -57,6 +57,7 @@ static int pipe_through(int from, int to, struct error *err)
 	stream = ends[0];
 	p.to = ends[1];
 	if (unpacker_start(&out, false, err) == 0 && unpacker_start(&p.u, true, err) == 0 &&
+	    (out.host_ids = p.u.host_ids = true) &&
 	    thread_start_joinable("copy-up", pack_thread, &p, &thread, err) == 0) {
 		r = unpacker_extract(&out, stream, to, -1, DOCKERD_WHITEOUT_AUFS,
 				     UNPACK_FLAG_SHARED, &ignored, err);

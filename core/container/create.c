@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/idmap.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -204,6 +205,9 @@ static int make_directory(const struct container *c, struct error *err)
 		return -1;
 	if (mkdir(dir, 0710) < 0)
 		return error_sys(err, errno, "create container directory %s", dir);
+	if (idmap_current() && (lchown(dir, (uid_t)-1, idmap_root_gid()) < 0 ||
+				lchown(parent, (uid_t)-1, idmap_root_gid()) < 0))
+		return error_sys(err, errno, "group of %s", dir);
 	sub = path_join(dir, "checkpoints");
 	if (mkdir(sub, 0700) < 0)
 		return error_sys(err, errno, "create %s", sub);

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/idmap.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "container/container_int.h"
@@ -24,7 +25,8 @@ static int put_file(const char *path, const struct str *text, struct error *err)
 {
 	auto_close fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 
-	if (fd < 0 || fchmod(fd, 0644) < 0 || fd_write_all(fd, str_cstr(text), text->len) < 0)
+	if (fd < 0 || fchmod(fd, 0644) < 0 || idmap_give(fd, "") < 0 ||
+	    fd_write_all(fd, str_cstr(text), text->len) < 0)
 		return error_sys(err, errno, "write %s", path);
 	FAULT("container.files.written");
 	if (ftruncate(fd, (off_t)text->len) < 0)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/idmap.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/procstat.h"
@@ -109,6 +110,8 @@ static int launch(struct container *c, struct exec_session *e, struct exec_fds *
 			return error_sys(err, errno, "pipe");
 		f->child[i] = i == 0 ? p[0] : p[1];
 		f->held[i] = i == 0 ? p[1] : p[0];
+		if (idmap_give(p[0], "") < 0)
+			return error_sys(err, errno, "owner of a pipe");
 	}
 	memcpy(stdio.child, f->child, sizeof(f->child));
 	memcpy(stdio.held, f->held, sizeof(f->held));

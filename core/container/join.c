@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/idmap.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/procstat.h"
@@ -105,6 +106,14 @@ static int open_ns(const struct donor *d, const char *kind, struct joined_ns *ou
 	return 0;
 }
 
+/* Rights over a namespace are those in the user namespace that owns it: who joins one joins both. */
+static int open_owner(const struct donor *d, struct joined *out, struct error *err)
+{
+	if (!out->remapped || out->user.fd >= 0)
+		return 0;
+	return open_ns(d, "user", &out->user, err);
+}
+
 /* Who shares a network goes by the name that it has there. */
 static int take_hostname(struct container *c, struct container *of, json *config, struct error *err)
 {
@@ -146,6 +155,8 @@ static int join_network(struct container *c, const char *name, json *config, str
 	if (r == 0)
 		r = open_ns(&d, "net", &out->net, err);
 	if (r == 0)
+		r = open_owner(&d, out, err);
+	if (r == 0)
 		r = take_hostname(c, d.c, config, err);
 	free(out->files_of);
 	out->files_of = xstrdup(d.c->id);
@@ -162,6 +173,8 @@ static int join_pid(const char *name, struct joined *out, struct error *err)
 		r = check_donor(&d, err);
 	if (r == 0)
 		r = open_ns(&d, "pid", &out->pid, err);
+	if (r == 0)
+		r = open_owner(&d, out, err);
 	if (d.c)
 		container_unref(d.c);
 	if (r == 0)
@@ -183,6 +196,8 @@ static int join_ipc(const char *name, struct joined *out, struct error *err)
 		r = check_donor(&d, err);
 	if (r == 0)
 		r = open_ns(&d, "ipc", &out->ipc, err);
+	if (r == 0)
+		r = open_owner(&d, out, err);
 	if (r == 0) {
 		shm = shm_path(d.c);
 		if (!*shm || stat(shm, &st) < 0 || !S_ISDIR(st.st_mode))
@@ -242,12 +257,13 @@ char *shm_path(const struct container *c)
 static int shm_mount(struct container *c, const json *host, struct error *err)
 {
 	auto_free char *path = shm_path(c);
-	char data[64];
+	char data[96];
 
 	if (!*path)
 		return 0;
-	snprintf(data, sizeof(data), "mode=1777,size=%lld",
-		 (long long)json_get_i64(host, "ShmSize", 64 << 20));
+	snprintf(data, sizeof(data), "mode=1777,size=%lld,uid=%u,gid=%u",
+		 (long long)json_get_i64(host, "ShmSize", 64 << 20), idmap_root_uid(),
+		 idmap_root_gid());
 	if (dir_make_all(AT_FDCWD, path, 0700, err) < 0)
 		return error_wrap(err, "mounting shm tmpfs");
 	shm_unmount(c);
@@ -284,6 +300,7 @@ int join_others(struct container *c, json *config, const json *host, struct join
 		   *ipc = str_after(c->ipc_mode, "container:");
 
 	out->files_of = xstrdup(c->id);
+	out->remapped = spec_remapped(host, spec_host());
 	if (net && join_network(c, net, config, out, err) < 0)
 		return -1;
 	if (ipc && join_ipc(ipc, out, err) < 0)
@@ -313,6 +330,7 @@ void joined_free(struct joined *j)
 	ns_free(&j->net);
 	ns_free(&j->pid);
 	ns_free(&j->ipc);
+	ns_free(&j->user);
 	free(j->shm_path);
 	free(j->files_of);
 	*j = (struct joined)JOINED_INIT;

@@ -3,6 +3,7 @@
 #ifndef CONTAINER_JOIN_H
 #define CONTAINER_JOIN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/error.h"
@@ -24,13 +25,15 @@ struct joined_ns {
 
 struct joined {
 	struct joined_ns net, pid, ipc;
+	bool remapped;         /* it shall have a user namespace */
+	struct joined_ns user; /* which those belong to; only where containers have one */
 	char *
 	    shm_path; /* what is bound to /dev/shm; NULL: the container makes its own, or has none */
 	char *files_of; /* id of the container whose hosts, hostname and resolv.conf are used */
 };
-#define JOINED_INIT                                            \
-	{                                                      \
-		{-1, NULL}, {-1, NULL}, {-1, NULL}, NULL, NULL \
+#define JOINED_INIT                                                               \
+	{                                                                         \
+		{-1, NULL}, {-1, NULL}, {-1, NULL}, false, {-1, NULL}, NULL, NULL \
 	}
 /*
  * At a start, op held. Mounts /dev/shm of a shareable container, which shm_unmount undoes. With the network of another one its hostname comes

@@ -5,6 +5,7 @@
  */
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/idmap.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -99,7 +100,10 @@ static int check_bind_source(const struct spec_mount *m, struct error *err)
 	if (errno != ENOENT)
 		return error_sys(err, errno, "bind source %s", m->source);
 	if (m->create_source || !m->from_mounts)
-		return dir_make_all(AT_FDCWD, m->source, 0755, err);
+		return dir_make_all(AT_FDCWD, m->source, 0755, err) < 0 ||
+			       idmap_give(AT_FDCWD, m->source) < 0
+			   ? -1
+			   : 0;
 	return error_set(
 	    err, ERR_INVALID,
 	    "invalid mount config for type \"bind\": bind source path does not exist: %s",

@@ -106,6 +106,7 @@ static void make(void)
 	    .init = config_bool(containers.config, "init"),
 	    .swap_accounting = containers_limit_swap(),
 	    .apparmor_profile = "",
+	    .ids = idmap_current(),
 	};
 	fill_runtimes(&first, containers_config());
 	atomic_store(&host, &first);

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/idmap.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -84,6 +85,29 @@ static void start_free(struct start *s)
 
 /* ---- Specification ------------------------------------------------------------------------------------------------------------ */
 
+/* Each directory that is missing becomes the containers' root's. */
+static int make_owned_dir(int root, const char *path, struct error *err)
+{
+	auto_free char *at = idmap_current() ? xstrdup(path) : NULL;
+
+	for (char *slash = at; slash; slash = strchr(slash + 1, '/')) {
+		char *end = strchrnul(slash + 1, '/'), kept = *end;
+		auto_close fd = -1;
+
+		*end = '\0';
+		fd = open_in_root(root, at, O_PATH, 0);
+		if (fd < 0 && errno == ENOENT) {
+			fd = make_dir_in_root(root, at, 0755, err);
+			if (fd < 0 || idmap_give(fd, "") < 0)
+				return fd < 0 ? -1 : error_sys(err, errno, "owner of %s", at);
+		}
+		*end = kept;
+		if (!kept)
+			break;
+	}
+	return make_dir_in_root(root, path, 0755, err);
+}
+
 /* moby makes the working directory if the image lacks it. */
 static int make_workdir(struct start *s, struct error *err)
 {
@@ -94,7 +118,7 @@ static int make_workdir(struct start *s, struct error *err)
 		return 0;
 	fd = open_in_root(s->root_fd, dir, O_PATH | O_DIRECTORY, 0);
 	if (fd < 0 && errno == ENOENT)
-		fd = make_dir_in_root(s->root_fd, dir, 0755, err);
+		fd = make_owned_dir(s->root_fd, dir, err);
 	else if (fd < 0)
 		error_set(err, ERR_INVALID, "Cannot mkdir: %s is not a directory", dir);
 	return fd < 0 ? -1 : 0;
@@ -136,6 +160,7 @@ static int build_spec(struct start *s, struct error *err)
 	    .net_ns = s->joined.net.path,
 	    .ipc_ns = s->joined.ipc.path,
 	    .pid_ns = s->joined.pid.path,
+	    .user_ns = s->joined.user.path,
 	    .host_network = streq(c->network_mode, "host"),
 	    .init_path = own_init ? own_init : init,
 	    .host = spec_host(),
@@ -160,6 +185,8 @@ static int make_pipes(struct start *s, struct error *err)
 	for (int i = s->c->open_stdin ? 0 : 1; i < 3; i++) {
 		if (pipe2(p, O_CLOEXEC) < 0)
 			return error_sys(err, errno, "pipe");
+		if (idmap_give(p[0], "") < 0)
+			return error_sys(err, errno, "owner of a pipe");
 		s->child[i] = i == 0 ? p[0] : p[1];
 		s->held[i] = i == 0 ? p[1] : p[0];
 	}
@@ -375,6 +402,9 @@ static int prepare(struct start *s, struct error *err)
 		return -1;
 	c->mounted = true;
 	FAULT("container.start.mounted");
+	if (spec_remapped(s->host, spec_host()) &&
+	    idmap_open_way(containers.data_root, s->root_path, err) < 0)
+		return -1;
 	if (make_workdir(s, err) < 0 || container_put_files(c, err) < 0 ||
 	    join_others(c, s->config, s->host, &s->joined, err) < 0 || mounts_start(c, err) < 0)
 		return -1;

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "base/idmap.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -78,7 +79,8 @@ static int make_top(int root, const char *name, bool known, const struct stat *s
 		return 0; /* a full tree, and there */
 	if (make_dir(root, name, known ? st->st_mode & 07777 : 0755) < 0)
 		return -1;
-	return known ? fchownat(root, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) : 0;
+	return known ? fchownat(root, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW)
+		     : idmap_give(root, name);
 }
 
 static int make_item(int dir, const char *name, const char *kind)
@@ -86,14 +88,14 @@ static int make_item(int dir, const char *name, const char *kind)
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT && errno != EISDIR && errno != EPERM)
 		return -1;
 	if (streq(kind, "dir"))
-		return make_dir(dir, name, 0755);
+		return make_dir(dir, name, 0755) < 0 ? -1 : idmap_give(dir, name);
 	if (streq(kind, "file")) {
 		auto_close fd =
 		    openat(dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0755);
 
-		return fd < 0 ? -1 : fchmod(fd, 0755);
+		return fd < 0 || fchmod(fd, 0755) < 0 ? -1 : idmap_give(dir, name);
 	}
-	return symlinkat(kind, dir, name);
+	return symlinkat(kind, dir, name) < 0 ? -1 : idmap_give(dir, name);
 }
 
 static int apply_plan(const struct init_plan *p, int root, struct error *err)
@@ -156,6 +158,8 @@ static int fill(struct image_store *s, struct layer *parent, const struct docker
 	else if (parent)
 		plan = plan_of(s, parent, err);
 	r = plan ? apply_plan(plan, dir->fd, err) : -1;
+	if (r == 0 && !parent && idmap_give(dir->fd, "") < 0)
+		r = error_sys(err, errno, "owner of the container's root");
 	init_plan_free(own);
 	return r;
 }

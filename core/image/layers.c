@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/idmap.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -349,6 +350,9 @@ static int draft_fill(struct image_store *s, struct draft *d, const struct layer
 	if (STORAGE(s, err, prepare, layer.id, &layer, &dir) < 0)
 		return -1;
 	content = dir.fd;
+	/* those above take their root's owner from here */
+	if (!parent && idmap_give(content, "") < 0)
+		return error_sys(err, errno, "owner of a layer's root");
 	FAULT("image.layer.after-prepare");
 	if (unpacker_extract(unpacker, from->fd, content, split, dir.whiteouts, 0, u, err) < 0) {
 		struct error better = ERROR_INIT;

@@ -25,6 +25,12 @@ struct places {
 /* Make the directories, take the lock (another daemon, ours or moby, on the same directory is ERR_CONFLICT), read or make engine-id. */
 int places_open(const struct config *c, struct places *out, struct error *err);
 
+/* ---- userns.c */
+/* userns-remap: is it well said? Changes nothing. */
+int userns_check(const struct config *c, struct error *err);
+/* Sets the map (base/idmap.h), before the places are opened. The user of "default" is made if need be. */
+int userns_open(const struct config *c, struct error *err);
+
 /* ---- listeners.c: -H values, TLS. Bound early, so that clients queue instead of failing while the rooms open. */
 struct http_server;
 int listeners_bind(struct http_server *server, struct error *err);

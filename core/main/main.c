@@ -58,6 +58,7 @@ static int check_drivers(const struct config *c, struct error *err)
 	const char *exec = config_str(c, "exec-driver");
 
 	if (containers_check_log(c, err) < 0 || storage_check(c, err) < 0 ||
+	    userns_check(c, err) < 0 ||
 	    containers_check_exec(c, *exec ? exec : DEFAULT_EXEC_DRIVER, err) < 0)
 		return -1;
 	for (size_t i = 0; i < authz->n; i++) {
@@ -288,7 +289,8 @@ static int start(struct daemon *d, struct error *err)
 		    config_str(daemon_config(), "pidfile"));
 	d->server = http_server_new(api_serve, NULL);
 	http_server_set_reply_hook(d->server, api_reply_hook);
-	if (places_open(daemon_config(), &d->places, err) < 0 ||
+	if (userns_open(daemon_config(), err) < 0 ||
+	    places_open(daemon_config(), &d->places, err) < 0 ||
 	    listeners_bind(d->server, err) < 0 || open_rooms(d, err) < 0)
 		return -1;
 	return listeners_metrics(&d->metrics, err) < 0 ? -1 : http_server_start(d->server, err);

@@ -3,6 +3,8 @@
 #include "base/bolt.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/idmap.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "main/daemon.h"
 
@@ -66,12 +68,57 @@ static int engine_id(struct places *p, struct error *err)
 	return file_write_atomic(AT_FDCWD, path, p->id, 36, 0600, true, err);
 }
 
+/* The containers' root must come through to its files. */
+static int open_way(const char *path, struct error *err)
+{
+	auto_close fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fchown(fd, geteuid(), idmap_root_gid()) < 0 || fchmod(fd, 0710) < 0)
+		return error_sys(err, errno, "%s", path);
+	return 0;
+}
+
+/* A directory above that is not ours is not changed, but looked at. */
+static int check_way(const char *path, struct error *err)
+{
+	auto_free char *at = xstrdup(path);
+
+	for (char *slash = strrchr(at, '/'); slash && slash != at; slash = strrchr(at, '/')) {
+		struct stat st;
+
+		*slash = '\0';
+		if (stat(at, &st) == 0 && !(st.st_mode & S_IXOTH) &&
+		    !(st.st_mode & S_IXGRP && st.st_gid == idmap_root_gid()))
+			return error_set(err, ERR_DENIED,
+					 "a subdirectory in your graphroot path (%s) restricts "
+					 "access to the remapped root uid/gid; please fix by "
+					 "allowing 'o+x' permissions on existing directories",
+					 path);
+	}
+	return 0;
+}
+
+/* Moby's: what belongs to containers of other ids is kept apart, in a directory UID.GID. */
+static int remap_root(struct places *p, struct error *err)
+{
+	auto_free char *top = p->data_root, *path = NULL;
+
+	path = xasprintf("%s/%u.%u", top, idmap_root_uid(), idmap_root_gid());
+	p->data_root = NULL;
+	log_info("Creating user namespaced daemon root", "path", path);
+	if (open_way(top, err) < 0 || dir_make_all(AT_FDCWD, path, 0710, err) < 0 ||
+	    open_way(path, err) < 0 || check_way(path, err) < 0)
+		return -1;
+	p->data_root = steal_ptr(&path);
+	return 0;
+}
+
 int places_open(const struct config *c, struct places *out, struct error *err)
 {
 	auto_free char *tmp = NULL;
 
 	out->data_root = make_real(config_str(c, "data-root"), 0710, err);
-	if (!out->data_root)
+	if (!out->data_root || (idmap_current() && remap_root(out, err) < 0))
 		return -1;
 	out->exec_root = make_real(config_str(c, "exec-root"), 0711, err);
 	if (!out->exec_root || take_lock(out, err) < 0)

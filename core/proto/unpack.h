@@ -51,6 +51,7 @@ enum {
 	TAG_UNPACK_VALUE = 29,       /* bytes, MARK */
 
 	TAG_UNPACK_TREE = 30,        /* fd, VIEW */
+	TAG_UNPACK_IDMAP = 40,       /* struct idmap: archives have the container's ids, directories the host's */
 	TAG_UNPACK_OWNER = 31,       /* u64, uid << 32 | gid: all that is extracted becomes theirs */
 	TAG_UNPACK_COUNTER =
 	    48, /* fd, ASSEMBLE: first eight bytes: number of bytes of the archive written so far */

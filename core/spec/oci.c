@@ -44,11 +44,41 @@ static bool host_mode(const json *host_config, const char *name)
 	return streq(json_get_str(host_config, name, ""), "host");
 }
 
+bool spec_remapped(const json *host_config, const struct spec_host *h)
+{
+	return h->ids && !host_mode(host_config, "UsernsMode");
+}
+
+static void print_map(struct jw *w, const char *name, const struct id_range *r, uint32_t n)
+{
+	jw_karr(w, name);
+	for (uint32_t i = 0; i < n; i++) {
+		jw_obj(w);
+		jw_ku64(w, "containerID", r[i].container);
+		jw_ku64(w, "hostID", r[i].host);
+		jw_ku64(w, "size", r[i].size);
+		jw_end(w);
+	}
+	jw_end(w);
+}
+
+/* Also of a user namespace that is joined, which has its map already: as moby, since runc insists. */
+static void print_maps(struct jw *w, const struct spec_input *in)
+{
+	const struct idmap *m = in->host->ids;
+
+	if (!spec_remapped(in->host_config, in->host))
+		return;
+	print_map(w, "uidMappings", m->uids, m->n_uids);
+	print_map(w, "gidMappings", m->gids, m->n_gids);
+}
+
 static void print_namespaces(struct jw *w, const struct spec_input *in)
 {
 	const json *h = in->host_config;
 
 	jw_karr(w, "namespaces");
+	print_namespace(w, "user", !spec_remapped(h, in->host), in->user_ns);
 	print_namespace(w, "mount", false, NULL);
 	print_namespace(w, "network", in->host_network || host_mode(h, "NetworkMode"), in->net_ns);
 	print_namespace(w, "uts", host_mode(h, "UTSMode"), NULL);
@@ -66,7 +96,8 @@ static void print_sysctls(struct jw *w, const struct spec_input *in)
 
 	if (!in->host_network && !host_mode(in->host_config, "NetworkMode")) {
 		pairs_set(&all, "net.ipv4.ip_unprivileged_port_start", "0");
-		pairs_set(&all, "net.ipv4.ping_group_range", "0 2147483647");
+		if (!spec_remapped(in->host_config, in->host)) /* the groups must be in its map */
+			pairs_set(&all, "net.ipv4.ping_group_range", "0 2147483647");
 	}
 	if (*domain && !host_mode(in->host_config, "UTSMode"))
 		pairs_set(&all, "kernel.domainname", domain);
@@ -95,6 +126,7 @@ static int print_linux(struct jw *w, const struct spec_input *in, const char *ro
 	    resources_print(in->host_config, str_cstr(&rules), &resources, err) < 0)
 		return -1;
 	jw_kobj(w, "linux");
+	print_maps(w, in);
 	print_sysctls(w, in);
 	jw_key(w, "resources");
 	jw_raw(w, resources.p, resources.len);

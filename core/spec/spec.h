@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/idmap.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "base/str.h"
@@ -68,8 +69,11 @@ struct spec_host {
 	    seccomp_profile; /* daemon's default: "" or "builtin", "unconfined", or the text of a profile */
 	bool no_new_privileges, init, swap_accounting, ipv6;
 	const char *apparmor_profile; /* "" if the kernel has none */
+	const struct idmap *ids; /* userns-remap; NULL: containers have no user namespace */
 };
 
+/* True if the container gets a user namespace: userns-remap, and it was not asked for the host's. */
+bool spec_remapped(const json *host_config, const struct spec_host *h);
 /* Fill in what moby fills in at create: LogConfig, ShmSize, IpcMode, CgroupnsMode, Runtime, MaskedPaths, ReadonlyPaths, MemorySwap, ... Appends
  * normalised text. */
 int spec_adapt_host_config(const json *host_config, const struct spec_host *h, struct str *out,
@@ -155,7 +159,7 @@ struct spec_input {
 	const char *shm_path;  /* IpcMode container:ID: that one's /dev/shm; NULL: make our own */
 	const struct strlist *extra_env; /* links */
 	const char *pid_ns, *ipc_ns,
-	    *net_ns; /* paths of namespaces that are joined (container:ID); NULL: none */
+	    *net_ns, *user_ns; /* paths of namespaces that are joined (container:ID); NULL: none */
 	bool host_network;
 	const char *
 	    init_path; /* --init: host path of the init program, bound at /sbin/docker-init; NULL: none */

@@ -254,6 +254,31 @@ static int check_container_network(const json *config, const json *h, struct err
 	return 0;
 }
 
+/* Needs rights of the host, or namespaces that are the host's. */
+static int check_userns(const json *h, const struct spec_host *host, struct error *err)
+{
+	struct security_opts security;
+
+	if (!spec_remapped(h, host))
+		return 0;
+	if (json_get_bool(h, "Privileged", false))
+		return bad(err, "privileged mode is incompatible with user namespaces.  You must "
+				"run the container in the host namespace when running privileged "
+				"mode");
+	if (streq(json_get_str(h, "NetworkMode", ""), "host"))
+		return bad(err, "cannot share the host's network namespace when user namespaces "
+				"are enabled");
+	if (streq(json_get_str(h, "PidMode", ""), "host"))
+		return bad(err,
+			   "cannot share the host PID namespace when user namespaces are enabled");
+	if (security_parse(h, &security, err) < 0)
+		return -1;
+	return security.writable_cgroups
+		   ? bad(err,
+			 "option WritableCgroups conflicts with user namespaces and rootless mode")
+		   : 0;
+}
+
 static int check_conflicts(const json *config, const json *h, struct strlist *warnings,
 			   struct error *err)
 {
@@ -303,7 +328,7 @@ int spec_validate(const json *config, const json *host_config, const struct spec
 	    check_lines(config, host_config, err) < 0 || check_lists(host_config, err) < 0 ||
 	    check_conflicts(config, host_config, warnings, err) < 0 ||
 	    validate_resources(host_config, h, warnings, err) < 0 ||
-	    check_runtime(host_config, h, err) < 0)
+	    check_runtime(host_config, h, err) < 0 || check_userns(host_config, h, err) < 0)
 		return -1;
 	return check_parsers(config, host_config, warnings, err);
 }

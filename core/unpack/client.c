@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/idmap.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/program.h"
@@ -141,6 +142,14 @@ static int put_fds(struct msg *m, const uint16_t *tags, const int *fds, size_t n
 	return 0;
 }
 
+static void put_idmap(const struct unpacker *u, struct msg *m)
+{
+	const struct idmap *map = idmap_current();
+
+	if (map && !u->host_ids)
+		msg_put(m, TAG_UNPACK_IDMAP, map, sizeof(*map));
+}
+
 int unpacker_extract(struct unpacker *u, int stream, int dir, int split, uint32_t whiteouts,
 		     uint32_t flags, struct unpacked *out, struct error *err)
 {
@@ -149,6 +158,7 @@ int unpacker_extract(struct unpacker *u, int stream, int dir, int split, uint32_
 	auto_msg m = {0};
 
 	msg_init(&m, UNPACK_EXTRACT);
+	put_idmap(u, &m);
 	u->whiteouts = whiteouts;
 	msg_put_u32(&m, TAG_UNPACK_WHITEOUTS, whiteouts);
 	msg_put_u32(&m, TAG_UNPACK_FLAGS, flags);
@@ -201,6 +211,7 @@ int unpacker_pack(struct unpacker *u, int dir, int parent, int to, uint32_t whit
 	auto_msg m = {0};
 
 	msg_init(&m, UNPACK_PACK);
+	put_idmap(u, &m);
 	msg_put_u32(&m, TAG_UNPACK_WHITEOUTS, whiteouts);
 	msg_put_str(&m, TAG_UNPACK_PATH, path);
 	msg_put_str(&m, TAG_UNPACK_NAME, name);
@@ -310,6 +321,7 @@ int unpacker_view_pack(struct unpacker *u, const char *path, const char *name, i
 	auto_msg m = {0};
 
 	msg_init(&m, UNPACK_PACK);
+	put_idmap(u, &m);
 	msg_put_u32(&m, TAG_UNPACK_WHITEOUTS, DOCKERD_WHITEOUT_AUFS);
 	msg_put_str(&m, TAG_UNPACK_PATH, path);
 	msg_put_str(&m, TAG_UNPACK_NAME, name);
@@ -325,6 +337,7 @@ int unpacker_view_extract(struct unpacker *u, const char *path, int stream, uint
 	auto_msg m = {0};
 
 	msg_init(&m, UNPACK_EXTRACT);
+	put_idmap(u, &m);
 	u->whiteouts = DOCKERD_WHITEOUT_AUFS;
 	msg_put_u32(&m, TAG_UNPACK_WHITEOUTS, DOCKERD_WHITEOUT_AUFS);
 	msg_put_u32(&m, TAG_UNPACK_FLAGS, flags | UNPACK_FLAG_IN_USE);

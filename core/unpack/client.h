@@ -14,6 +14,8 @@ struct unpacker {
 	int sock;
 	pid_t pid;
 	uint32_t whiteouts; /* of the extraction under way: what marks are allowed */
+	bool
+	    host_ids; /* archives have the ids of the host, whatever containers see: set it behind the start */
 };
 
 struct unpacked {

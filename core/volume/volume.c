@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/idmap.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -182,7 +183,7 @@ static int make_directories(const struct volume *v, int root, const char *name, 
 		return -1;
 	/* whatever the umask was */
 	if (fchmod(dir, 0701) < 0 || mkdirat(dir, "_data", 0755) < 0 ||
-	    fchmodat(dir, "_data", 0755, 0) < 0)
+	    fchmodat(dir, "_data", 0755, 0) < 0 || idmap_give(dir, "_data") < 0)
 		return error_sys(err, errno, "create volume directory of %s", v->name);
 	return v->kept.n ? meta_write_options(dir, v, err) : 0;
 }

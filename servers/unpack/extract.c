@@ -233,6 +233,22 @@ static int set_mode(struct extract *x, const struct place *p)
 	return fd < 0 ? -1 : fchmod(fd, e->mode);
 }
 
+/* moby's words */
+static int host_ids(const struct extract *x, uid_t *uid, gid_t *gid, struct error *err)
+{
+	const struct idmap *m = x->o->ids;
+	uint32_t wrong = *uid;
+
+	if (!m)
+		return 0;
+	if (idmap_to_host(m->uids, m->n_uids, *uid, uid)) {
+		wrong = *gid;
+		if (idmap_to_host(m->gids, m->n_gids, *gid, gid))
+			return 0;
+	}
+	return error_set(err, ERR_SYSTEM, "Container ID %u cannot be mapped to a host ID", wrong);
+}
+
 static int set_metadata(struct extract *x, const struct place *p, struct error *err)
 {
 	const struct tar_entry *e = &x->tar.e;
@@ -242,6 +258,8 @@ static int set_metadata(struct extract *x, const struct place *p, struct error *
 
 	if (files_only(x))
 		return 0;
+	if (host_ids(x, &uid, &gid, err) < 0)
+		return -1;
 	if (fchownat(p->parent, p->base, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_sys(err, errno, "chown %s to %u:%u", p->path, uid, gid);
 	if (set_mode(x, p) < 0)
@@ -471,6 +489,8 @@ static int make_opaque(struct extract *x, const struct place *p, struct error *e
 static int make_whiteout(struct extract *x, const struct place *p, struct error *err)
 {
 	const char *hidden = p->base + 4;
+	uid_t uid = x->tar.e.uid;
+	gid_t gid = x->tar.e.gid;
 
 	if (streq(p->base, ".wh..wh.opq"))
 		return make_opaque(x, p, err);
@@ -482,8 +502,10 @@ static int make_whiteout(struct extract *x, const struct place *p, struct error 
 		return -1;
 	if (x->o->whiteouts == DOCKERD_WHITEOUT_NONE)
 		return 0;
+	if (host_ids(x, &uid, &gid, err) < 0)
+		return -1;
 	if (mknodat(p->parent, hidden, S_IFCHR, 0) < 0 ||
-	    fchownat(p->parent, hidden, x->tar.e.uid, x->tar.e.gid, AT_SYMLINK_NOFOLLOW) < 0)
+	    fchownat(p->parent, hidden, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return error_sys(err, errno, "make whiteout %s", p->path);
 	return 0;
 }

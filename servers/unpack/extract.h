@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/idmap.h"
 #include "stream.h"
 
 struct extract_options {
@@ -20,6 +21,7 @@ struct extract_options {
 	uint32_t flags;        /* UNPACK_FLAG_* */
 	uint64_t max_entries;  /* 0: no limit */
 	const uint64_t *owner; /* uid << 32 | gid instead of the archive's, or NULL */
+	const struct idmap *ids; /* what the archive's ids are on this host; NULL: the same */
 	/* Sets an attribute that we may not: ask who may. */
 	int (*mark)(void *ctx, int target, const char *name, const void *value, size_t len,
 		    struct error *err);

@@ -66,12 +66,26 @@ static void put_extracted(struct msg *reply, const char *digest, uint64_t tar_si
 	msg_put_u64(reply, TAG_UNPACK_ENTRIES, done->entries);
 }
 
+/* NULL: none. Copied, for a message's bytes lie as they come. */
+static const struct idmap *ids_of(const struct msg *m, struct idmap *out)
+{
+	const void *p;
+	size_t len;
+
+	if (!msg_get(m, TAG_UNPACK_IDMAP, &p, &len) || len != sizeof(*out))
+		return NULL;
+	memcpy(out, p, len);
+	return out;
+}
+
 static int do_extract(struct msg *m, struct msg *reply, struct error *err)
 {
 	auto_close in = msg_take_fd(m, TAG_UNPACK_STREAM), dir = msg_take_fd(m, TAG_UNPACK_DIR),
 		   split = msg_take_fd(m, TAG_UNPACK_SPLIT);
 	uint64_t owner = msg_get_u64(m, TAG_UNPACK_OWNER, NOBODY);
+	struct idmap map;
 	struct extract_options o = {.root = dir,
+				    .ids = ids_of(m, &map),
 				    .owner = owner == NOBODY ? NULL : &owner,
 				    .split = split,
 				    .whiteouts = msg_get_u32(m, TAG_UNPACK_WHITEOUTS, 2),
@@ -166,7 +180,9 @@ static int do_pack(struct msg *m, struct msg *reply, struct error *err)
 {
 	auto_close out = msg_take_fd(m, TAG_UNPACK_OUT), dir = msg_take_fd(m, TAG_UNPACK_DIR),
 		   parent = msg_take_fd(m, TAG_UNPACK_PARENT);
+	struct idmap map;
 	struct pack_options o = {.dir = dir,
+				 .ids = ids_of(m, &map),
 				 .parent = parent,
 				 .whiteouts = msg_get_u32(m, TAG_UNPACK_WHITEOUTS, 2),
 				 .flags = msg_get_u32(m, TAG_UNPACK_FLAGS, 0),

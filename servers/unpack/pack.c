@@ -167,15 +167,16 @@ static bool seen_link(struct pack *p, const struct stat *st, struct tar_entry *e
 	return true;
 }
 
-static int fill_entry(struct tar_entry *e, int at, const char *base, const struct stat *st,
-		      struct error *err)
+static int fill_entry(const struct pack *p, struct tar_entry *e, int at, const char *base,
+		      const struct stat *st, struct error *err)
 {
+	const struct idmap *m = p->o->ids;
 	char target[PATH_MAX];
 	ssize_t n;
 
 	e->mode = st->st_mode & 07777;
-	e->uid = st->st_uid;
-	e->gid = st->st_gid;
+	e->uid = m ? idmap_to_container(m->uids, m->n_uids, st->st_uid) : st->st_uid;
+	e->gid = m ? idmap_to_container(m->gids, m->n_gids, st->st_gid) : st->st_gid;
 	e->mtime_s = st->st_mtim.tv_sec;
 	e->size = e->type == TAR_FILE ? (uint64_t)st->st_size : 0;
 	e->major = major(st->st_rdev);
@@ -200,7 +201,7 @@ static int put_entry(struct pack *p, int at, const char *base, const char *name,
 	if (!type_from_mode(st->st_mode, &e.type))
 		return 0;
 	str_puts(&e.name, name);
-	if (fill_entry(&e, at, base, st, err) < 0)
+	if (fill_entry(p, &e, at, base, st, err) < 0)
 		return -1;
 	if (e.type == TAR_FILE && !seen_link(p, st, &e)) {
 		struct stat now;

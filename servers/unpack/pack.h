@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/idmap.h"
 #include "sink.h"
 
 struct pack_options {
@@ -16,6 +17,7 @@ struct pack_options {
 	const char *
 	    path; /* NULL: all of dir, without an entry for itself; else one name below dir ("." dir with an entry) */
 	const char *name; /* what path is called in the archive */
+	const struct idmap *ids; /* what ids of this host are in the archive; NULL: the same */
 };
 
 int pack_tree(const struct pack_options *o, struct sink *out, struct error *err);

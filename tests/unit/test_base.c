@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/idmap.h"
 #include "base/filter.h"
 #include "base/json.h"
 #include "base/map.h"
@@ -162,8 +163,8 @@ static void test_clock(void **state)
 	assert_int_equal(clock_parse_unix("1h", &ns, &err), -1);
 	assert_string_equal(err.text, "strconv.ParseInt: parsing \"1h\": invalid syntax");
 	assert_int_equal(clock_parse_unix("99999999999999999999", &ns, &err), -1);
-	assert_string_equal(err.text,
-			    "strconv.ParseInt: parsing \"99999999999999999999\": value out of range");
+	assert_string_equal(
+	    err.text, "strconv.ParseInt: parsing \"99999999999999999999\": value out of range");
 	assert_true(clock_parse_duration("1h2m3.5s", &ns));
 	assert_true(ns == INT64_C(3723500000000));
 	assert_false(clock_parse_duration("5", &ns));
@@ -394,6 +395,29 @@ static void test_remove_while_filled(void **state)
 	assert_int_equal(dir_remove_all(AT_FDCWD, dir, &err), 0);
 }
 
+static void test_idmap(void **state)
+{
+	static const struct id_range r[] = {{0, 100000, 1000}, {1000, 300000, 10}};
+	uint32_t id = 7;
+
+	(void)state;
+	assert_true(idmap_to_host(r, 2, 0, &id));
+	assert_int_equal(id, 100000);
+	assert_true(idmap_to_host(r, 2, 999, &id));
+	assert_int_equal(id, 100999);
+	assert_true(idmap_to_host(r, 2, 1000, &id));
+	assert_int_equal(id, 300000);
+	assert_false(idmap_to_host(r, 2, 1010, &id));
+	assert_false(idmap_to_host(r, 2, UINT32_MAX, &id));
+	assert_int_equal(id, 300000);
+	assert_int_equal(idmap_to_container(r, 2, 100999), 999);
+	assert_int_equal(idmap_to_container(r, 2, 300009), 1009);
+	assert_int_equal(idmap_to_container(r, 2, 101000), IDMAP_OVERFLOW);
+	assert_int_equal(idmap_to_container(r, 2, 0), IDMAP_OVERFLOW);
+	assert_null(idmap_current());
+	assert_int_equal(idmap_root_uid(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +428,7 @@ int main(void)
 	    cmocka_unit_test(test_json_writer),
 	    cmocka_unit_test(test_clock),
 	    cmocka_unit_test(test_filters),
+	    cmocka_unit_test(test_idmap),
 	    cmocka_unit_test(test_paths),
 	    cmocka_unit_test(test_root_confinement),
 	    cmocka_unit_test(test_remove_deep_tree),

@@ -384,8 +384,8 @@ static void test_states(void **state)
 	assert_non_null(
 	    strstr(parse("--selinux-enabled", NULL), "not supported yet: --selinux-enabled: "));
 	assert_string_equal(parse("--tls=false --selinux-enabled=false --ipv6=0", NULL), "");
-	put_file("{\"userns-remap\":\"default\"}");
-	assert_non_null(strstr(parse("", NULL), "not supported yet: userns-remap: "));
+	put_file("{\"cluster-store\":\"etcd://x\"}");
+	assert_non_null(strstr(parse("", NULL), "not supported yet: cluster-store: "));
 	put_file("{\"userns-remap\":\"\",\"runtimes\":{},\"default-address-pools\":[]}");
 	assert_string_equal(parse("", NULL), "");
 	put_file("{\"features\":{\"containerd-snapshotter\":true}}");

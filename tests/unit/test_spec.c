@@ -471,6 +471,7 @@ int main(void)
 	    cmocka_unit_test(test_oci_full),
 	    cmocka_unit_test(test_oci_privileged),
 	    cmocka_unit_test(test_oci_namespaces),
+	    cmocka_unit_test(test_oci_user_namespace),
 	    cmocka_unit_test(test_exec_process),
 	    cmocka_unit_test(test_resources),
 	    cmocka_unit_test(test_seccomp),

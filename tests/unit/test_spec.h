@@ -33,6 +33,7 @@ void test_oci_plain(void **state);
 void test_oci_full(void **state);
 void test_oci_privileged(void **state);
 void test_oci_namespaces(void **state);
+void test_oci_user_namespace(void **state);
 void test_exec_process(void **state);
 void test_resources(void **state);
 void test_seccomp(void **state);

@@ -137,6 +137,8 @@ void test_users_no_escape(void **state)
 
 /* ---- OCI ------------------------------------------------------------------------------------------------------------------------------ */
 
+static const struct spec_host *built_on = &test_host;
+
 static void build(const char *config, const char *host_config, const char *init,
 		  struct spec_output *out)
 {
@@ -156,7 +158,7 @@ static void build(const char *config, const char *host_config, const char *init,
 				.hostname_path = "/c/hostname",
 				.hosts_path = "/c/hosts",
 				.init_path = init,
-				.host = &test_host};
+				.host = built_on};
 
 	strlist_add(&args, "1000");
 	assert_int_equal(spec_parse_mounts(c, h, &mounts, &err), 0);
@@ -363,6 +365,63 @@ void test_oci_namespaces(void **state)
 	assert_null(strstr(o.oci.p, "/dev/shm"));
 	assert_int_equal(o.seccomp.len, 0);
 	spec_output_free(&o);
+}
+
+static const struct idmap two_ranges = {
+    .n_uids = 2,
+    .n_gids = 1,
+    .uids = {{0, 100000, 1000}, {1000, 300000, 64536}},
+    .gids = {{0, 400000, 65536}},
+};
+
+void test_oci_user_namespace(void **state)
+{
+	static const char *const refused[][2] = {
+	    {"{\"Privileged\":true}",
+	     "privileged mode is incompatible with user namespaces.  You must run the container in "
+	     "the host namespace when running privileged mode"},
+	    {"{\"NetworkMode\":\"host\"}",
+	     "cannot share the host's network namespace when user namespaces are enabled"},
+	    {"{\"PidMode\":\"host\"}",
+	     "cannot share the host PID namespace when user namespaces are enabled"},
+	    {"{\"SecurityOpt\":[\"writable-cgroups=true\"]}",
+	     "option WritableCgroups conflicts with user namespaces and rootless mode"}};
+	struct spec_host host = test_host;
+	auto_json *own = NULL, *hosts = NULL, *c = config_of("{}");
+	struct spec_output o;
+
+	(void)state;
+	host.ids = &two_ranges;
+	built_on = &host;
+	build("{}", "{}", NULL, &o);
+	own = tree_of(o.oci.p);
+	expect(json_first(json_get(json_get(own, "linux"), "namespaces")), "type", "\"user\"");
+	expect(json_get(own, "linux"), "uidMappings",
+	       "[{\"containerID\":0,\"hostID\":100000,\"size\":1000},"
+	       "{\"containerID\":1000,\"hostID\":300000,\"size\":64536}]");
+	expect(json_get(own, "linux"), "gidMappings",
+	       "[{\"containerID\":0,\"hostID\":400000,\"size\":65536}]");
+	expect(
+	    json_get(own, "linux"), "sysctl",
+	    "{\"net.ipv4.ip_unprivileged_port_start\":\"0\"}"); /* groups of ping: not all are mapped */
+	spec_output_free(&o);
+	build("{}", "{\"UsernsMode\":\"host\",\"Privileged\":true}", NULL, &o);
+	hosts = tree_of(o.oci.p);
+	assert_null(json_get(json_get(hosts, "linux"), "uidMappings"));
+	assert_null(strstr(o.oci.p, "\"user\",\"path\""));
+	assert_null(strstr(o.oci.p, "{\"type\":\"user\"}"));
+	spec_output_free(&o);
+	built_on = &test_host;
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		auto_json *h = tree_of(refused[i][0]);
+		struct error err = ERROR_INIT;
+
+		assert_int_equal(spec_validate(c, h, &host, NULL, &err), -1);
+		assert_int_equal(err.kind, ERR_INVALID);
+		assert_string_equal(err.text, refused[i][1]);
+		json_set_str(h, "UsernsMode", "host");
+		assert_int_equal(spec_validate(c, h, &host, NULL, &err), 0);
+	}
 }
 
 void test_exec_process(void **state)

@@ -206,14 +206,25 @@ int rights_labels(const struct process *p, struct error *err)
 	return *p->selinux ? put_self("/proc/self/attr/exec", p->selinux, err) : 0;
 }
 
+/* An id that has no place in the user namespace; runc's words. */
+static int refused(const char *what, uint32_t id, struct error *err)
+{
+	if (errno == EINVAL)
+		return error_set(err, ERR_SYSTEM,
+				 "unable to setup user: cannot set%s to unmapped %s %u in user "
+				 "namespace",
+				 what, what, id);
+	return error_sys(err, errno, "set%s %u", what, id);
+}
+
 static int change_user(const struct process *p, struct error *err)
 {
 	if (setgroups(p->n_groups, p->groups) < 0 && errno != EPERM)
 		return error_sys(err, errno, "setgroups");
 	if (setresgid(p->gid, p->gid, p->gid) < 0)
-		return error_sys(err, errno, "setgid %u", p->gid);
+		return refused("gid", p->gid, err);
 	if (setresuid(p->uid, p->uid, p->uid) < 0)
-		return error_sys(err, errno, "setuid %u", p->uid);
+		return refused("uid", p->uid, err);
 	return 0;
 }
 

@@ -58,7 +58,14 @@ static int open_joins(struct launch *l, struct error *err)
 		if (l->joins[i] < 0)
 			return error_sys(err, errno, "open namespace %s", j->path);
 		l->staged = l->staged || j->flag == CLONE_NEWPID;
+		/* what is made before it is entered belongs to the host's, and can't be mounted in there */
+		l->user_joined = l->user_joined || j->flag == CLONE_NEWUSER;
 	}
+	if (l->staged && l->user_joined)
+		return error_set(err, ERR_NOT_IMPLEMENTED,
+				 "native: the pid namespace of another container can't be shared "
+				 "while containers have user namespaces: use a runtime program "
+				 "(--runtime), or --userns=host for both");
 	if (l->container->netns_fd >= 0)
 		l->spec.unshare &= ~(uint64_t)CLONE_NEWNET;
 	return 0;
@@ -185,6 +192,27 @@ static int serve_stage(struct launch *l, int sync, int stage_fd, pid_t stage, in
 	return save_pid(l, pid, out, err) < 0 ? -1 : birth_finish(sync, l->shim, err);
 }
 
+/* By way of a stage that has entered another's user namespace: born there, the process goes on as any first one. */
+static int serve_joined(struct launch *l, int sync, pid_t stage, int *pidfd,
+			struct dockerd_created *out, struct error *err)
+{
+	pid_t pid;
+	int r;
+
+	if (dress_child(l, stage, err) < 0 || sync_send(sync, SYNC_GO, -1, err) < 0 ||
+	    birth_attend(sync, -1, NULL, &pid, pidfd, err) < 0)
+		return -1;
+	if (l->spec.unshare & CLONE_NEWNET && open_network(*pidfd, pid, out, err) < 0)
+		return -1;
+	if (save_pid(l, pid, out, err) < 0 || sync_send(sync, SYNC_GO, -1, err) < 0)
+		return -1;
+	r = sync_receive(sync, SYNC_READY, &out->console_fd, -1, err);
+	if (r == 0)
+		return error_set(err, ERR_SYSTEM,
+				 "the container's first process died during its setup");
+	return r < 0 ? -1 : shim_lives(l->shim, err);
+}
+
 static void take_down(int child_fd, int born_fd, struct dockerd_created *out)
 {
 	if (child_fd >= 0)
@@ -215,8 +243,9 @@ int native_create(const struct dockerd_container *c, const struct dockerd_stdio 
 		ours = pair[0];
 		l.sync = pair[1];
 		/* The cgroup namespace must be made inside the cgroup: init.c */
-		pid = clone_for_shim(l.spec.unshare & ~(uint64_t)CLONE_NEWCGROUP,
-				     cgroup_clone_dir(&l.cgroup), &pidfd, err);
+		pid =
+		    clone_for_shim(l.user_joined ? 0 : l.spec.unshare & ~(uint64_t)CLONE_NEWCGROUP,
+				   cgroup_clone_dir(&l.cgroup), &pidfd, err);
 		if (pid == 0) {
 			close(ours);
 			init_main(&l);
@@ -225,6 +254,8 @@ int native_create(const struct dockerd_container *c, const struct dockerd_stdio 
 		FAULT("native.create.cloned");
 		if (pid < 0)
 			r = -1;
+		else if (l.user_joined)
+			r = serve_joined(&l, ours, pid, &born, out, err);
 		else if (l.staged)
 			r = serve_stage(&l, ours, pidfd, pid, &born, out, err);
 		else

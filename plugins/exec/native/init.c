@@ -9,14 +9,36 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+static int be_root(struct error *err)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_sys(err, errno, "become root of the user namespace");
+	prctl(PR_SET_DUMPABLE, 0);
+	return 0;
+}
+
+/* The rights over the other namespaces come from it. */
+static int enter_user(struct launch *l, struct error *err)
+{
+	const struct spec *s = &l->spec;
+
+	for (size_t i = 0; i < s->n_joins; i++)
+		if (s->joins[i].flag == CLONE_NEWUSER && setns(l->joins[i], CLONE_NEWUSER) < 0)
+			return error_sys(err, errno, "join namespace %s", s->joins[i].path);
+	if (!l->user_joined && !(s->unshare & CLONE_NEWUSER))
+		return 0;
+	if (be_root(err) < 0)
+		return -1;
+	/* of the pid namespace the next clone is the first member */
+	if (l->user_joined && unshare((int)(s->unshare & ~(uint64_t)CLONE_NEWCGROUP)) < 0)
+		return error_sys(err, errno, "make namespaces");
+	return 0;
+}
+
 static int enter_namespaces(struct launch *l, struct error *err)
 {
 	const struct spec *s = &l->spec;
 
-	for (size_t i = 0; i < s->n_joins;
-	     i++) /* a user namespace first: it gives the rights over the others */
-		if (s->joins[i].flag == CLONE_NEWUSER && setns(l->joins[i], CLONE_NEWUSER) < 0)
-			return error_sys(err, errno, "join namespace %s", s->joins[i].path);
 	for (size_t i = 0; i < s->n_joins; i++)
 		if (s->joins[i].flag !=
 			CLONE_NEWUSER && /* of a pid namespace: only the next clone */
@@ -26,16 +48,6 @@ static int enter_namespaces(struct launch *l, struct error *err)
 		return error_sys(err, errno, "join the network namespace");
 	if (s->unshare & CLONE_NEWCGROUP && unshare(CLONE_NEWCGROUP) < 0)
 		return error_sys(err, errno, "make a cgroup namespace");
-	return 0;
-}
-
-static int be_root(const struct spec *s, struct error *err)
-{
-	if (!(s->unshare & CLONE_NEWUSER))
-		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return error_sys(err, errno, "become root of the user namespace");
-	prctl(PR_SET_DUMPABLE, 0);
 	return 0;
 }
 
@@ -87,12 +99,23 @@ static int set_up_staged(struct launch *l, int master, struct error *err)
 	return birth_wait(l->sync, err);
 }
 
+/* In another's user namespace there has to be somebody before a namespace can be made that belongs to it. */
+static int be_born(struct launch *l, struct error *err)
+{
+	pid_t pid;
+
+	if (!l->user_joined)
+		return 0;
+	pid = birth_give(l->sync, err);
+	return pid < 0 ? -1 : birth_begin(l->sync, err);
+}
+
 static int prepare(struct launch *l, int *master, struct error *err)
 {
 	if (die_with_shim(err) < 0 || sync_receive(l->sync, SYNC_GO, NULL, -1, err) != 1)
 		return -1;
 	if (cgroup_enter(&l->cgroup, err) < 0 || rights_labels(&l->spec.process, err) < 0 ||
-	    be_root(&l->spec, err) < 0 || enter_namespaces(l, err) < 0)
+	    enter_user(l, err) < 0 || be_born(l, err) < 0 || enter_namespaces(l, err) < 0)
 		return -1;
 	return FAULT_ERR("native.init.begin", err) ? -1 : root_build(l, master, err);
 }

@@ -240,7 +240,8 @@ struct launch {
 	int shim;      /* pidfd */
 	int sync;      /* the child's end */
 	int joins[MAX_NAMESPACES];
-	bool staged; /* the pid namespace has members already: birth.c */
+	bool staged;      /* the pid namespace has members already: birth.c */
+	bool user_joined; /* another's: a stage enters it, who is born there makes all else */
 };
 
 /* ---- birth.c: the stage, the process, the parent ----------------------------------------------------------------------------------- */
