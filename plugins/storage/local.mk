@@ -50,3 +50,13 @@ plugins_storage_btrfs_btrfs_la_LDFLAGS = $(STORAGE_LDFLAGS)
 dist_man_MANS += plugins/storage/btrfs/dockerd-storage-btrfs.8
 plugins_storage_btrfs_btrfs_la_LIBADD = $(BTRFS_LIBS)
 endif
+
+if STORAGE_DEVICEMAPPER
+drvstorage_LTLIBRARIES += plugins/storage/devicemapper/devicemapper.la
+plugins_storage_devicemapper_devicemapper_la_SOURCES = plugins/storage/devicemapper/devicemapper.c plugins/storage/devicemapper/devicemapper.h \
+	plugins/storage/devicemapper/pool.c plugins/storage/devicemapper/task.c $(STORAGE_COMMON)
+plugins_storage_devicemapper_devicemapper_la_CFLAGS = $(DRIVER_CFLAGS) $(DEVMAPPER_CFLAGS)
+plugins_storage_devicemapper_devicemapper_la_LDFLAGS = $(STORAGE_LDFLAGS)
+plugins_storage_devicemapper_devicemapper_la_LIBADD = $(DEVMAPPER_LIBS)
+dist_man_MANS += plugins/storage/devicemapper/dockerd-storage-devicemapper.8
+endif

@@ -576,9 +576,11 @@ void suite_make_and_remove(struct suite *s)
 	struct dockerd_error e = {.size = sizeof(e)};
 
 	s->ops->prepare(s->self, &ro, &d, &e);
+	close(d.fd);
 	s->ops->commit(s->self, &ro, &e);
 	s->ops->create_rw(s->self, &rw, &e);
 	s->ops->mount(s->self, &rw, &d, &e);
+	close(d.fd);
 	s->ops->unmount(s->self, &rw, &e);
 	s->ops->remove(s->self, &rw, &e);
 	s->ops->remove(s->self, &ro, &e);

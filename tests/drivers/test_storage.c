@@ -229,6 +229,17 @@ int main(int argc, char **argv)
 					      "overlay.unmount.after",
 					      "overlay.remove.after-lower",
 					      NULL};
+	static const char *const devicemapper[] = {"devicemapper.create.begun",
+						   "devicemapper.create.made",
+						   "devicemapper.create.saved",
+						   "devicemapper.mount.before",
+						   "devicemapper.mount.after",
+						   "devicemapper.commit.before",
+						   "devicemapper.unmount.after",
+						   "devicemapper.remove.marked",
+						   "devicemapper.delete.begun",
+						   "devicemapper.delete.made",
+						   NULL};
 	static const char *const vfs[] = {"vfs.create.after-mkdir", "vfs.create.after-copy",
 					  "plain.commit.before", "vfs.remove.after-rename", NULL};
 	static const char *const btrfs[] = {"btrfs.create.after-subvolume", "plain.commit.before",
@@ -236,6 +247,7 @@ int main(int argc, char **argv)
 #else
 	static const char *const *const stacked = NULL, *const *const fuse = NULL,
 					*const *const overlay = NULL, *const *const vfs = NULL,
+					*const *const devicemapper = NULL,
 					*const *const btrfs = NULL;
 #endif
 	char cwd[PATH_MAX], drivers[PATH_MAX + 16];
@@ -265,6 +277,8 @@ int main(int argc, char **argv)
 		printf("ok %d # SKIP no fuse-overlayfs or /dev/fuse here\n", ++total);
 	else if (built("fuse-overlayfs"))
 		run("fuse-overlayfs", fuse);
+	if (built("devicemapper") && access("/dev/mapper/control", R_OK | W_OK) == 0)
+		run("devicemapper", devicemapper);
 	if (built("vfs"))
 		run("vfs", vfs);
 	if (built("btrfs"))

@@ -24,7 +24,8 @@ kit() {
 		skip 1 "$driver on $fs: can't be made or mounted here"
 		return
 	fi
-	./dockerd-driver-test --root "$on" storage "drivers/storage/$driver.so" >"$work/kit" 2>&1
+	# shellcheck disable=SC2086
+	./dockerd-driver-test --root "$on" ${kit_options-} storage "drivers/storage/$driver.so" >"$work/kit" 2>&1
 	result=$?
 	same "$driver on $fs (${options#,}): $(grep -c '^ok' "$work/kit") checks" $result 0
 	grep -A3 '^not ok\|^Bail' "$work/kit" | sed 's/^/#   /'
@@ -38,5 +39,15 @@ kit overlay xfs ""
 kit vfs xfs ,prjquota
 kit vfs ext4 ,prjquota -O quota,project -E quotatype=prjquota
 kit btrfs btrfs ""
-kit devicemapper ext4 ""
+if modprobe dm_thin_pool 2>/dev/null && [ -e drivers/storage/devicemapper.so ]; then
+	kit_options="--opt dm.basesize=512M --opt dm.loopdatasize=2G --opt dm.loopmetadatasize=64M"
+	kit_options="$kit_options --opt dm.fs=ext4" kit devicemapper ext4 ""
+	[ ! -x tests/drivers/test_storage ] || {
+		./tests/drivers/test_storage >"$work/kit" 2>&1
+		same "kill -9 at each step: $(grep -c '^ok.*devicemapper' "$work/kit") checks of devicemapper" $? 0
+		grep '^not ok\|^Bail' "$work/kit" | sed 's/^/#   /'
+	}
+else
+	skip 1 "devicemapper: not built (--enable-storage-devicemapper), or no dm_thin_pool here"
+fi
 done_testing
