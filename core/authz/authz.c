@@ -4,6 +4,7 @@
  * asked by remote.c.
  */
 #include "authz/authz.h"
+#include "authz/ambiguous.h"
 #include "authz/remote.h"
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -274,6 +275,15 @@ static struct dockerd_authz_request base(const struct http_exchange *x, const ch
 					      .peer_pid = x->peer_pid};
 }
 
+/* A body that is no JSON is for its handler to refuse. */
+static int check_body(const struct str *body, struct error *err)
+{
+	struct error ignored = ERROR_INIT;
+	auto_json *j = json_parse(body->p, body->len, &ignored);
+
+	return j ? authz_unambiguous(j, err) : 0;
+}
+
 int authz_request(struct http_exchange *x, const char *route, struct error *err)
 {
 	struct dockerd_authz_request r = base(x, route);
@@ -287,6 +297,8 @@ int authz_request(struct http_exchange *x, const char *route, struct error *err)
 	if (r.body_state == DOCKERD_AUTHZ_BODY_WHOLE) {
 		r.body = str_cstr(&x->preread);
 		r.body_length = x->preread.len;
+		if (check_body(&x->preread, err) < 0)
+			return -1;
 		if (asks_responses())
 			str_add(&x->shown, r.body, x->preread.len);
 	}

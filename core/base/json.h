@@ -2,8 +2,8 @@
 /*
  * JSON: parsing on top of cJSON with its traps closed, and a small streaming writer that prints as Go does.
  *
- * The tree is read with the getters below only, never by cJSON's own: they match names as Go's decoder does (last match
- * wins, case-insensitively) and read 64-bit integers exactly (integers of 16 or more digits are kept as marked strings by
+ * The tree is read with the getters below only, never by cJSON's own: they match names as Go's decoder does (in any case, the last one wins; but
+ * one that is written exactly so comes first, since maps are read with them as well) and read 64-bit integers exactly (integers of 16 or more digits are kept as marked strings by
  * json_parse, because cJSON stores doubles).
  */
 #ifndef BASE_JSON_H

@@ -62,6 +62,18 @@ like "a plugin that is gone denies" '"plugin one failed with error: Post ..http:
 plugin "$sockets/one.sock" "$R/p1" authz
 one=$plugin
 works "and back" docker info
+
+# a body that the plugin might read otherwise than the engine
+twice() { api POST /v1.51/containers/create -H "Content-Type: application/json" -d "$1" -w " %{http_code}" | tr -d "\n"; }
+while read -r name body; do
+	like "refused: $name twice" "member .+\"$name.+\" stands there more than once.* 400$" "$(twice "$body")"
+done <<'LIST'
+privileged {"Image":"x","HostConfig":{"Privileged":true,"privileged":false}}
+hostconfig {"Image":"x","HostConfig":{"Privileged":true},"HoſtConfig":{"Privileged":false}}
+user {"Image":"x","User":"1000","User":null}
+readonlyrootfs {"Image":"x","NetworkingConfig":{"EndpointsConfig":{"a":{}}},"HostConfig":{"ReadonlyRootfs":true,"ReadonlyRootfs":false}}
+LIST
+like "not maps of the client's own" 'No such image: x:latest.* 404$' "$(twice '{"Image":"x","Labels":{"a":"1","A":"2"}}')"
 stop_daemon
 
 # a driver and two socket plugins, in order
