@@ -310,6 +310,13 @@ static ssize_t on_read(void *ctx, void *buf, size_t n)
 	return v->q->read(v->q->ctx, buf, n);
 }
 
+static bool header_plain(const char *h)
+{
+	while (*h && *h != 0x7f && ((unsigned char)*h >= ' ' || *h == '\t'))
+		h++;
+	return !*h;
+}
+
 int client_exchange(struct client *c, const struct call *q, const char *authorization,
 		    struct answer *a, struct error *err)
 {
@@ -351,6 +358,15 @@ int client_exchange(struct client *c, const struct call *q, const char *authoriz
 	strlist_add(&headers, AGENT);
 	if (authorization)
 		strlist_printf(&headers, "Authorization: %s", authorization);
+	/* libcurl sends them as they are: a line break would begin another header, or another request */
+	for (size_t i = 0; i < headers.n; i++)
+		if (!header_plain(headers.v[i])) {
+			line_give(c, line);
+			return error_set(err, ERR_INVALID,
+					 "%s %s: invalid header field value: control "
+					 "characters are not sent",
+					 q->method, q->url);
+		}
 	done = c->m->perform(line, &r, &a->r);
 	line_give(c, line);
 	if (v.too_long)

@@ -114,6 +114,8 @@ status "login with a wrong password" 1 docker login -u u -p x localhost:5002
 like "says what the token server says" 'unauthorized: incorrect username or password' "$out"
 like "a token that a client brings along is used as it is" 'unauthorized' \
 	"$(pull_by_api localhost:5002/open/box 1 -H "X-Registry-Auth: $(printf '{"registrytoken":"abc"}' | base64 -w0)")"
+like "one that would be a request of its own is not sent" 'invalid header field value' \
+	"$(pull_by_api localhost:5002/open/box 1 -H "X-Registry-Auth: $(printf '{"registrytoken":"a\\r\\n\\r\\nDELETE /v2/ HTTP/1.1"}' | base64 -w0)")"
 
 # ---- TLS -----------------------------------------------------------------------------------------------------------------------------------
 mkdir "$R/etc" "$R/etc.work"
