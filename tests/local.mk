@@ -194,7 +194,7 @@ tests_api_test_load_SOURCES = tests/api/test_load.c
 tests_api_test_load_CPPFLAGS = $(box_cppflags)
 tests_api_test_load_LDADD = $(box_libs)
 EXTRA_DIST += tests/vm/README tests/vm/cgroup2.sh tests/vm/lib.sh tests/vm/links.sh tests/vm/quota.sh tests/vm/run tests/vm/storage.sh tests/vm/systemd.sh
-EXTRA_DIST += try LICENSE README.md HACKING.md docs/architecture.md docs/compat-choices.md docs/protocols.md docs/registries.md docs/socket-plugins.md \
+EXTRA_DIST += try LICENSE README.md HACKING.md docs/architecture.md docs/compat-choices.md docs/protocols.md docs/registries.md docs/security.md docs/socket-plugins.md \
 	docs/storage-on-disk.md tests/allowed-skips tests/system/run
 # Not in EXTRA_DIST: there its name means the target, and each "make dist" would run all tests first.
 dist-hook:
@@ -216,6 +216,7 @@ EXTRA_DIST += tests/system/30-life.sh tests/system/32-sharing.sh
 EXTRA_DIST += tests/system/35-limits.sh
 EXTRA_DIST += tests/system/36-runtimes.sh
 EXTRA_DIST += tests/system/38-userns.sh
+EXTRA_DIST += tests/system/39-escapes.sh
 EXTRA_DIST += tests/system/37-health.sh
 EXTRA_DIST += tests/system/40-images.sh
 EXTRA_DIST += tests/system/45-files.sh

@@ -6,7 +6,7 @@ plugins_exec_native_native_la_SOURCES = \
 	plugins/exec/common/cgroup.c plugins/exec/common/cgroup.h plugins/exec/native/cgroup_mount.c plugins/exec/native/cgroup_v1.c \
 	plugins/exec/native/cgroup_v2.c plugins/exec/native/create.c plugins/exec/native/devfilter.c \
 	plugins/exec/native/devices.c plugins/exec/native/init.c plugins/exec/native/limits.c plugins/exec/native/native.c \
-	plugins/exec/native/native.h plugins/exec/native/paths.c plugins/exec/native/process.c \
+	plugins/exec/native/native.h plugins/exec/native/paths.c plugins/exec/native/proc_safe.c plugins/exec/native/process.c \
 	plugins/exec/native/root.c plugins/exec/native/seccomp.c plugins/exec/native/seccomp_compile.c \
 	plugins/exec/native/session.c plugins/exec/native/spec.c plugins/exec/native/state.c plugins/exec/native/sync.c \
 	plugins/exec/native/sysctl.c \

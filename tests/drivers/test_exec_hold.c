@@ -182,6 +182,39 @@ static void test_null_device(void)
 }
 
 /* A container in the pid namespace of another is held as any other is. */
+/* Where /proc is trusted, nobody's mount takes its place. */
+static void test_proc_mounts(void)
+{
+	static const char *const refused[] = {"/proc/sys", "/proc/1", "/proc/self/attr",
+					      "/proc/keys"};
+	auto_free char *link = path_join(fx.root, "toproc");
+
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		auto_free char *mounts = xasprintf(
+		    ",{\"destination\":\"%s\",\"type\":\"bind\",\"source\":\"%s\","
+		    "\"options\":[\"rbind\"]}",
+		    refused[i], streq(refused[i], "/proc/keys") ? "/etc/hostname" : "/tmp");
+		struct spec_options o = {.argv = ARGV("true"), .extra_mounts = mounts};
+
+		expect_refusal(refused[i], &o, ERR_INVALID,
+			       "cannot be mounted because it is inside /proc");
+	}
+	ok(symlink("/proc/self", link) == 0, "a link of the image to /proc");
+	expect_refusal("a mount through it",
+		       &(struct spec_options){
+			   .argv = ARGV("true"),
+			   .extra_mounts = ",{\"destination\":\"/toproc/attr\",\"type\":\"tmpfs\","
+					   "\"source\":\"tmpfs\",\"options\":[]}"},
+		       ERR_INVALID, "cannot be mounted because it is inside /proc");
+	unlink(link);
+	expect_run("numbers may be replaced",
+		   &(struct spec_options){
+		       .argv = SH("wc -l </proc/uptime"),
+		       .extra_mounts = ",{\"destination\":\"/proc/uptime\",\"type\":\"bind\","
+				       "\"source\":\"/etc/hostname\",\"options\":[\"bind\"]}"},
+		   0, "1\n");
+}
+
 static void test_join_pid(void)
 {
 	static const char script[] =
@@ -418,6 +451,7 @@ static void all(void)
 	test_confinement();
 	test_sysctls();
 	test_null_device();
+	test_proc_mounts();
 	test_join_pid();
 #ifdef ENABLE_FAULTS
 	test_childs_word();

@@ -6,7 +6,7 @@
  *	native.c   descriptor and ops          spec.c, process.c  the spec's text as structs
  *	create.c   parent's side of create     init.c             the first process until it executes
  *	binds.c    trees of bind mounts, made in the host's namespace
- *	root.c, devices.c, paths.c, sysctl.c   the container's root from inside
+ *	root.c, devices.c, paths.c, proc_safe.c, sysctl.c   the container's root from inside
  *	limits.c, cgroup_*.c, devfilter.c      limits and devices; the directories are ../common/cgroup.c's
  *	caps.c, seccomp.c, become.c            rights of the user's process, and its execution
  *	session.c  further processes           birth.c            into a pid namespace that has members
@@ -165,6 +165,8 @@ struct launch; /* below */
  */
 int root_build(struct launch *l, int *console_master, struct error *err);
 int root_finish(struct launch *l, struct error *err);
+/* proc_safe.c: ERR_INVALID for a mount that would replace what /proc is trusted for. */
+int proc_safe(const struct mount_plan *m, int target, struct error *err);
 /* Does the path lie on or below a late mount? */
 bool root_is_late(const struct launch *l, const char *path);
 /* O_PATH of a path inside a root; what is missing is made (a directory or an empty file), dangling links followed inside. */

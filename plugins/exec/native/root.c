@@ -91,7 +91,7 @@ static int attach_bind(struct launch *l, struct mount_plan *m, struct error *err
 {
 	auto_close target = root_target(l->root_tree, m->target, m->directory, err);
 
-	if (target < 0)
+	if (target < 0 || proc_safe(m, target, err) < 0)
 		return -1;
 	if (tree_attach(m->tree, target) < 0 ||
 	    (!m->attr_done && tree_set(m->tree, &m->options, true) < 0))
@@ -116,7 +116,7 @@ static int mount_new(struct launch *l, const struct mount_plan *m, struct error 
 	auto_str data = STR_INIT;
 	auto_close target = root_target(l->root_tree, m->target, true, err);
 
-	if (target < 0)
+	if (target < 0 || proc_safe(m, target, err) < 0)
 		return -1;
 	tmpfs_mode(m, target, &data);
 	if (*label && !streq(m->type, "proc") && !streq(m->type, "sysfs"))
