@@ -175,6 +175,43 @@ static void each_container(void (*f)(struct container *))
 	free(all);
 }
 
+/* Runs by its state, has no run directory of ours, and its process is in its control group: another engine's, which is alive or left it behind. */
+static bool runs_elsewhere(const struct container *c)
+{
+	auto_free char *dir = container_run_dir(c->id),
+		       *path = xasprintf("/proc/%d/cgroup", (int)c->state.pid);
+	auto_str groups = STR_INIT;
+	struct error gone = ERROR_INIT;
+
+	return c->state.running && c->state.pid > 0 && surely_absent(dir) &&
+	       file_read_at(AT_FDCWD, path, 65536, &groups, &gone) == 0 &&
+	       strstr(str_cstr(&groups), c->id);
+}
+
+/* Two engines at one container would each undo what the other does: nothing is touched. */
+static int refuse_others(struct error *err)
+{
+	size_t n, found = 0;
+	struct container **all = containers_all(&n);
+	auto_str names = STR_INIT;
+
+	for (size_t i = 0; i < n; i++) {
+		if (runs_elsewhere(all[i]) && found++ < 10)
+			str_printf(&names, "%s%s (%.12s, process %d)", names.len ? ", " : "",
+				   all[i]->name, all[i]->id, (int)all[i]->state.pid);
+		container_unref(all[i]);
+	}
+	free(all);
+	return found
+		   ? error_set(err, ERR_CONFLICT,
+			       "%zu container%s of %s still run%s under another engine: %s%s; stop "
+			       "%s there first",
+			       found, found == 1 ? "" : "s", containers.data_root,
+			       found == 1 ? "s" : "", str_cstr(&names), found > 10 ? ", ..." : "",
+			       found == 1 ? "it" : "them")
+		   : 0;
+}
+
 /* ---- Adoption ----------------------------------------------------------------------------------------------------------------- */
 
 struct past {
@@ -394,7 +431,7 @@ int containers_init(const struct container_room *r, struct error *err)
 		return -1;
 	logd_setup(logd_dir, "docker", containers_logd_restore);
 	log_reader_setup(logd_dir, "docker");
-	if (load_all(err) < 0)
+	if (load_all(err) < 0 || refuse_others(err) < 0)
 		return -1;
 	each_container(links_load);
 	image_store_set_users(containers.images, users_of, NULL);

@@ -114,6 +114,15 @@ docker run --rm --network none -v moby-volume:/v busybox sh -c 'echo by-moby >/v
 ids=$(docker images -q --no-trunc | sort -u)
 names=$(docker images --format '{{.Repository}}:{{.Tag}}' | sort)
 saved=$(layers theirs:1)
+docker run -d --name alive --network none busybox sleep 1000 >/dev/null
+kill -9 "${servers[2]}"
+wait "${servers[2]}" 2>/dev/null
+servers=("${servers[@]:0:2}")
+status "what runs under a moby that was killed" 1 timeout 60 "$BUILD/dockerd" --config-file "$R/daemon.json"
+like "is named, and left alone" '1 container of .*/data still runs under another engine: alive ' "$out"
+rm -f "$R/moby.pid"
+start_moby
+docker rm -f alive >/dev/null
 stop_moby
 start_daemon '"storage-driver": "overlay2"'
 is "we find moby's images" "$names" "$(docker images --format '{{.Repository}}:{{.Tag}}' | sort)"
