@@ -193,7 +193,7 @@ tests_crash_test_crash_LDADD = $(box_libs)
 tests_api_test_load_SOURCES = tests/api/test_load.c
 tests_api_test_load_CPPFLAGS = $(box_cppflags)
 tests_api_test_load_LDADD = $(box_libs)
-EXTRA_DIST += tests/vm/README tests/vm/cgroup2.sh tests/vm/lib.sh tests/vm/links.sh tests/vm/quota.sh tests/vm/run tests/vm/storage.sh tests/vm/systemd.sh
+EXTRA_DIST += tests/vm/README tests/vm/cgroup2.sh tests/vm/lib.sh tests/vm/links.sh tests/vm/apparmor.sh tests/vm/quota.sh tests/vm/run tests/vm/storage.sh tests/vm/systemd.sh
 EXTRA_DIST += try LICENSE README.md HACKING.md docs/architecture.md docs/compat-choices.md docs/protocols.md docs/registries.md docs/security.md docs/socket-plugins.md \
 	docs/storage-on-disk.md tests/allowed-skips tests/system/run
 # Not in EXTRA_DIST: there its name means the target, and each "make dist" would run all tests first.

@@ -7,6 +7,7 @@
 #include "base/idmap.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "container/apparmor.h"
 #include "container/container.h"
 #include "events/events.h"
 #include "network/network.h"
@@ -303,6 +304,8 @@ static void print_security(struct jw *w, bool v2)
 		   *cgroupns = config_str(api.config(), "default-cgroupns-mode");
 
 	jw_karr(w, "SecurityOptions");
+	if (apparmor_enabled())
+		jw_str(w, "name=apparmor");
 	if (streq(profile, "unconfined")) {
 		jw_str(w, "name=seccomp,profile=unconfined");
 	} else {

@@ -198,6 +198,8 @@ struct spec_host *spec_host(void);
 /* shim_create arguments that deletion needs as well. */
 void container_shim_base(struct container *c, char *run_dir, struct shim_create *out);
 void restart_schedule(struct container *c, int64_t delay_ns);
+/* The member AppArmorProfile: as moby, known from the first start on. With `lock` held, or while nobody else has the container. */
+void container_print_apparmor(struct jw *w, const struct container *c);
 /* From now on restarts that are due take place. */
 void restarts_open(void);
 /* What container_release_resources has left of the run, once its end is on disk. */

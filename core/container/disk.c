@@ -81,6 +81,17 @@ static void print_mounts(struct jw *w, const struct container *c)
 	jw_end(w);
 }
 
+void container_print_apparmor(struct jw *w, const struct container *c)
+{
+	const struct spec_host *h = spec_host();
+	struct error ignored = ERROR_INIT;
+	auto_json *host = *h->apparmor_profile && c->started_before
+			      ? json_parse(c->host_config, strlen(c->host_config), &ignored)
+			      : NULL;
+
+	jw_kstr(w, "AppArmorProfile", host ? spec_apparmor(host, h) : "");
+}
+
 static void print_paths(struct jw *w, const struct container *c, bool started_before)
 {
 	auto_free char *dir = container_dir(container_files_of(c));
@@ -91,7 +102,7 @@ static void print_paths(struct jw *w, const struct container *c, bool started_be
 
 	jw_kstr(w, "MountLabel", "");
 	jw_kstr(w, "ProcessLabel", "");
-	jw_kstr(w, "AppArmorProfile", "");
+	container_print_apparmor(w, c);
 	jw_kstr(w, "SeccompProfile", "");
 	jw_kbool(w, "NoNewPrivileges", false);
 	jw_kstr(w, "HostnamePath", files ? hostname : "");

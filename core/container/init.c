@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "container/apparmor.h"
 #include "container/container_int.h"
 #include "container/health.h"
 #include "container/image_use.h"
@@ -423,6 +424,7 @@ static void users_of(void *ctx, const char *image_id, struct image_users *out)
 
 int containers_init(const struct container_room *r, struct error *err)
 {
+	struct error unloaded = ERROR_INIT;
 	auto_free char *logd_dir = NULL;
 
 	containers = *r;
@@ -431,6 +433,8 @@ int containers_init(const struct container_room *r, struct error *err)
 		return -1;
 	logd_setup(logd_dir, "docker", containers_logd_restore);
 	log_reader_setup(logd_dir, "docker");
+	if (apparmor_enabled() && apparmor_load_default(&unloaded) < 0)
+		log_error(unloaded.text); /* a container that needs it does not start */
 	if (load_all(err) < 0 || refuse_others(err) < 0)
 		return -1;
 	each_container(links_load);

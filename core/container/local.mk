@@ -8,7 +8,7 @@ libshimclient_a_SOURCES = core/container/shim_call.h core/container/shim_client.
 noinst_LIBRARIES += liblogs.a
 liblogs_a_SOURCES = core/container/log_reader.c core/container/log_reader.h core/container/logd_client.c core/container/logd_client.h
 noinst_LIBRARIES += libcontainer.a
-libcontainer_a_SOURCES = core/container/attach.c core/container/connect.c core/container/commit.c core/container/files.c core/container/health.c core/container/health.h core/container/container.h core/container/container_int.h core/container/create.c \
+libcontainer_a_SOURCES = core/container/apparmor.c core/container/apparmor.h core/container/attach.c core/container/connect.c core/container/commit.c core/container/files.c core/container/health.c core/container/health.h core/container/container.h core/container/container_int.h core/container/create.c \
 	core/container/delete.c core/container/disk.c core/container/exec.c core/container/exec_int.h core/container/exec_probe.c core/container/exec_start.c core/container/image_use.c core/container/image_use.h \
 	core/container/init.c core/container/life.c core/container/list_filter.c core/container/list_filter.h core/container/log_serve.h \
 	core/container/logs.c core/container/monitor.c core/container/mounts.c core/container/networks.c core/container/networks.h core/container/networks_int.h core/container/networks_json.c core/container/print.c core/container/spec_host.c \

@@ -354,7 +354,7 @@ static void print_inspect(struct container *c, const char *links, const char *lo
 	jw_kstr(w, "Platform", "linux");
 	jw_kstr(w, "MountLabel", "");
 	jw_kstr(w, "ProcessLabel", "");
-	jw_kstr(w, "AppArmorProfile", "");
+	container_print_apparmor(w, c);
 	print_exec_ids(w, c);
 	print_host_config(c, links, w);
 	jw_key(w, "GraphDriver");

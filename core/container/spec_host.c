@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "container/apparmor.h"
 #include "container/container_int.h"
 #include "container/runtimes.h"
 
@@ -105,7 +106,7 @@ static void make(void)
 	    .no_new_privileges = config_bool(containers.config, "no-new-privileges"),
 	    .init = config_bool(containers.config, "init"),
 	    .swap_accounting = containers_limit_swap(),
-	    .apparmor_profile = "",
+	    .apparmor_profile = apparmor_enabled() ? APPARMOR_DEFAULT : "",
 	    .ids = idmap_current(),
 	};
 	fill_runtimes(&first, containers_config());

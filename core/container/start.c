@@ -27,6 +27,7 @@
 #include "base/metrics.h"
 #include "base/program.h"
 #include "base/thread.h"
+#include "container/apparmor.h"
 #include "container/container_int.h"
 #include "container/health.h"
 #include "container/image_use.h"
@@ -396,6 +397,9 @@ static int prepare(struct start *s, struct error *err)
 		return -1;
 	if (runtime_choose(json_get_str(s->host, "Runtime", ""), &s->runtime, err) < 0)
 		return error_wrap(err, TASK_FAILED);
+	if (streq(spec_apparmor(s->host, spec_host()), APPARMOR_DEFAULT) &&
+	    apparmor_load_default(err) < 0)
+		return -1;
 	if (launch_shim(s, err) < 0)
 		return error_wrap(err, CREATE_FAILED);
 	if (image_use_layer_mount(c->id, &s->root_fd, &s->root_path, err) < 0)

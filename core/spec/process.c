@@ -175,16 +175,12 @@ static void print_cwd(struct jw *w, const struct spec_input *in, const struct sp
 	jw_kstr(w, "cwd", clean);
 }
 
-static void print_apparmor(struct jw *w, const struct spec_input *in,
-			   const struct security_opts *opts, bool privileged)
+static void print_apparmor(struct jw *w, const struct spec_input *in)
 {
-	const char *profile = opts->apparmor;
+	const char *profile = spec_apparmor(in->host_config, in->host);
 
-	if (str_empty(in->host->apparmor_profile))
-		return;
-	if (!profile)
-		profile = privileged ? "unconfined" : in->host->apparmor_profile;
-	jw_kstr(w, "apparmorProfile", profile);
+	if (*profile)
+		jw_kstr(w, "apparmorProfile", profile);
 }
 
 int process_print(const struct spec_input *in, const struct spec_exec *e, struct str *out,
@@ -217,7 +213,7 @@ int process_print(const struct spec_input *in, const struct spec_exec *e, struct
 	print_rlimits(&w, in);
 	if (opts.no_new_privileges_set ? opts.no_new_privileges : in->host->no_new_privileges)
 		jw_kbool(&w, "noNewPrivileges", true);
-	print_apparmor(&w, in, &opts, privileged);
+	print_apparmor(&w, in);
 	jw_ki64(&w, "oomScoreAdj", json_get_i64(in->host_config, "OomScoreAdj", 0));
 	jw_end(&w);
 	spec_user_free(&user);

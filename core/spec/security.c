@@ -48,3 +48,15 @@ int security_parse(const json *host_config, struct security_opts *out, struct er
 			return -1;
 	return 0;
 }
+
+const char *spec_apparmor(const json *host_config, const struct spec_host *h)
+{
+	struct error ignored = ERROR_INIT;
+	struct security_opts opts;
+
+	if (str_empty(h->apparmor_profile) || security_parse(host_config, &opts, &ignored) < 0)
+		return "";
+	if (opts.apparmor)
+		return opts.apparmor;
+	return json_get_bool(host_config, "Privileged", false) ? "unconfined" : h->apparmor_profile;
+}

@@ -69,7 +69,7 @@ struct spec_host {
 	    seccomp_profile; /* daemon's default: "" or "builtin", "unconfined", or the text of a profile */
 	bool no_new_privileges, init, swap_accounting, ipv6;
 	const char *apparmor_profile; /* "" if the kernel has none */
-	const struct idmap *ids; /* userns-remap; NULL: containers have no user namespace */
+	const struct idmap *ids;      /* userns-remap; NULL: containers have no user namespace */
 };
 
 /* True if the container gets a user namespace: userns-remap, and it was not asked for the host's. */
@@ -158,8 +158,8 @@ struct spec_input {
 	    *resolv_conf_path; /* host files bound over /etc/...; NULL: none */
 	const char *shm_path;  /* IpcMode container:ID: that one's /dev/shm; NULL: make our own */
 	const struct strlist *extra_env; /* links */
-	const char *pid_ns, *ipc_ns,
-	    *net_ns, *user_ns; /* paths of namespaces that are joined (container:ID); NULL: none */
+	const char *pid_ns, *ipc_ns, *net_ns,
+	    *user_ns; /* paths of namespaces that are joined (container:ID); NULL: none */
 	bool host_network;
 	const char *
 	    init_path; /* --init: host path of the init program, bound at /sbin/docker-init; NULL: none */
@@ -172,6 +172,8 @@ struct spec_output {
 	char seccomp_digest[65];
 };
 void spec_output_free(struct spec_output *o);
+/* The AppArmor profile of the container's processes, borrowed; "" where the kernel has no AppArmor. */
+const char *spec_apparmor(const json *host_config, const struct spec_host *h);
 int spec_build(const struct spec_input *in, struct spec_output *out, struct error *err);
 
 struct spec_exec {
