@@ -119,13 +119,18 @@ int quota_limit(int home, int dirfd, uint32_t floor, uint64_t bytes, struct erro
 		if (set_limit(home, project, bytes) < 0)
 			return error_sys(err, errno, "failed to set quota limit for projid %u",
 					 project);
-		if (set_project(dirfd, project) < 0)
-			return error_sys(err, errno, "failed to set projid %u", project);
-		return 0;
+		return quota_join(dirfd, project, err);
 	}
 	if (set_limit(home, project, bytes) < 0)
 		return error_sys(err, errno, "failed to set quota limit for projid %u", project);
 	return 0;
+}
+
+int quota_join(int dirfd, uint32_t project, struct error *err)
+{
+	if (quota_project(dirfd) == project || set_project(dirfd, project) == 0)
+		return 0;
+	return error_sys(err, errno, "failed to set projid %u", project);
 }
 
 void quota_release(int home, uint32_t project)

@@ -19,9 +19,11 @@ uint32_t quota_project(int dirfd);
 /*
  * Limit what the directory's tree may hold to so many bytes. A directory that has no project of its own gets one that nobody uses, beyond
  * `floor` (the largest that is known to be somebody's). Every file that is there already stays outside. home: a directory of that file system in
- * which a device node may be made for a moment (before Linux 5.14).
+ * which a device node may be made (before Linux 5.14). The id is read from the directory: it must be one that no container has, whose root may change it.
  */
 int quota_limit(int home, int dirfd, uint32_t floor, uint64_t bytes, struct error *err);
+/* Have the directory, and what will be made in it, count for the project. */
+int quota_join(int dirfd, uint32_t project, struct error *err);
 /* The tree is gone: the project has no limit any more. */
 void quota_release(int home, uint32_t project);
 

@@ -413,12 +413,16 @@ static int mount_one(struct container *c, struct mount_point *m, const char *id,
 	}
 	if (!m->image_id)
 		return 0;
-	if (image_use_mount(c->id, m->image_id, &path, err) < 0)
-		return -1;
-	LOCK_SCOPE(&c->lock); /* inspect reads it */
+	return image_use_mount(c->id, m->image_id, at, err);
+}
+
+/* Where an image is mounted, for inspect and for later; by a start or the adoption alone, with `op` held. */
+static void set_source(struct container *c, struct mount_point *m, char *at)
+{
+	LOCK_SCOPE(&c->lock);
+
 	free(m->source);
-	m->source = path;
-	return 0;
+	m->source = at;
 }
 
 static void unmount_one(struct container *c, const struct mount_point *m, const char *id)
@@ -473,6 +477,8 @@ int mounts_start(struct container *c, struct error *err)
 		struct mount_point *p = &c->mounts[i];
 
 		p->held = true;
+		if (p->image_id && m.at[i])
+			set_source(c, p, steal_ptr(&m.at[i]));
 		if (!is_volume(p))
 			continue;
 		pthread_mutex_lock(&c->lock);
@@ -522,6 +528,8 @@ void mounts_adopt(struct container *c)
 				      : 0;
 
 		p->held = r > 0;
+		if (r > 0 && p->image_id)
+			set_source(c, p, path);
 		if (r < 0)
 			log_error("volume of a live container", "container", c->id, "destination",
 				  p->destination, "error", err.text);

@@ -239,6 +239,17 @@ int options_mount(const struct volume *v, const char *path, struct error *err)
 
 /* ---- Quota -------------------------------------------------------------------------------------------------------------------------- */
 
+/*
+ * The project of a volume is that of its own directory, where no container is; _data, which containers have, is made to follow. Root in a container can
+ * give _data the number of another volume's project: that must not be what is limited, or freed, then.
+ */
+static uint32_t project_of(int root, const char *name)
+{
+	auto_close fd = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? 0 : quota_project(fd);
+}
+
 /* The largest project id that a volume has: what is new gets one beyond it. */
 static uint32_t largest_project(int root)
 {
@@ -248,9 +259,7 @@ static uint32_t largest_project(int root)
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
-		auto_free char *data = xasprintf("%s/_data", e->d_name);
-		auto_close fd = openat(root, data, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		uint32_t project = fd < 0 ? 0 : quota_project(fd);
+		uint32_t project = *e->d_name == '.' ? 0 : project_of(root, e->d_name);
 
 		if (project > largest)
 			largest = project;
@@ -262,24 +271,24 @@ int options_limit(const struct volume *v, const char *path, struct error *err)
 {
 	static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER; /* no two get the same id */
 	auto_close root = v->quota ? dir_open_at(AT_FDCWD, volumes.root, err) : -1,
-		   data = v->quota ? dir_open_at(AT_FDCWD, path, err) : -1;
+		   own = root >= 0 ? dir_open_at(root, v->name, err) : -1,
+		   data = own >= 0 ? dir_open_at(AT_FDCWD, path, err) : -1;
 	LOCK_SCOPE(&one);
 
 	if (!v->quota)
 		return 0;
-	if (root < 0 || data < 0)
+	if (data < 0 || quota_limit(root, own, quota_project(own) ? 0 : largest_project(root),
+				    v->quota, err) < 0)
 		return -1;
-	return quota_limit(root, data, quota_project(data) ? 0 : largest_project(root), v->quota,
-			   err);
+	return quota_join(data, quota_project(own), err);
 }
 
 uint32_t options_project(const struct volume *v)
 {
-	auto_free char *path = volume_data(v->name);
 	struct error ignored = ERROR_INIT;
-	auto_close data = dir_open_at(AT_FDCWD, path, &ignored);
+	auto_close root = dir_open_at(AT_FDCWD, volumes.root, &ignored);
 
-	return data < 0 ? 0 : quota_project(data);
+	return root < 0 ? 0 : project_of(root, v->name);
 }
 
 void options_unlimit(uint32_t project)
