@@ -13,7 +13,11 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <time.h>
+
+#define PATIENCE_S 10 /* for one job: a driver that hangs in it holds up nobody for longer */
 
 struct job {
 	struct job *next;
@@ -75,9 +79,12 @@ static void *reap(void *arg)
 		r->jobs = j->next; /* only now: reaper_drain waits for what runs, too */
 		if (!r->jobs)
 			r->end = &r->jobs;
+		r->done++;
 		job_free(j);
 		pthread_cond_broadcast(&s->changed);
 	}
+	r->running = false;
+	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
@@ -92,35 +99,59 @@ int reaper_start(struct image_store *s, struct error *err)
 		r->s = s;
 		r->end = &r->jobs;
 		pthread_cond_init(&r->work, NULL);
-		if (thread_start_joinable(names[i], reap, r, &r->thread, err) < 0)
-			return -1;
 		r->running = true;
+		if (thread_start_joinable(names[i], reap, r, &r->thread, err) < 0) {
+			r->running = false;
+			return -1;
+		}
+		r->started = true;
 	}
 	return 0;
 }
 
-void reaper_stop(struct image_store *s)
+/* The next job's end, or none for that long: false. With the lock held. */
+static bool wait_for_job(struct image_store *s, const struct reaper *r)
+{
+	uint64_t before = r->done;
+	struct timespec until;
+	int e = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE_S;
+	while (r->done == before && r->running && e == 0)
+		e = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+	return r->done != before || !r->running;
+}
+
+bool reaper_stop(struct image_store *s)
 {
 	/* In this order: a container's end may be a layer's. */
 	for (size_t i = 0; i < REAPERS; i++) {
 		struct reaper *r = &s->reapers[i];
 
-		if (!r->running)
-			continue;
+		bool ended = false;
+
 		pthread_mutex_lock(&s->lock);
 		r->stop = true;
 		pthread_cond_signal(&r->work);
+		while (r->running && wait_for_job(s, r))
+			;
+		ended = !r->running;
 		pthread_mutex_unlock(&s->lock);
-		pthread_join(r->thread, NULL);
-		r->running = false;
+		if (!ended)
+			return false;
+		if (r->started)
+			pthread_join(r->thread, NULL);
+		r->started = false;
 		pthread_cond_destroy(&r->work);
 	}
+	return true;
 }
 
 static void drain_locked(struct image_store *s, const struct reaper *r)
 {
-	while (r->jobs)
-		pthread_cond_wait(&s->changed, &s->lock);
+	while (r->jobs && wait_for_job(s, r))
+		;
 }
 
 void reaper_drain(struct image_store *s)

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
@@ -150,7 +151,10 @@ void image_store_close(struct image_store *s)
 {
 	if (!s)
 		return;
-	reaper_stop(s);
+	if (!reaper_stop(s)) {
+		log_warn("the storage driver hangs: the next start removes what is left");
+		return;
+	}
 	map_free(&s->tags, free);
 	map_free(&s->images, free);
 	map_free(&s->rws, rw_free);

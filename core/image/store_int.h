@@ -46,7 +46,8 @@ struct reaper {
 	struct job *jobs, **end;
 	pthread_cond_t work;
 	pthread_t thread;
-	bool running, stop;
+	bool started, running, stop; /* the thread: to be joined, still there, to end */
+	uint64_t done;               /* jobs ever */
 };
 
 struct image_store {
@@ -162,9 +163,9 @@ void mount_forget(struct image_store *s, const char *id);
 
 /* ---- reaper.c ---- */
 int reaper_start(struct image_store *s, struct error *err);
-/* Finishes what is queued. */
-void reaper_stop(struct image_store *s);
-/* Until no container's removal is queued: before the layers of images are counted. */
+/* Finishes what is queued. False: the storage driver hangs in some of it, and the store must stay. */
+bool reaper_stop(struct image_store *s);
+/* Until no container's removal is queued, or none has ended for some seconds: before the layers of images are counted. */
 void reaper_drain(struct image_store *s);
 /* Until nothing is queued at all: what was removed has left the disk. */
 void reaper_settle(struct image_store *s);
