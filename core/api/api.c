@@ -248,6 +248,7 @@ static bool are_filters(const json *filters)
 int api_filters(struct http_exchange *x, json **out, struct error *err)
 {
 	const char *text = http_query(x, "filters", "");
+	bool none;
 
 	*out = NULL;
 	if (!*text)
@@ -255,8 +256,11 @@ int api_filters(struct http_exchange *x, json **out, struct error *err)
 	*out = json_parse(text, strlen(text), err);
 	if (are_filters(*out))
 		return 0;
+	none = json_type(*out) == JSON_NULL;
 	json_free(*out);
 	*out = NULL;
+	if (none) /* Go decodes it into no map at all */
+		return 0;
 	return error_set(err, ERR_INVALID, "invalid filter");
 }
 

@@ -425,7 +425,7 @@ static void add_hint(struct error *err)
 {
 	size_t n = strlen(err->text);
 
-	if (strstr(err->text, "not a directory"))
+	if (strcasestr(err->text, "not a directory"))
 		snprintf(err->text + n, sizeof(err->text) - n,
 			 ": Are you trying to mount a directory onto a file (or vice-versa)? Check "
 			 "if the specified host path exists and is the expected type");

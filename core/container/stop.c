@@ -150,10 +150,12 @@ int container_stop(const char *name, int timeout_s, const char *signal_name, str
 	auto_container *c = container_find(name, err);
 	int signo;
 
-	if (!c || stop_values(c, &timeout_s, signal_name, &signo, err) < 0)
+	if (!c)
 		return -1;
 	if (!is_running(c))
 		return error_set(err, ERR_NOT_MODIFIED, "container is already stopped");
+	if (stop_values(c, &timeout_s, signal_name, &signo, err) < 0)
+		return -1;
 	return stop_running(c, timeout_s, signo, err);
 }
 
@@ -251,8 +253,6 @@ int container_rename(const char *name, const char *new_name, struct error *err)
 	auto_pairs attrs = PAIRS_INIT;
 	auto_free char *slashed = NULL;
 
-	const char *given = new_name;
-
 	if (*new_name == '/')
 		new_name++;
 	if (!*new_name)
@@ -262,9 +262,9 @@ int container_rename(const char *name, const char *new_name, struct error *err)
 	if (!spec_name_ok(new_name))
 		return error_set(
 		    err, ERR_INVALID,
-		    "Error when allocating new name: Invalid container name (%s), only "
+		    "Error when allocating new name: Invalid container name (/%s), only "
 		    "[a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
-		    given);
+		    new_name);
 	LOCK_SCOPE(&c->op);
 	if (c->gone)
 		return error_set(err, ERR_NOT_FOUND, "No such container: %s", name);

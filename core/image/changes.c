@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -18,6 +19,7 @@ struct config {
 	struct pairs labels;
 	struct strlist ports, volumes;
 	char *user, *workdir, *stop_signal;
+	bool cmd_said;          /* by an instruction before */
 	struct str healthcheck; /* JSON object, or empty */
 };
 
@@ -335,6 +337,28 @@ static bool is_change(const char *word)
 	return false;
 }
 
+/* Arguments of before belonged to another program. */
+static int set_entrypoint(struct config *c, const char *rest, struct error *err)
+{
+	if (!c->cmd_said) {
+		strlist_free(&c->cmd);
+		c->has_cmd = false;
+	}
+	c->has_entrypoint = true;
+	return exec_form(rest, true, &c->entrypoint, err);
+}
+
+/* From where the last one led. */
+static int set_workdir(struct config *c, const char *rest)
+{
+	auto_free char *whole =
+	    *rest == '/' ? xstrdup(rest) : xasprintf("/%s/%s", c->workdir ? c->workdir : "", rest);
+
+	free(c->workdir);
+	c->workdir = path_clean(whole);
+	return 0;
+}
+
 static int apply_one(struct config *c, const char *line, struct error *err)
 {
 	size_t n = strcspn(line, " \t");
@@ -348,9 +372,9 @@ static int apply_one(struct config *c, const char *line, struct error *err)
 	if (!*rest)
 		return error_set(err, ERR_INVALID, "%s requires at least one argument", word);
 	if (!strcasecmp(word, "CMD"))
-		return c->has_cmd = true, exec_form(rest, true, &c->cmd, err);
+		return c->has_cmd = c->cmd_said = true, exec_form(rest, true, &c->cmd, err);
 	if (!strcasecmp(word, "ENTRYPOINT"))
-		return c->has_entrypoint = true, exec_form(rest, true, &c->entrypoint, err);
+		return set_entrypoint(c, rest, err);
 	if (!strcasecmp(word, "ENV"))
 		return key_values("ENV", rest, env_set, c, err);
 	if (!strcasecmp(word, "LABEL"))
@@ -362,7 +386,7 @@ static int apply_one(struct config *c, const char *line, struct error *err)
 	if (!strcasecmp(word, "USER"))
 		return set_text(&c->user, rest);
 	if (!strcasecmp(word, "WORKDIR"))
-		return set_text(&c->workdir, rest);
+		return set_workdir(c, rest);
 	if (!strcasecmp(word, "STOPSIGNAL"))
 		return set_text(&c->stop_signal, rest);
 	if (!strcasecmp(word, "HEALTHCHECK"))

@@ -183,10 +183,14 @@ static int delete_helper(struct image_store *s, const char *start, bool force, b
 	for (;;) {
 		if (check(s, id, HARD | (force ? 0 : SOFT), &used, err) < 0) {
 			auto_strlist refs = STRLIST_INIT;
+			bool needed;
 
 			references_of(s, id, &refs);
+			pthread_mutex_lock(&s->lock);
+			needed = image_has_children_locked(s, id);
+			pthread_mutex_unlock(&s->lock);
 			/* After an untag a conflict is no fault of the client's, unless the image would dangle unused. */
-			if (quiet && (refs.n || used)) {
+			if (quiet && (refs.n || used || needed)) {
 				error_clear(err);
 				return 0;
 			}

@@ -26,7 +26,7 @@
 
 static void test_exit_codes(void)
 {
-	struct spec_options nowhere = {.argv = ARGV("true"), .cwd = "/nowhere"};
+	struct spec_options nowhere = {.argv = ARGV("true"), .cwd = "/proc/nowhere"};
 
 	expect_sh("exit code 0", "exit 0", 0, NULL);
 	expect_sh("exit code 3", "exit 3", 3, NULL);
@@ -42,8 +42,8 @@ static void test_exit_codes(void)
 		       "exec: \"/proc/version\": permission denied");
 	expect_refusal("command is a directory", &(struct spec_options){.argv = ARGV("/bin")},
 		       ERR_NO_PERMISSION, "exec: \"/bin\": is a directory");
-	expect_refusal("working directory missing", &nowhere, ERR_NO_COMMAND,
-		       "chdir to cwd (\"/nowhere\") set in config.json failed");
+	expect_refusal("working directory that cannot be made", &nowhere, ERR_NO_COMMAND,
+		       "chdir to cwd (\"/proc/nowhere\") set in config.json failed");
 }
 
 static void test_stdio(void)

@@ -126,4 +126,14 @@ status "--rm removed it" 1 docker inspect gone
 # images that are not here
 status "an unknown image" 125 docker run --rm nosuchimage true
 like "is not found locally" "Unable to find image 'nosuchimage:latest' locally" "$out"
+works "--tmpfs where the image has nothing is everybody's" docker run --rm -u 1000 --tmpfs /run/fresh busybox touch /run/fresh/file
+is "  where it has something, as that is" 755 "$(docker run --rm --tmpfs /root:size=1m busybox stat -c %a /root)"
+is "a working directory in a mount is made" "/fresh/a/b 755" "$(docker run --rm --tmpfs /fresh -w /fresh/a/b busybox sh -c 'echo $(pwd) $(stat -c %a .)')"
+mkdir "$R/shared" && mount -t tmpfs shared "$R/shared" && mount --make-shared "$R/shared"
+like "a shared mount" ' /x .* shared:' "$(docker run --rm -v "$R/shared:/x:rshared" busybox cat /proc/self/mountinfo)"
+umount "$R/shared"
+if [ -e /dev/net/tun ]; then
+	works "/dev/net/tun" docker run --rm --cap-add NET_ADMIN busybox sh -c 'mkdir -p /dev/net && mknod /dev/net/tun c 10 200 && exec 3<>/dev/net/tun'
+fi
+is "filters=null are none" 200 "$(api GET '/v1.51/containers/json?filters=null' -o /dev/null -w '%{http_code}')"
 EXPECTED_ERRORS='nosuchimage|oci runtime|OCI runtime' finish

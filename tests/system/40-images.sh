@@ -114,4 +114,13 @@ like "an archive is read there" "Loaded image" "$(cat "$R/slow.out")"
 is "and nothing of it stays" docker-import-other "$(ls "$R/elsewhere")"
 exec 8<&-
 unset DOCKER_TMPDIR
+docker create --name kin busybox true >/dev/null
+docker commit kin parent:1 >/dev/null
+docker rm kin >/dev/null
+docker create --name kin parent:1 true >/dev/null
+works "commit with changes" docker commit -c 'ENTRYPOINT ["x"]' -c 'WORKDIR one' -c 'WORKDIR two' kin kid:1
+is "  an entry point drops the arguments of before; directories add up" '["x"] null /one/two' "$(docker inspect -f '{{json .Config.Entrypoint}} {{json .Config.Cmd}} {{.Config.WorkingDir}}' kid:1)"
+docker rm kin >/dev/null
+works "the last tag of an image with children goes" docker rmi parent:1
+docker rmi kid:1 >/dev/null
 EXPECTED_ERRORS='.' finish

@@ -138,14 +138,15 @@ json *devices_default_rules(struct error *err)
 	static const char text[] =
 	    "[{\"allow\":true,\"type\":\"c\",\"access\":\"m\"},"
 	    "{\"allow\":true,\"type\":\"b\",\"access\":\"m\"},"
-	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":3}," /* null */
-	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":5}," /* zero */
-	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":7}," /* full */
-	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":8}," /* random */
-	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":9}," /* urandom */
-	    "{\"allow\":true,\"type\":\"c\",\"major\":5,\"minor\":0}," /* tty */
-	    "{\"allow\":true,\"type\":\"c\",\"major\":5,\"minor\":2}," /* ptmx */
-	    "{\"allow\":true,\"type\":\"c\",\"major\":136}]";          /* pts */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":3},"    /* null */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":5},"    /* zero */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":7},"    /* full */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":8},"    /* random */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":9},"    /* urandom */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":5,\"minor\":0},"    /* tty */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":5,\"minor\":2},"    /* ptmx */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":200}," /* net/tun */
+	    "{\"allow\":true,\"type\":\"c\",\"major\":136}]";             /* pts */
 
 	return json_parse(text, sizeof(text) - 1, err);
 }

@@ -100,12 +100,12 @@ static int attach_bind(struct launch *l, struct mount_plan *m, struct error *err
 	return 0;
 }
 
-/* runc: a tmpfs over an existing directory takes its mode; what the user says comes behind and wins. */
-static void tmpfs_mode(const struct mount_plan *m, int target, struct str *data)
+/* runc: a tmpfs over an existing directory takes its mode; what the user says comes behind and wins. Where there was none it is everybody's. */
+static void tmpfs_mode(const struct mount_plan *m, int there, struct str *data)
 {
 	struct stat st;
 
-	if (streq(m->type, "tmpfs") && fstat(target, &st) == 0)
+	if (streq(m->type, "tmpfs") && there >= 0 && fstat(there, &st) == 0)
 		str_printf(data, "mode=%04o%s", st.st_mode & 07777, m->options.data.len ? "," : "");
 	str_add(data, m->options.data.p, m->options.data.len);
 }
@@ -114,11 +114,12 @@ static int mount_new(struct launch *l, const struct mount_plan *m, struct error 
 {
 	const char *label = l->spec.mount_label;
 	auto_str data = STR_INIT;
-	auto_close target = root_target(l->root_tree, m->target, true, err);
+	auto_close there = open_in_root(l->root_tree, m->target, O_PATH | O_DIRECTORY, 0),
+		   target = root_target(l->root_tree, m->target, true, err);
 
 	if (target < 0 || proc_safe(m, target, err) < 0)
 		return -1;
-	tmpfs_mode(m, target, &data);
+	tmpfs_mode(m, there, &data);
 	if (*label && !streq(m->type, "proc") && !streq(m->type, "sysfs"))
 		str_printf(&data, "%scontext=\"%s\"", data.len ? "," : "", label);
 	if (fchdir(target) < 0)
@@ -225,19 +226,35 @@ static int pivot(struct launch *l, struct error *err)
 	return 0;
 }
 
-static int set_root_options(struct launch *l, struct error *err)
+static int make_read_only(struct launch *l, struct error *err)
 {
 	struct mount_options ro = {.flags = MS_RDONLY, .attr_set = 1 /* MOUNT_ATTR_RDONLY */};
 
-	if (l->spec.root_propagation & (MS_SHARED | MS_UNBINDABLE)) {
-		struct mount_options p = {.propagation = l->spec.root_propagation};
-
-		if (tree_set(l->root_tree, &p, true) < 0)
-			return error_sys(err, errno, "set propagation of the root");
-	}
 	if (l->spec.readonly_root && tree_set(l->root_tree, &ro, true) < 0)
 		return error_sys(err, errno, "make the root read-only");
 	return 0;
+}
+
+/* Of "/": pivot_root(2) takes no shared mount. */
+static int set_propagation(const struct launch *l, struct error *err)
+{
+	unsigned long wanted = l->spec.root_propagation & (MS_SHARED | MS_UNBINDABLE);
+
+	if (wanted && mount(NULL, "/", NULL, l->spec.root_propagation, NULL) < 0)
+		return error_sys(err, errno, "set propagation of the root");
+	return 0;
+}
+
+/* One that lies in a mount was not there to be made before; who can't make it hears of it by chdir(2). */
+static void make_cwd(struct launch *l)
+{
+	struct error ignored = ERROR_INIT;
+	int made;
+
+	if (root_is_late(l, l->spec.process.cwd))
+		return;
+	made = root_target(l->root_tree, l->spec.process.cwd, true, &ignored);
+	fd_close(&made);
 }
 
 static int set_names(const struct spec *s, struct error *err)
@@ -284,14 +301,15 @@ int root_build(struct launch *l, int *console_master, struct error *err)
 		return -1;
 	if (mount_all(l, false, err) < 0 || FAULT_ERR("native.root.mounted", err))
 		return -1;
+	make_cwd(l);
 	if (devices_make(l, err) < 0 || make_terminal(l, console_master, &slave, err) < 0)
 		return -1;
 	if (set_names(&l->spec, err) < 0 || sysctls_write(l->spec.sysctl, err) < 0)
 		return -1;
 	if (paths_readonly(l, false, err) < 0 || paths_mask(l, false, err) < 0 ||
-	    set_root_options(l, err) < 0)
+	    make_read_only(l, err) < 0)
 		return -1;
-	if (FAULT_ERR("native.root.built", err) || pivot(l, err) < 0)
+	if (FAULT_ERR("native.root.built", err) || pivot(l, err) < 0 || set_propagation(l, err) < 0)
 		return -1;
 	umask(l->spec.process.umask >= 0 ? (mode_t)l->spec.process.umask : 022);
 	if (slave >= 0)
