@@ -239,11 +239,13 @@ static void handle_exit(struct container *c, const struct shim_event *ev)
 		delay = next_delay(c, ran);
 	pthread_mutex_unlock(&c->lock);
 	/* what --rm takes away next needs no record of its end */
-	if (!remove && container_save(c, false, &err) < 0)
+	if (!remove && container_save(c, false, &err) < 0) {
 		log_error("the end of a container is not on disk", "container", c->id, "error",
 			  err.text);
-	else if (!remove)
+		c->unclean = true; /* the journal is the record of it until the next start */
+	} else if (!remove) {
 		container_forget_run(c);
+	}
 	FAULT("container.exit.saved");
 	die_event(c, ev->exit_code, ran);
 	pthread_mutex_lock(&c->lock);

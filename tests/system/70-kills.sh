@@ -82,6 +82,15 @@ if grep -q -- --enable-faults "$BUILD/config.log"; then
 	docker rm -f cold >/dev/null
 fi
 
+# An end that could not be written down (a full disk, say) is no obstacle to the next start.
+docker run -d --name full busybox sleep 1000 >/dev/null
+dir=$R/data/containers/$(docker inspect -f '{{.Id}}' full)
+mount --bind "$dir" "$dir" && mount -o remount,bind,ro "$dir"
+docker kill full >/dev/null
+umount "$dir"
+works "an end that could not be written: it starts again" docker start full
+docker rm -f full >/dev/null
+
 # A daemon without live-restore that is killed stops what it finds again; nobody has asked for that, and policies go on.
 docker run -d --restart unless-stopped --stop-signal KILL --name policy busybox sleep 1000 >/dev/null
 docker run -d --restart unless-stopped --stop-signal KILL --name stopped busybox sleep 1000 >/dev/null
