@@ -60,3 +60,5 @@ plugins_storage_devicemapper_devicemapper_la_LDFLAGS = $(STORAGE_LDFLAGS)
 plugins_storage_devicemapper_devicemapper_la_LIBADD = $(DEVMAPPER_LIBS)
 dist_man_MANS += plugins/storage/devicemapper/dockerd-storage-devicemapper.8
 endif
+# built on demand only, but part of every tarball
+EXTRA_DIST += plugins/storage/devicemapper/dockerd-storage-devicemapper.8
